@@ -1,0 +1,46 @@
+#include "base/clock.h"
+
+#include "base/check.h"
+
+#include <time.h>
+
+#define VIRTUAL_START_WALL_US 1767225600000000 /* 2026-01-01T00:00:00Z */
+#define VIRTUAL_START_US 1000000
+
+static uint64_t read_us(clockid_t id)
+{
+    struct timespec ts;
+
+    clock_gettime(id, &ts);
+    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+void gw_clock_init(struct gw_clock *clock, bool is_virtual)
+{
+    *clock = (struct gw_clock){
+        .now_us = VIRTUAL_START_US,
+        .wall_us = VIRTUAL_START_WALL_US,
+        .is_virtual = is_virtual,
+    };
+    gw_clock_refresh(clock);
+}
+
+void gw_clock_refresh(struct gw_clock *clock)
+{
+    if (clock->is_virtual)
+        return;
+    clock->now_us = read_us(CLOCK_MONOTONIC);
+    clock->wall_us = (int64_t)read_us(CLOCK_REALTIME);
+}
+
+void gw_clock_advance(struct gw_clock *clock, uint64_t by_us)
+{
+    GW_ASSERT(clock->is_virtual);
+    clock->now_us += by_us;
+    clock->wall_us += (int64_t)by_us;
+}
+
+uint64_t gw_clock_precise_us(const struct gw_clock *clock)
+{
+    return clock->is_virtual ? clock->now_us : read_us(CLOCK_MONOTONIC);
+}
