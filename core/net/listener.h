@@ -1,0 +1,18 @@
+#pragma once
+/* Accepts connections on one socket of one worker. */
+#include "net/addr.h"
+#include "net/conn.h"
+
+struct gw_listener;
+
+/* `conn` is owned by the callee, not yet bound; closing it at once is fine. */
+typedef void (*gw_listener_cb)(void *ctx, struct gw_listener *listener, struct gw_conn *conn);
+
+/* Takes the listening descriptor over. Survives EMFILE (drops the oldest waiting peer through a spare descriptor, logs once a
+ * second). Sets TCP_NODELAY. NULL when libuv refuses the descriptor. */
+struct gw_listener *gw_listener_open(struct gw_loop *loop, int fd, gw_listener_cb on_conn,
+                                     void *ctx);
+
+/* Stops accepting, at once; frees itself in the close callback. Accepted connections live on. */
+void gw_listener_close(struct gw_listener *listener);
+const struct gw_addr *gw_listener_addr(const struct gw_listener *listener);

@@ -1,0 +1,76 @@
+#pragma once
+/* Everything a thread runs hangs on one loop: uv loop, timers, clock, read buffer, random, deferred calls, messages from
+ * other threads, resolver. A thread is only who turns it; that is the seam for tests, where one thread turns several. */
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/random.h"
+#include "net/timer.h"
+
+#ifndef GW_CDEF
+#include <stdatomic.h>
+#include <stddef.h>
+#include <uv.h>
+#endif
+
+struct gw_resolver;
+
+/* A call to be made at the end of the current turn, after all I/O callbacks that are ready. Lives in the struct it serves,
+ * zero-initialised. How an operation that ends at once still calls back only after it returned. */
+struct gw_defer {
+    struct gw_list_node node;
+    void (*run)(struct gw_defer *defer);
+};
+
+/* Something posted by another thread. The sender allocates it; deliver() owns it, on the loop's thread. */
+struct gw_message {
+    struct gw_message *next;
+    void (*deliver)(struct gw_message *message, struct gw_loop *loop);
+};
+
+#ifndef GW_CDEF
+
+#define GW_READ_BUFFER_SIZE (256 * 1024)
+
+struct gw_loop {
+    uv_loop_t uv;
+    struct gw_clock clock;
+    struct gw_random random;
+    struct gw_resolver *resolver; /* made at first use */
+    char *read_buffer;            /* GW_READ_BUFFER_SIZE bytes, lent to one read at a time */
+    struct gw_timers *timers;
+    struct gw_list deferred;      /* struct gw_defer */
+    struct gw_mailbox *mailbox;   /* messages from other threads, one wake-up a batch */
+    unsigned index;               /* of the worker, for per-worker slots; assigned by who makes the loop */
+    bool stopping;
+};
+
+#endif
+
+/* Owned by the caller until gw_loop_free(). `virtual_clock`: time moves only by gw_loop_advance(). */
+struct gw_loop *gw_loop_new(bool virtual_clock);
+
+/* Everything on it must be closed; turns until the last close callback came, logs handles still open after that. */
+void gw_loop_free(struct gw_loop *loop);
+
+/* Turns until gw_loop_stop(). */
+void gw_loop_run(struct gw_loop *loop);
+
+/* On the loop's thread, or through a message. */
+void gw_loop_stop(struct gw_loop *loop);
+
+/* One turn: I/O that is ready (`wait`: or blocks for the first), timers, deferred calls. True while something is alive.
+ * For tests and for who shares a thread. */
+bool gw_loop_turn(struct gw_loop *loop, bool wait);
+
+/* Virtual clocks: moves time and fires timers one by one, in order, each at its own due time. */
+void gw_loop_advance(struct gw_loop *loop, uint64_t by_us);
+
+/* The due time of the next timer in *due_us; false when none is running. */
+bool gw_loop_next_timer(const struct gw_loop *loop, uint64_t *due_us);
+
+/* Runs `defer->run` at the end of this turn; calling again before that changes nothing. */
+void gw_loop_defer(struct gw_loop *loop, struct gw_defer *defer, void (*run)(struct gw_defer *));
+void gw_defer_cancel(struct gw_defer *defer);
+
+/* From any thread; order per sender is kept. */
+void gw_loop_post(struct gw_loop *loop, struct gw_message *message);
