@@ -1,0 +1,119 @@
+#pragma once
+/* The configuration of one generation as the hot path sees it: immutable C structs, counted, freed as one. Read and checked in
+ * Lua (lua/moongate/config), frozen here through config/build.h on the loader thread; every thread may read it.
+ * All text lives in the configuration's arena. */
+#include "base/refs.h"
+#include "base/slice.h"
+
+struct gw_router;
+struct gw_upstream;
+struct gw_cidr_set;
+
+/* 0 means off for times and counts; sizes are bytes. Defaults: decisions.md "limits". */
+struct gw_limits {
+    size_t head, target;
+    unsigned headers;
+    int64_t body; /* request body, bytes; 413 */
+    size_t buffer;
+    size_t write_queue;
+    uint64_t head_timeout_us, idle_timeout_us, total_timeout_us;
+    uint64_t body_min_rate; /* bytes per second after 10 s */
+    unsigned connections, connections_per_client, requests_per_connection, pending;
+};
+
+struct gw_listener_config {
+    struct gw_slice address; /* as written: "127.0.0.1:8000" */
+    struct gw_limits limits;
+};
+
+struct gw_target_config {
+    struct gw_slice host; /* a name or an IP literal */
+    uint16_t port;
+    unsigned weight; /* 0: gets nothing */
+};
+
+struct gw_upstream_config {
+    struct gw_slice name;
+    struct gw_slice algorithm;   /* "round-robin" */
+    struct gw_slice host_header; /* empty: the target's own */
+    struct gw_target_config *targets;
+    unsigned target_count;
+};
+
+struct gw_service {
+    unsigned index;
+    struct gw_slice name, id;
+    struct gw_slice scheme; /* "http" */
+    struct gw_slice host;   /* an upstream's name, a DNS name or an IP literal */
+    uint16_t port;
+    struct gw_slice path;     /* put before the request's; empty or starts with "/" */
+    struct gw_slice authority; /* what Host says when preserve_host is off: "host[:port]" */
+    unsigned retries;
+    uint64_t connect_timeout_us, write_timeout_us, read_timeout_us, response_timeout_us;
+    unsigned keepalive_connections; /* idle ones kept per worker and target */
+    unsigned keepalive_requests;
+    uint64_t keepalive_idle_us;
+    struct gw_limits limits;
+    /* The upstream of the service: the configured one of that name, or one made from host:port. Bound by
+     * gw_registry_bind() before the configuration is used; counted by the registry, released with the configuration. */
+    struct gw_upstream *upstream;
+};
+
+struct gw_route {
+    unsigned index;
+    struct gw_slice name, id;
+    const struct gw_service *service; /* NULL: a plugin must answer */
+    bool strip_path, preserve_host;
+    struct gw_limits limits;
+};
+
+struct gw_consumer {
+    unsigned index;
+    struct gw_slice username, custom_id, id;
+};
+
+struct gw_config {
+    struct gw_refs refs;
+    uint64_t generation; /* 1, 2, …; assigned at commit */
+    struct gw_limits limits;
+    struct gw_listener_config *listeners;
+    unsigned listener_count;
+    struct gw_service *services;
+    unsigned service_count;
+    struct gw_route *routes;
+    unsigned route_count;
+    struct gw_upstream_config *upstreams;
+    unsigned upstream_count;
+    struct gw_consumer *consumers;
+    unsigned consumer_count;
+    struct gw_router *router;
+    struct gw_cidr_set *trusted_proxies;
+    unsigned workers;              /* 0: auto */
+    uint64_t drain_timeout_us;
+    struct gw_slice access_log;    /* "stdout", "off" or a path */
+    struct gw_slice error_log;     /* "stderr" or a path */
+    int log_level;                 /* enum gw_log_level */
+    struct gw_slice admin_address; /* "unix:…" or "ip:port" */
+    struct gw_slice admin_token;   /* empty: none (unix socket) */
+    struct gw_slice status_address; /* empty: none */
+    uint64_t lua_budget_us, lua_stuck_limit_us;
+    size_t lua_memory, lua_old_generations;
+    bool watch;
+    struct gw_slice plan;  /* what scripts need, encoded by lua/moongate/config/freeze.lua (string.buffer) */
+    struct gw_slice shown; /* the normalised configuration as JSON without secrets, for /config */
+    struct gw_slice warnings; /* JSON array of texts, for /status */
+    void (*on_free)(struct gw_config *config, void *ctx); /* releases what others bound; set by who bound it */
+    void *on_free_ctx;
+    struct gw_arena *arena;
+};
+
+struct gw_config *gw_config_ref(struct gw_config *config);
+void gw_config_unref(struct gw_config *config); /* NULL is fine */
+
+struct gw_addr_bytes { /* an address without net/: 4 or 16 bytes, network order */
+    unsigned char bytes[16];
+    unsigned len;
+};
+
+/* True when the address lies in one of `trusted_proxies`; v4-mapped IPv6 counts as IPv4. */
+bool gw_config_trusts(const struct gw_config *config, const struct gw_addr_bytes *addr);

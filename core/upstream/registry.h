@@ -1,0 +1,30 @@
+#pragma once
+/* The upstreams of the process, by name. They outlive configurations: health, in-flight counts and addresses stay while the
+ * configuration changes around them. Locks are held for pointer swaps only. */
+#include "config/config.h"
+#include "net/loop.h"
+
+struct gw_registry;
+struct gw_upstream;
+struct gw_target_set;
+
+struct gw_registry *gw_registry_new(void);
+void gw_registry_free(struct gw_registry *registry); /* all configurations must be gone */
+
+/* Finds or makes the upstream of each service and publishes target sets for what is configured; sets service->upstream and the
+ * configuration's on_free. On the loader thread. IP literals are there at once; names are resolved by gw_registry_run(). */
+void gw_registry_bind(struct gw_registry *registry, struct gw_config *config);
+
+/* Keeps names resolved on `loop` (control's): first answers as soon as possible, then by TTL, the last good answer kept.
+ * `first_done` is called once when every name known at this moment was answered or failed, so that start-up can wait. */
+void gw_registry_run(struct gw_registry *registry, struct gw_loop *loop, void (*first_done)(void *ctx),
+                     void *ctx);
+void gw_registry_stop(struct gw_registry *registry);
+
+/* By name, for plugins' set_upstream() and fetch; borrowed while `config` lives. NULL: no such upstream. */
+struct gw_upstream *gw_registry_find(struct gw_registry *registry, const struct gw_config *config,
+                                     struct gw_slice name);
+
+/* One line a target (upstream, address, weight, in flight), as JSON for /status. */
+struct gw_buf;
+void gw_registry_describe(struct gw_registry *registry, struct gw_buf *out);
