@@ -1,0 +1,237 @@
+# Shared by the benches: processes pinned to cores, CPU per request from /proc, medians of interleaved rounds.
+# The gateway under test has core 0 for itself; load and upstream share core 1.
+# shellcheck shell=bash
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+work=$(mktemp -d)
+chmod 755 "$work" # nginx drops to another user when started by root
+pids=()
+gateway_core=0
+load_core=1
+ticks=$(getconf CLK_TCK)
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "bench: $*"; exit 1; }
+
+cleanup() {
+  local pid
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
+  for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null; done
+  rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+# free_port: one that nobody listens on now. Good enough for a bench on a quiet loopback.
+free_port() {
+  local port
+  while :; do
+    port=$((20000 + RANDOM % 20000))
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
+  done
+}
+
+# start NAME CORE COMMAND…: runs it pinned, in the background; its pid in $started.
+start() {
+  local name=$1 core=$2
+  shift 2
+  taskset -c "$core" "$@" >"$work/$name.out" 2>&1 &
+  started=$!
+  pids+=("$started")
+}
+
+stop() {
+  kill "$1" 2>/dev/null
+  wait "$1" 2>/dev/null
+}
+
+# await URL: until it answers, at most five seconds.
+await() {
+  curl -fsS -o /dev/null --retry 50 --retry-delay 0 --retry-all-errors --retry-max-time 5 "$1" 2>/dev/null ||
+    die "nothing answers at $1: $(tail -n 3 "$work"/*.out)"
+}
+
+# A process and all its children.
+tree() {
+  local pid child
+  for pid in "$@"; do
+    echo "$pid"
+    for child in $(cat "/proc/$pid/task/"*/children 2>/dev/null); do tree "$child"; done
+  done
+}
+
+# cpu_ticks PID: user and system time of the process tree so far.
+cpu_ticks() {
+  local pid sum=0 line
+  for pid in $(tree "$1"); do
+    line=$(cat "/proc/$pid/stat" 2>/dev/null) || continue
+    # shellcheck disable=SC2086
+    set -- ${line##*) }
+    sum=$((sum + ${12} + ${13}))
+  done
+  echo "$sum"
+}
+
+# rss_kib PID: resident memory of the process tree (proportional share, so that shared pages count once).
+rss_kib() {
+  local pid sum=0 one
+  for pid in $(tree "$1"); do
+    one=$(awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup" 2>/dev/null) || continue
+    sum=$((sum + ${one:-0}))
+  done
+  echo "$sum"
+}
+
+median() { sort -n | awk '{ v[NR] = $1 } END { if (!NR) exit 1; print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+
+# load URL SECONDS CONNECTIONS: prints "requests errors".
+load() {
+  taskset -c "$load_core" wrk -t1 -c"$3" -d"$2"s --latency "$1" >"$work/wrk.out" 2>&1 || die "wrk: $(cat "$work/wrk.out")"
+  awk '/requests in/ { n = $1 } /Socket errors/ { gsub(/[^0-9 ]/, ""); e = $1 + $2 + $3 + $4 } /Non-2xx/ { e += $NF }
+       END { print n + 0, e + 0 }' "$work/wrk.out"
+}
+
+# measure PID URL SECONDS CONNECTIONS: microseconds of CPU a request.
+measure() {
+  local before after result requests errors
+  before=$(cpu_ticks "$1")
+  result=$(load "$2" "$3" "$4")
+  after=$(cpu_ticks "$1")
+  read -r requests errors <<<"$result"
+  [ "$requests" -gt 0 ] || die "no request went through $2: $(cat "$work/wrk.out")"
+  [ "$errors" -eq 0 ] || say "  ! $errors errors at $2"
+  awk -v t=$((after - before)) -v n="$requests" -v hz="$ticks" 'BEGIN { printf "%.3f\n", t * 1000000 / hz / n }'
+}
+
+need() {
+  local command
+  for command in "$@"; do command -v "$command" >/dev/null || die "$command is missing (./dev bench installs it)"; done
+}
+
+# compare ROUNDS SECONDS CONNECTIONS NAME:PID:URL…: interleaved rounds; medians, and the ratio to the first.
+compare() {
+  local rounds=$1 seconds=$2 connections=$3 round entry name pid url base='' value
+  shift 3
+  for entry in "$@"; do
+    IFS='|' read -r name pid url <<<"$entry"
+    measure "$pid" "$url" 1 "$connections" >/dev/null # warm-up: caches, pools, traces
+    : >"$work/cpu.$name"
+  done
+  for ((round = 1; round <= rounds; round++)); do
+    printf '\r  round %d of %d ' "$round" "$rounds" >&2
+    for entry in "$@"; do
+      IFS='|' read -r name pid url <<<"$entry"
+      measure "$pid" "$url" "$seconds" "$connections" >>"$work/cpu.$name"
+    done
+  done
+  printf '\r%40s\r' '' >&2
+  for entry in "$@"; do
+    IFS='|' read -r name pid url <<<"$entry"
+    value=$(median <"$work/cpu.$name")
+    [ -n "$base" ] || base=$value
+    awk -v n="$name" -v v="$value" -v b="$base" 'BEGIN { printf "  %-22s %8.2f µs/request   %5.2f\n", n, v, v / b }'
+  done
+}
+
+# ── the peers ──────────────────────────────────────────────────────────────────
+
+# An upstream that costs little: nginx answering from memory with a body of the given size at /SIZE.
+start_upstream() {
+  upstream_port=$(free_port)
+  mkdir -p "$work/www"
+  head -c 1024 /dev/zero | tr '\0' x >"$work/www/1k"
+  head -c 65536 /dev/zero | tr '\0' x >"$work/www/64k"
+  cat >"$work/upstream.conf" <<CONF
+daemon off; pid $work/upstream.pid; error_log stderr crit; worker_processes 1;
+events { worker_connections 4096; }
+http {
+  access_log off; keepalive_requests 1000000; keepalive_timeout 600s; tcp_nodelay on;
+  open_file_cache max=10 inactive=600s; sendfile on;
+  client_body_temp_path $work/u1; proxy_temp_path $work/u2; fastcgi_temp_path $work/u3; uwsgi_temp_path $work/u4; scgi_temp_path $work/u5;
+  server { listen 127.0.0.1:$upstream_port reuseport; root $work/www; }
+}
+CONF
+  start upstream "$load_core" nginx -p "$work" -c "$work/upstream.conf"
+  await "http://127.0.0.1:$upstream_port/1k"
+}
+
+# start_nginx NAME SNIPPET: a proxy, tuned as its own documents advise; pid in $started, its address in $url.
+start_nginx() {
+  local port modules module=''
+  port=$(free_port)
+  modules=$(nginx -V 2>&1 | grep -o 'modules-path=[^ ]*' | cut -d= -f2)
+  [ -n "$2" ] && module="load_module $modules/ndk_http_module.so; load_module $modules/ngx_http_lua_module.so;"
+  cat >"$work/$1.conf" <<CONF
+daemon off; pid $work/$1.pid; error_log stderr crit; worker_processes 1;
+$module
+events { worker_connections 4096; }
+http {
+  access_log $work/$1.log combined buffer=64k; keepalive_requests 1000000; keepalive_timeout 600s; tcp_nodelay on;
+  proxy_buffers 16 64k; proxy_buffer_size 64k;
+  client_body_temp_path $work/$1.1; proxy_temp_path $work/$1.2; fastcgi_temp_path $work/$1.3; uwsgi_temp_path $work/$1.4; scgi_temp_path $work/$1.5;
+  upstream back { server 127.0.0.1:$upstream_port; keepalive 512; keepalive_requests 1000000; }
+  server {
+    listen 127.0.0.1:$port reuseport;
+    location / {
+      proxy_pass http://back; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_set_header X-Forwarded-For \$remote_addr; proxy_set_header X-Forwarded-Proto \$scheme;
+      $2
+    }
+  }
+}
+CONF
+  start "$1" "$gateway_core" nginx -p "$work" -c "$work/$1.conf"
+  url=http://127.0.0.1:$port
+  await "$url/1k"
+}
+
+start_haproxy() {
+  local port
+  port=$(free_port)
+  cat >"$work/$1.cfg" <<CONF
+global
+  nbthread 1
+  maxconn 4096
+  log stderr local0 err
+defaults
+  mode http
+  timeout client 60s
+  timeout server 60s
+  timeout connect 5s
+  option forwardfor
+  http-reuse always
+frontend front
+  bind 127.0.0.1:$port
+  default_backend back
+backend back
+  server s1 127.0.0.1:$upstream_port
+CONF
+  start "$1" "$gateway_core" haproxy -db -q -f "$work/$1.cfg"
+  url=http://127.0.0.1:$port
+  await "$url/1k"
+}
+
+# start_moongate NAME [PLUGINS]: one worker; PLUGINS is YAML for the route's `plugins:` (flow style).
+start_moongate() {
+  local port binary=${MOONGATE:-$root/build/release/moongate}
+  [ -x "$binary" ] || die "$binary is not built (./dev build)"
+  port=$(free_port)
+  cat >"$work/$1.yaml" <<CONF
+workers: 1
+plugin_paths: [$root/spec/bench/plugins]
+admin: { address: "unix:$work/$1.sock" }
+log: { access: "$work/$1.log" }
+limits: { requests_per_connection: 100000000, body: 8g }
+listeners: [{ address: "127.0.0.1:$port" }]
+services:
+  - name: back
+    url: http://127.0.0.1:$upstream_port
+    keepalive: { connections: 512, requests: 100000000, idle: 600s }
+    routes:
+      - { name: all, paths: [/], strip_path: false, public: true, plugins: ${2:-[]} }
+CONF
+  start "$1" "$gateway_core" "$binary" run -c "$work/$1.yaml"
+  url=http://127.0.0.1:$port
+  admin=$work/$1.sock
+  await "$url/1k"
+}
