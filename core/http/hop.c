@@ -1,0 +1,221 @@
+#include "http/hop.h"
+
+#include "base/check.h"
+#include "http/uri.h"
+
+#define CONNECTION_MAX 32 /* items of one Connection field; each costs a walk over all fields */
+
+#define NAME(literal) { literal, sizeof(literal) - 1 }
+
+static bool is_one_of(struct gw_slice name, const struct gw_slice *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (gw_slice_equal(name, names[i]))
+            return true;
+    return false;
+}
+
+static bool has_prefix_of(struct gw_slice name, const struct gw_slice *prefixes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (gw_slice_starts_with(name, prefixes[i]))
+            return true;
+    return false;
+}
+
+#define IS_ONE_OF(name, names) is_one_of(name, names, GW_ARRAY_LEN(names))
+#define HAS_PREFIX_OF(name, names) has_prefix_of(name, names, GW_ARRAY_LEN(names))
+
+/* ── Connection's own list ─────────────────────────────────────────────────── */
+
+static bool is_protected(struct gw_slice name)
+{
+    static const struct gw_slice names[] = {
+        NAME("host"),          NAME("authorization"), NAME("cookie"), NAME("set-cookie"),
+        NAME("cache-control"), NAME("date"),          NAME("vary"),   NAME("via"),
+        NAME("forwarded"),     NAME("x-real-ip"),     NAME("origin"), NAME("www-authenticate"),
+        NAME("expires"),       NAME("trailer"),       NAME("etag"),   NAME("location"),
+        NAME("traceparent"),   NAME("tracestate"),    NAME("range"),
+    };
+    static const struct gw_slice prefixes[] = {
+        NAME("content-"), NAME("x-forwarded-"), NAME("x-consumer-"), NAME("access-control-"),
+        NAME("if-"),
+    };
+
+    return IS_ONE_OF(name, names) || HAS_PREFIX_OF(name, prefixes);
+}
+
+static void remove_nocase(struct gw_fields *fields, struct gw_slice name)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < fields->count; i++)
+        if (!gw_slice_equal_nocase(fields->items[i].name, name) ||
+            is_protected(fields->items[i].name))
+            fields->items[kept++] = fields->items[i];
+    fields->count = kept;
+}
+
+bool gw_hop_remove_named(struct gw_fields *fields, struct gw_slice connection)
+{
+    struct gw_slice name;
+
+    for (unsigned n = 0; gw_slice_next(&connection, ',', &name); n++) {
+        if (n == CONNECTION_MAX)
+            return false;
+        if (name.len)
+            remove_nocase(fields, name);
+    }
+    return true;
+}
+
+/* ── what must not pass ────────────────────────────────────────────────────── */
+
+#define SPELLING_MAX 64
+
+/* A name as lenient servers read it: "_" and "." are "-", dashes at the end do not count. Longer names than any we guard come out
+ * cut, which only makes prefixes match. */
+static struct gw_slice canonical(struct gw_slice name, char out[SPELLING_MAX])
+{
+    size_t len = name.len < SPELLING_MAX ? name.len : SPELLING_MAX;
+
+    for (size_t i = 0; i < len; i++)
+        out[i] = name.ptr[i] == '_' || name.ptr[i] == '.' ? '-' : name.ptr[i];
+    while (len && out[len - 1] == '-')
+        len--;
+    return gw_slice(out, len);
+}
+
+static bool says_forwarding(struct gw_slice name)
+{
+    static const struct gw_slice names[] = { NAME("x-real-ip"), NAME("forwarded") };
+    static const struct gw_slice prefixes[] = { NAME("x-forwarded") };
+
+    return IS_ONE_OF(name, names) || HAS_PREFIX_OF(name, prefixes);
+}
+
+static bool says_identity(struct gw_slice name)
+{
+    static const struct gw_slice prefixes[] = {
+        NAME("x-consumer-"), NAME("x-credential-"), NAME("x-authenticated-"),
+        NAME("x-anonymous-consumer"),
+    };
+
+    return HAS_PREFIX_OF(name, prefixes);
+}
+
+static bool is_forged(struct gw_slice name)
+{
+    char spelling[SPELLING_MAX];
+
+    /* All guarded names begin with "x" or "forwarded", in every spelling. */
+    if (name.len == 0 || (name.ptr[0] != 'x' && name.ptr[0] != 'f'))
+        return false;
+
+    struct gw_slice canon = canonical(name, spelling);
+
+    if (says_identity(canon))
+        return true;
+    return says_forwarding(canon) && !gw_slice_equal(canon, name);
+}
+
+void gw_hop_clean_request(struct gw_fields *fields)
+{
+    static const struct gw_slice hop[] = {
+        NAME("proxy-connection"), NAME("proxy-authorization"), NAME("proxy"),
+        NAME("te"),               NAME("keep-alive"),
+    };
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < fields->count; i++) {
+        struct gw_slice name = fields->items[i].name;
+
+        if (!IS_ONE_OF(name, hop) && !is_forged(name))
+            fields->items[kept++] = fields->items[i];
+    }
+    fields->count = kept;
+}
+
+void gw_hop_clean_response(struct gw_fields *fields)
+{
+    gw_fields_remove(fields, GW_SLICE("proxy-connection"));
+    gw_fields_remove(fields, GW_SLICE("proxy-authenticate"));
+    gw_fields_remove(fields, GW_SLICE("keep-alive"));
+}
+
+/* ── what we say ───────────────────────────────────────────────────────────── */
+
+static void remove_forwarding(struct gw_fields *fields)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < fields->count; i++) {
+        char spelling[SPELLING_MAX];
+
+        if (!says_forwarding(canonical(fields->items[i].name, spelling)))
+            fields->items[kept++] = fields->items[i];
+    }
+    fields->count = kept;
+}
+
+/* Joins all X-Forwarded-For lines a trusted peer sent, in order, and adds the peer itself. */
+static struct gw_slice extend_forwarded_for(const struct gw_fields *fields, struct gw_arena *arena,
+                                            struct gw_slice client_ip)
+{
+    struct gw_slice joined = GW_SLICE_EMPTY;
+    const struct gw_slice *value;
+
+    for (unsigned n = 0; (value = gw_fields_nth(fields, GW_SLICE("x-forwarded-for"), n)); n++) {
+        if (value->len == 0)
+            continue;
+        joined = joined.len == 0 ? *value
+                                 : gw_arena_printf(arena, "%.*s, %.*s", GW_SLICE_ARG(joined),
+                                                   GW_SLICE_ARG(*value));
+    }
+    if (joined.len == 0)
+        return client_ip;
+    return gw_arena_printf(arena, "%.*s, %.*s", GW_SLICE_ARG(joined), GW_SLICE_ARG(client_ip));
+}
+
+static void set_unless_there(struct gw_fields *fields, struct gw_arena *arena, struct gw_slice name,
+                             struct gw_slice value)
+{
+    if (value.len && !gw_fields_get(fields, name))
+        gw_fields_add(fields, arena, name, value);
+}
+
+/* The host without its port; an IPv6 address keeps its brackets. */
+static struct gw_slice host_of(struct gw_slice authority)
+{
+    struct gw_slice host = gw_uri_host(authority, NULL);
+
+    if (authority.len && authority.ptr[0] == '[')
+        return gw_slice(host.ptr - 1, host.len + 2);
+    return host;
+}
+
+void gw_hop_set_forwarded(struct gw_fields *fields, struct gw_arena *arena,
+                          const struct gw_forwarded *forwarded)
+{
+    if (!forwarded->peer_trusted)
+        remove_forwarding(fields);
+
+    struct gw_slice chain = extend_forwarded_for(fields, arena, forwarded->client_ip);
+
+    gw_fields_set(fields, arena, GW_SLICE("x-forwarded-for"), chain);
+    set_unless_there(fields, arena, GW_SLICE("x-forwarded-proto"), forwarded->scheme);
+    set_unless_there(fields, arena, GW_SLICE("x-forwarded-host"), host_of(forwarded->authority));
+    if (!gw_fields_get(fields, GW_SLICE("x-forwarded-port")))
+        gw_fields_add(fields, arena, GW_SLICE("x-forwarded-port"),
+                      gw_arena_printf(arena, "%u", (unsigned)forwarded->port));
+    set_unless_there(fields, arena, GW_SLICE("x-real-ip"), forwarded->client_ip);
+}
+
+void gw_hop_set_via(struct gw_fields *fields, struct gw_arena *arena, int version)
+{
+    struct gw_slice text = version == 10   ? GW_SLICE("1.0 moongate")
+                           : version == 20 ? GW_SLICE("2.0 moongate")
+                                           : GW_SLICE("1.1 moongate");
+
+    gw_fields_add(fields, arena, GW_SLICE("via"), text);
+}
