@@ -1,6 +1,21 @@
 #pragma once
 /* One Lua state of one generation for one worker (or for control). Built and closed on the loader thread, run by one thread in
- * between. Counted by the exchanges that may still run a hook of it and by whoever holds it as current. */
+ * between. Counted by the exchanges that may still run a hook of it and by whoever holds it as current.
+ *
+ * What config->plan holds (a table encoded with string.buffer; indexes are those of the C structs plus one):
+ *
+ *   plugins   { [name] = { dir = "/abs/plugins/key-auth" } }            every plugin that a use names
+ *   uses      { { plugin = name, conf = {…}, on_error = "reply" | "skip", where = "routes[0].plugins[1]", id = "…" } }
+ *   global    { entry, … }                                              in order of running; for requests without a route
+ *   routes    { { name, id, …, plan = { entry, … } } }                  global, service and route uses merged and sorted
+ *   services  { { name, id, protocol, host, port, path, … } }
+ *   consumers { { id, username, custom_id, tags, groups, credentials = { keyauth_credentials = { { key, id, … } } } } }
+ *   fetch     { allow = { "host", "host:port", "*.example.com" } }
+ *
+ *   entry = { use = index in uses, or nil, consumers = { [consumer] = index in uses }, or nil }
+ *
+ * One entry a plugin: `use` runs unless `consumers` has a use for the request's consumer. `routes` and `services` are what
+ * ctx.router shows (service: its index in services). */
 #include "config/config.h"
 #include "net/loop.h"
 #include "upstream/pool.h"
