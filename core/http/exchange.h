@@ -3,6 +3,7 @@
  * small in it lives in its arena. */
 #include "base/buf.h"
 #include "base/list.h"
+#include "http/edits.h"
 #include "http/reply_stream.h"
 #include "http/stream.h"
 #include "net/addr.h"
@@ -108,6 +109,9 @@ struct gw_exchange {
 
     struct gw_head *received; /* the service's head as it came; NULL: none (yet, or a local reply) */
     struct gw_head response;  /* what will be sent */
+    /* What rewrite and access hooks want of its fields: proxy applies them when `response` is filled, before the response
+     * hooks, whether it came from a service or is a reply. */
+    struct gw_edits response_edits;
     struct gw_reply *reply;   /* set by a hook that answers (exit) or by proxy; taken over by the reply stream */
     bool response_started;    /* the final head went to the client */
 
