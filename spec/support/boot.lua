@@ -1,0 +1,15 @@
+-- The first Lua that gw-spec runs: sets the paths, then hands over to busted.
+local host = ...
+
+local source = host.source_dir
+package.path = table.concat({
+  source .. "/spec/?.lua",
+  source .. "/lua/?.lua",
+  source .. "/lua/?/init.lua",
+  package.path,
+}, ";")
+package.loaded["support.host"] = host
+require("support.c") -- before busted, which would load it anew for every file
+
+-- The chunk's name is what busted calls itself in its messages.
+assert(loadstring('require("busted.runner")({ standalone = false })', "@gw-spec"))()

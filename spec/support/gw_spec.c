@@ -1,0 +1,92 @@
+/* The spec host: busted inside a process that carries the whole core, so that specs call C through FFI and the
+ * sanitizers see what they do.
+ *
+ *     gw-spec spec/unit/base        takes busted's arguments
+ */
+#include <lauxlib.h>
+#include <luajit.h>
+#include <lualib.h>
+#include <signal.h>
+#include <stdio.h>
+
+static int exit_code = -1; /* what os.exit() was called with */
+
+/* Unwinds to main() instead of leaving the process, so that the state is closed and a leak is a real one. */
+static int host_exit(lua_State *L)
+{
+    if (lua_isboolean(L, 1))
+        exit_code = lua_toboolean(L, 1) ? 0 : 1;
+    else
+        exit_code = (int)luaL_optinteger(L, 1, 0);
+    return luaL_error(L, "exit");
+}
+
+static int add_traceback(lua_State *L)
+{
+    if (exit_code < 0 && lua_isstring(L, 1))
+        luaL_traceback(L, L, lua_tostring(L, 1), 1);
+    return 1;
+}
+
+static void set_string(lua_State *L, const char *field, const char *value)
+{
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, field);
+}
+
+/* What spec/support/boot.lua gets: the arguments in `arg`, and where things are. */
+static void push_host(lua_State *L, int argc, char **argv)
+{
+    lua_createtable(L, argc, 0);
+    for (int i = 0; i < argc; i++) {
+        lua_pushstring(L, argv[i]);
+        lua_rawseti(L, -2, i);
+    }
+    lua_setglobal(L, "arg");
+
+    lua_getglobal(L, "os");
+    lua_pushcfunction(L, host_exit);
+    lua_setfield(L, -2, "exit");
+    lua_pop(L, 1);
+
+    lua_newtable(L);
+    set_string(L, "source_dir", GW_SOURCE_DIR);
+    set_string(L, "build_dir", GW_BUILD_DIR);
+}
+
+int main(int argc, char **argv)
+{
+    lua_State *L = luaL_newstate();
+
+    if (!L) {
+        fprintf(stderr, "gw-spec: cannot create a Lua state\n");
+        return 2;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    luaL_openlibs(L);
+    /* Compiled code may not call back into Lua through FFI, which specs do all the time. */
+    luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+
+    lua_pushcfunction(L, add_traceback);
+    int failed = luaL_loadfile(L, GW_SOURCE_DIR "/spec/support/boot.lua");
+
+    if (!failed) {
+        push_host(L, argc, argv);
+        failed = lua_pcall(L, 1, 0, 1);
+    }
+    if (failed && exit_code < 0) {
+        if (lua_isstring(L, -1)) /* busted ends failed runs with an error without a message */
+            fprintf(stderr, "gw-spec: %s\n", lua_tostring(L, -1));
+        exit_code = 1;
+    }
+    lua_close(L);
+    return exit_code < 0 ? 0 : exit_code;
+}
+
+/* libdl keeps what a C module of Lua allocated while it was loaded; by the time leaks are counted it is gone. */
+const char *__lsan_default_suppressions(void);
+
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:<unknown module>\n";
+}
