@@ -59,7 +59,7 @@ end
 
 -- Top-level declarations of preprocessed text, each { text, where }, of files in core/ only.
 local function declarations(preprocessed)
-  local list, text, lines = {}, {}, 0
+  local list, text = {}, {}
   local depth, start, keep = 0, nil, false
   local file, line, body
 
@@ -123,7 +123,6 @@ local function declarations(preprocessed)
           start = ("core/%s:%d"):format(file:sub(#core + 2), line)
         end
         feed(source)
-        lines = lines + 1
       end
     end
   end
@@ -174,6 +173,20 @@ local function include_lines(headers)
   return table.concat(lines)
 end
 
+-- The system headers that ours name.
+local function system_includes(headers)
+  local lines, seen = {}, {}
+  for _, name in ipairs(headers) do
+    for other in read(core .. "/" .. name):gmatch("#%s*include%s*<([^>]+)>") do
+      if not seen[other] then
+        seen[other] = true
+        lines[#lines + 1] = ("#if __has_include(<%s>)\n#include <%s>\n#endif\n"):format(other, other)
+      end
+    end
+  end
+  return table.concat(lines)
+end
+
 -- One unreadable header must not take the others with it.
 local function readable(headers)
   if compiler("-E", include_lines(headers)) then return headers end
@@ -189,20 +202,12 @@ local function readable(headers)
   return good
 end
 
--- Sizes and alignments as the compiler sees them: { uv_tcp_t = { 248, 8 } }.
-local function measure(prefix, names)
-  local source = { prefix, "void measure(void) {\n" }
-  for _, name in ipairs(names) do
-    source[#source + 1] = ('__asm__ volatile("\\n@GW %s %%c0 %%c1" :: "i"(sizeof(%s)), "i"(_Alignof(%s)));\n')
-      :format(name, name, name)
-  end
-  source[#source + 1] = "}\n"
-  local sizes = {}
-  local output = compiler("-S -o -", table.concat(source)) or ""
-  for name, size, align in output:gmatch("@GW ([%w_ ]+) (%d+) (%d+)") do
-    sizes[name] = { tonumber(size), tonumber(align) }
-  end
-  return sizes
+-- Size and alignment of a library's type, as the compiler sees them; nil when it does not know the type.
+local function measure(includes, name)
+  local probe = ('void measure(void) { __asm__("@GW %%c0 %%c1" :: "i"(sizeof(%s)), "i"(_Alignof(%s))); }\n')
+    :format(name, name)
+  local output = compiler("-S -o -", includes .. probe) or ""
+  return output:match("@GW (%d+) (%d+)")
 end
 
 -- System types that specs want to look into; the rest is made opaque on demand.
@@ -224,40 +229,63 @@ struct sockaddr_un { uint16_t sun_family; char sun_path[108]; };
 
 local function make_specs()
   local headers = readable(headers_in_order())
-  local includes = include_lines(headers)
-  local preprocessed = assert(compiler("-E", includes))
-  local out, skipped, inlines = { PRELUDE }, {}, false
+  local preprocessed = assert(compiler("-E", include_lines(headers)))
+  local libraries = system_includes(headers)
+  local out, skipped = { PRELUDE }, {}
   ffi.cdef(PRELUDE)
 
-  -- A type that only the library knows becomes opaque bytes, and the declaration gets another try.
-  local unknown = {}
-  local function accept(text)
-    for _ = 1, 64 do
-      local ok, why = try(text)
-      if ok then return true end
-      local name = why:match("declaration specifier expected near '([%a_][%w_]*)'")
-        or why:match("undeclared or implicit tag '([%a_][%w_]*)'") and "struct " .. why:match("'([%a_][%w_]*)'")
-      if not name or unknown[name] then return false, why end
-      unknown[name] = true
-      local size = measure(includes, { name })[name]
-      if not size then return false, why end
-      local word = name:match("^struct (.*)")
-      local bytes = ("{ unsigned char opaque[%d]; } __attribute__((aligned(%d)))"):format(size[1], size[2])
-      local opaque = word and ("struct %s %s;"):format(word, bytes)
-        or ("typedef struct %s %s;"):format(bytes, name)
-      if not try(opaque) then return false, why end
-      out[#out + 1] = opaque
+  -- A struct that failed once cannot be declared any more in this process: try it under another name first.
+  local trials = 0
+  local function try_first(text)
+    if text:find("%f[%w_]enum%f[^%w_][^;]*{") then return true end
+    trials = trials + 1
+    local renamed = text
+    for _, kind in ipairs { "struct", "union" } do
+      renamed = renamed:gsub("(%f[%w_]" .. kind .. "%s+[%w_]+)(%s*{)", "%1__" .. trials .. "%2")
     end
-    return false, "too many unknown types"
+    return try(renamed)
+  end
+
+  -- The name of a type in `text` that only the library knows, from LuaJIT's complaint.
+  local unknown = {}
+  local function find_unknown(text, why)
+    local name = why:match("declaration specifier expected near '([%a_][%w_]*)'")
+    if name then return not unknown[name] and name end
+    if not why:find("size of C type is unknown", 1, true) then return nil end
+    for tag in text:gmatch("%f[%w_]struct%s+([%a_][%w_]*)%s+[%a_]") do
+      name = "struct " .. tag
+      if not unknown[name] and not tag:find("^gw_") and not pcall(ffi.sizeof, name) then return name end
+    end
+  end
+
+  local function make_opaque(name)
+    unknown[name] = true
+    local size, align = measure(libraries, name)
+    if not size then return false end
+    local bytes = ("{ unsigned char opaque[%s]; } __attribute__((aligned(%s)))"):format(size, align)
+    local opaque = name:find("^struct ") and ("%s %s;"):format(name, bytes)
+      or ("typedef struct %s %s;"):format(bytes, name)
+    if not try(opaque) then return false end
+    out[#out + 1] = opaque
+    return true
+  end
+
+  -- Such a type becomes opaque bytes, and the declaration gets another try.
+  local function accept(text)
+    while true do
+      local ok, why = try_first(text)
+      if ok then return try(text) end
+      local name = find_unknown(text, why)
+      if not name or not make_opaque(name) then return false, why end
+    end
   end
 
   for _, declaration in ipairs(declarations(preprocessed)) do
     local text = simplify(declaration.text)
     if declaration.body then
       text = simplify(declaration.body):gsub("^static ", "") .. ";"
-      inlines = true
     end
-    if text ~= ";" and not text:find("^_Static_assert") then
+    if text ~= ";" and not text:find("^_?[Ss]tatic_assert") then
       local ok, why = accept(text)
       if ok then
         out[#out + 1] = text
@@ -271,22 +299,13 @@ local function make_specs()
   end
   write(options.specs, table.concat(out, "\n") .. "\n")
   write(options.specs .. ".skipped", table.concat(skipped))
-  return headers, inlines
+  return headers
 end
 
 -- A file in which the headers' inline functions are ordinary ones: system headers first, untouched, then ours with
 -- `static inline` taken away.
 local function make_inlines(headers)
-  local system, seen = {}, {}
-  for _, name in ipairs(headers) do
-    for other in read(core .. "/" .. name):gmatch("#%s*include%s*<([^>]+)>") do
-      if not seen[other] then
-        seen[other] = true
-        system[#system + 1] = ("#if __has_include(<%s>)\n#include <%s>\n#endif\n"):format(other, other)
-      end
-    end
-  end
-  write(options.inlines, table.concat(system) .. "#define static\n#define inline\n" .. include_lines(headers))
+  write(options.inlines, system_includes(headers) .. "#define static\n#define inline\n" .. include_lines(headers))
 end
 
 local function make_pdk()
@@ -315,5 +334,5 @@ end
 if options.pdk then
   make_pdk()
 else
-  make_inlines((make_specs()))
+  make_inlines(make_specs())
 end
