@@ -1,7 +1,7 @@
 -- Makes text for ffi.cdef out of the core's C headers, at build time.
 --
---   luajit cdef.lua --cc cc --core core --include DIR,DIR --pdk script/pdk.h --out pdk_cdef.c
---   luajit cdef.lua --cc cc --core core --include DIR,DIR --specs core.cdef --inlines spec_inlines.c
+--   luajit cdef.lua --cc cc --core core --include DIR,DIR --pdk script/pdk.h,config/build.h --out pdk_cdef.c
+--   luajit cdef.lua --cc cc --core core --include DIR,DIR --headers headers.txt --specs core.cdef --inlines spec_inlines.c
 --
 -- The compiler's preprocessor reads the headers; of its output only what stands in core/ is kept, cut into top-level
 -- declarations, and each is tried on LuaJIT's own parser. For the PDK every one must pass. For the specs what does not
@@ -161,9 +161,7 @@ local function headers_in_order()
     for other in text:gmatch('#%s*include%s*"([^"]+)"') do visit(other) end
     order[#order + 1] = name
   end
-  local pipe = assert(io.popen("cd " .. quote(core) .. " && ls */*.h"))
-  for name in pipe:lines() do visit(name) end
-  pipe:close()
+  for path in io.lines(options.headers) do visit(path:sub(#core + 2)) end
   return order
 end
 
@@ -309,9 +307,11 @@ local function make_inlines(headers)
 end
 
 local function make_pdk()
-  local preprocessed, messages = compiler("-E -DGW_CDEF", include_lines { options.pdk })
+  local headers = {}
+  for name in options.pdk:gmatch("[^,]+") do headers[#headers + 1] = name end
+  local preprocessed, messages = compiler("-E -DGW_CDEF", include_lines(headers))
   if not preprocessed then die("%s", messages) end
-  local out = { "/* Made from core/" .. options.pdk .. ". */\n",
+  local out = { "/* What Lua declares with ffi.cdef; made from core/" .. options.pdk .. ". */\n",
     "extern const char gw_pdk_cdef[];\nconst char gw_pdk_cdef[] = {\n" }
   local text = {}
   for _, declaration in ipairs(declarations(preprocessed)) do
