@@ -104,6 +104,8 @@ struct gw_config {
     struct gw_slice warnings; /* JSON array of texts, for /status */
     void (*on_free)(struct gw_config *config, void *ctx); /* releases what others bound; set by who bound it */
     void *on_free_ctx;
+    void (*on_gone)(void *ctx); /* the last thing that happens, on the thread of the last unref: counts generations */
+    void *on_gone_ctx;
     struct gw_arena *arena;
 };
 
