@@ -39,10 +39,22 @@ struct gw_loop {
     char *read_buffer;            /* GW_READ_BUFFER_SIZE bytes, lent to one read at a time */
     struct gw_timers *timers;
     struct gw_list deferred;      /* struct gw_defer */
+    struct gw_list lingering;     /* connections on their gentle way out; cut short by gw_loop_free() */
     struct gw_mailbox *mailbox;   /* messages from other threads, one wake-up a batch */
+    uv_prepare_t *before_poll;    /* marks the clock as stale */
     unsigned index;               /* of the worker, for per-worker slots; assigned by who makes the loop */
+    bool clock_fresh;             /* refreshed since the last poll */
     bool stopping;
 };
+
+/* The first thing in every libuv callback: brings the clock up to date, once a turn. */
+static inline void gw_loop_woke(struct gw_loop *loop)
+{
+    if (loop->clock_fresh)
+        return;
+    loop->clock_fresh = true;
+    gw_clock_refresh(&loop->clock);
+}
 
 #endif
 
@@ -58,11 +70,12 @@ void gw_loop_run(struct gw_loop *loop);
 /* On the loop's thread, or through a message. */
 void gw_loop_stop(struct gw_loop *loop);
 
-/* One turn: I/O that is ready (`wait`: or blocks for the first), timers, deferred calls. True while something is alive.
- * For tests and for who shares a thread. */
+/* One turn: I/O that is ready (`wait`: or blocks for the first), timers, deferred calls. True while something is alive: a
+ * handle, a timer or a deferred call. With nothing alive it does not block. For tests and for who shares a thread. */
 bool gw_loop_turn(struct gw_loop *loop, bool wait);
 
-/* Virtual clocks: moves time and fires timers one by one, in order, each at its own due time. */
+/* Virtual clocks: moves time and fires timers one by one, in order, each at its own due time; deferred calls run before
+ * and between them. */
 void gw_loop_advance(struct gw_loop *loop, uint64_t by_us);
 
 /* The due time of the next timer in *due_us; false when none is running. */

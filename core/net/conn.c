@@ -1,0 +1,383 @@
+#include "net/conn.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "net/conn_private.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+#define DEFAULT_WRITE_LIMIT (1024 * 1024)
+#define LINGER_DISCARD_MAX (64 * 1024)
+
+/* A connection on its gentle way out: it owns itself until one of the two ends comes. */
+struct gw_conn_linger {
+    struct gw_conn *conn;
+    struct gw_list_node node; /* in loop->lingering */
+    struct gw_timer timer;
+    size_t discarded;
+};
+
+static _Thread_local unsigned open_count;
+static atomic_uint_fast64_t last_id;
+
+void gw_conn_init(struct gw_conn *conn, const struct gw_conn_carrier *carrier, struct gw_loop *loop)
+{
+    conn->carrier = carrier;
+    conn->loop = loop;
+    conn->id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+    conn->write_limit = DEFAULT_WRITE_LIMIT;
+    gw_list_init(&conn->queue);
+    open_count++;
+}
+
+void gw_conn_deinit(struct gw_conn *conn)
+{
+    GW_ASSERT(conn->closing && gw_list_empty(&conn->queue));
+    gw_free(conn->local);
+    conn->local = NULL;
+    open_count--;
+}
+
+/* Reading is on whenever somebody is there to take what comes. */
+static void set_reading(struct gw_conn *conn)
+{
+    bool wanted = conn->events && !conn->held && conn->receiving == GW_CONN_RECEIVES;
+
+    if (wanted == conn->reading)
+        return;
+    conn->reading = wanted;
+    conn->carrier->set_reading(conn, wanted);
+}
+
+/* ── the end ── */
+
+static void tell_end(struct gw_conn *conn, enum gw_error why)
+{
+    conn->receiving = why == GW_E_CLOSED ? GW_CONN_ENDED : GW_CONN_BROKEN;
+    if (why != GW_E_CLOSED)
+        conn->sending = GW_CONN_FAILED;
+    set_reading(conn);
+    conn->events->on_end(conn->owner, why);
+}
+
+static void tell_end_later(struct gw_defer *defer)
+{
+    struct gw_conn *conn = container_of(defer, struct gw_conn, end);
+    enum gw_error why = conn->end_error;
+
+    if (!conn->events)
+        return; /* whoever binds hears of it */
+    conn->end_error = GW_OK;
+    tell_end(conn, why);
+}
+
+static void schedule_end(struct gw_conn *conn, enum gw_error why)
+{
+    if (conn->receiving == GW_CONN_BROKEN)
+        return;
+    conn->end_error = why;
+    gw_loop_defer(conn->loop, &conn->end, tell_end_later);
+}
+
+void gw_conn_got_end(struct gw_conn *conn, enum gw_error why)
+{
+    if (conn->closing || conn->receiving == GW_CONN_BROKEN)
+        return;
+    if (conn->sending == GW_CONN_FAILED)
+        why = GW_E_RESET; /* the reason why a write failed before */
+    conn->end_error = GW_OK;
+    gw_defer_cancel(&conn->end);
+    tell_end(conn, why);
+}
+
+void gw_conn_got_bytes(struct gw_conn *conn, struct gw_slice bytes)
+{
+    conn->bytes_in += bytes.len;
+    conn->events->on_read(conn->owner, bytes);
+}
+
+/* Whether the peer's last bytes and then its end will still come by way of reading. */
+static bool reading_tells(const struct gw_conn *conn, int error)
+{
+    return conn->reading && (error == -EPIPE || error == -ECONNRESET);
+}
+
+static void fail_sending(struct gw_conn *conn, int error)
+{
+    conn->bytes_given -= gw_conn_queued(conn);
+    gw_chunks_free(&conn->queue);
+    conn->queue_bytes = 0;
+    conn->sending = GW_CONN_FAILED;
+    conn->wants_room = false;
+    /* A server that answers early and closes makes our writes fail while its answer lies in the receive buffer: read first. */
+    if (!reading_tells(conn, error))
+        schedule_end(conn, GW_E_RESET);
+}
+
+/* ── writing ── */
+
+static void write_queue(struct gw_conn *conn)
+{
+    if (conn->write_active || gw_list_empty(&conn->queue))
+        return;
+    conn->write_active = true;
+    conn->carrier->start_write(conn);
+}
+
+static bool has_room(struct gw_conn *conn)
+{
+    if (conn->queue_bytes == 0 && !conn->write_active)
+        return true;
+    if (gw_conn_queued(conn) <= conn->write_limit)
+        return true;
+    conn->wants_room = true;
+    return false;
+}
+
+static bool refuse_write(struct gw_conn *conn)
+{
+    /* Held, nobody reads the end that was to tell about the failure. */
+    if (conn->sending == GW_CONN_FAILED && conn->held && !conn->closing)
+        schedule_end(conn, GW_E_RESET);
+    return true;
+}
+
+static bool write_slices(struct gw_conn *conn, const struct gw_slice *slices, unsigned count,
+                         struct gw_blob *blob)
+{
+    size_t taken = 0;
+
+    if (conn->sending != GW_CONN_SENDS || conn->closing)
+        return refuse_write(conn);
+    if (!conn->write_active) {
+        ssize_t sent = conn->carrier->try_write(conn, slices, count);
+
+        if (sent < 0) {
+            fail_sending(conn, (int)sent);
+            return true;
+        }
+        taken = (size_t)sent;
+        conn->bytes_given += taken;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        struct gw_slice rest = gw_slice_skip(slices[i], taken);
+
+        taken -= slices[i].len - rest.len;
+        if (rest.len == 0)
+            continue;
+        gw_chunks_append(&conn->queue, rest, blob);
+        conn->queue_bytes += rest.len;
+        conn->bytes_given += rest.len;
+    }
+    write_queue(conn);
+    return has_room(conn);
+}
+
+bool gw_conn_write(struct gw_conn *conn, const struct gw_slice *slices, unsigned count)
+{
+    return write_slices(conn, slices, count, NULL);
+}
+
+bool gw_conn_write_blob(struct gw_conn *conn, struct gw_blob *blob, struct gw_slice part)
+{
+    return write_slices(conn, &part, 1, blob);
+}
+
+static void send_our_end(struct gw_conn *conn)
+{
+    conn->sending = GW_CONN_SHUT;
+    conn->carrier->shutdown(conn);
+}
+
+void gw_conn_wrote(struct gw_conn *conn, int error)
+{
+    conn->write_active = false;
+    if (conn->closing || conn->sending == GW_CONN_FAILED)
+        return;
+    if (error) {
+        fail_sending(conn, error);
+        return;
+    }
+    write_queue(conn);
+    if (conn->sending == GW_CONN_SHUTTING && !conn->write_active) {
+        send_our_end(conn);
+        if (conn->linger && conn->receiving == GW_CONN_ENDED) {
+            gw_conn_close(conn);
+            return;
+        }
+    }
+    if (conn->wants_room && conn->events && gw_conn_queued(conn) <= conn->write_limit / 2) {
+        conn->wants_room = false;
+        conn->events->on_room(conn->owner);
+    }
+}
+
+void gw_conn_shutdown(struct gw_conn *conn)
+{
+    if (conn->sending != GW_CONN_SENDS)
+        return;
+    if (conn->write_active)
+        conn->sending = GW_CONN_SHUTTING;
+    else
+        send_our_end(conn);
+}
+
+/* ── the owner's other calls ── */
+
+void gw_conn_bind(struct gw_conn *conn, const struct gw_conn_events *events, void *owner)
+{
+    GW_ASSERT(events && !conn->closing);
+    conn->events = events;
+    conn->owner = owner;
+    if (conn->end_error)
+        gw_loop_defer(conn->loop, &conn->end, tell_end_later);
+    set_reading(conn);
+}
+
+void gw_conn_hold(struct gw_conn *conn, bool on)
+{
+    conn->held = on;
+    set_reading(conn);
+}
+
+void gw_conn_close(struct gw_conn *conn)
+{
+    GW_ASSERT(!conn->closing);
+    conn->closing = true;
+    conn->events = NULL;
+    conn->owner = NULL;
+    gw_defer_cancel(&conn->end);
+    conn->bytes_given -= gw_conn_queued(conn);
+    gw_chunks_free(&conn->queue);
+    conn->queue_bytes = 0;
+    if (conn->linger) {
+        gw_timer_stop(&conn->linger->timer);
+        gw_list_remove(&conn->linger->node);
+        gw_free(conn->linger);
+        conn->linger = NULL;
+    }
+    set_reading(conn);
+    conn->carrier->close(conn);
+}
+
+/* ── the gentle way out ── */
+
+static void on_linger_read(void *owner, struct gw_slice bytes)
+{
+    struct gw_conn_linger *linger = owner;
+
+    linger->discarded += bytes.len;
+    if (linger->discarded > LINGER_DISCARD_MAX)
+        gw_conn_close(linger->conn);
+}
+
+static void on_linger_room(void *owner)
+{
+    (void)owner;
+}
+
+static void on_linger_end(void *owner, enum gw_error why)
+{
+    struct gw_conn_linger *linger = owner;
+
+    if (why == GW_E_CLOSED && linger->conn->write_active)
+        return; /* gw_conn_wrote() closes */
+    gw_conn_close(linger->conn);
+}
+
+static void on_linger_timeout(struct gw_timer *timer)
+{
+    gw_conn_close(container_of(timer, struct gw_conn_linger, timer)->conn);
+}
+
+void gw_conn_close_gently(struct gw_conn *conn, uint64_t linger_us)
+{
+    static const struct gw_conn_events linger_events = {
+        .on_read = on_linger_read,
+        .on_room = on_linger_room,
+        .on_end = on_linger_end,
+    };
+    bool peer_ended = conn->receiving == GW_CONN_ENDED && !conn->write_active;
+
+    if (peer_ended || conn->receiving == GW_CONN_BROKEN || conn->sending == GW_CONN_FAILED) {
+        gw_conn_close(conn);
+        return;
+    }
+    struct gw_conn_linger *linger = gw_alloc_zero(sizeof(*linger));
+
+    linger->conn = conn;
+    conn->linger = linger;
+    gw_list_append(&conn->loop->lingering, &linger->node);
+    gw_timer_start(conn->loop, &linger->timer, linger_us, on_linger_timeout);
+    conn->wants_room = false;
+    conn->held = false;
+    gw_conn_bind(conn, &linger_events, linger);
+    gw_conn_shutdown(conn);
+}
+
+void gw_conn_cut_lingering(struct gw_loop *loop)
+{
+    struct gw_list_node *node;
+
+    while ((node = gw_list_first(&loop->lingering)))
+        gw_conn_close(container_of(node, struct gw_conn_linger, node)->conn);
+}
+
+/* ── what one may ask ── */
+
+size_t gw_conn_queued(const struct gw_conn *conn)
+{
+    return conn->queue_bytes + conn->carrier->pending(conn);
+}
+
+void gw_conn_set_write_limit(struct gw_conn *conn, size_t bytes)
+{
+    conn->write_limit = bytes;
+}
+
+void gw_conn_set_read_limit(struct gw_conn *conn, size_t bytes)
+{
+    conn->read_limit = bytes;
+}
+
+const struct gw_addr *gw_conn_peer(const struct gw_conn *conn)
+{
+    return &conn->peer;
+}
+
+const struct gw_addr *gw_conn_local(const struct gw_conn *conn)
+{
+    if (!conn->local) {
+        struct gw_conn *asked = (struct gw_conn *)conn; /* it only remembers the answer */
+
+        asked->local = gw_alloc_zero(sizeof(*conn->local));
+        conn->carrier->fill_local(asked, asked->local);
+    }
+    return conn->local;
+}
+
+struct gw_loop *gw_conn_loop(const struct gw_conn *conn)
+{
+    return conn->loop;
+}
+
+uint64_t gw_conn_bytes_in(const struct gw_conn *conn)
+{
+    return conn->bytes_in;
+}
+
+uint64_t gw_conn_bytes_out(const struct gw_conn *conn)
+{
+    return conn->bytes_given - gw_conn_queued(conn);
+}
+
+uint64_t gw_conn_id(const struct gw_conn *conn)
+{
+    return conn->id;
+}
+
+unsigned gw_conn_count(void)
+{
+    return open_count;
+}

@@ -1,0 +1,111 @@
+#pragma once
+/* The inside of a connection, for what carries its bytes: sockets (conn_socket.c) and memory (memory_pair.c).
+ *
+ * conn.c knows the owner, the queue and the states; the carrier moves bytes. The carrier's struct begins life with
+ * gw_conn_init(), tells what happens through the gw_conn_got_*() functions and ends with gw_conn_deinit(). */
+#include "net/addr.h"
+#include "net/conn.h"
+
+#include <sys/types.h>
+
+struct gw_conn_linger;
+
+struct gw_conn_carrier {
+    /* Takes what it can at once. Returns how many bytes (0: none now), or a negative errno. Not called while a write is
+     * under way. */
+    ssize_t (*try_write)(struct gw_conn *conn, const struct gw_slice *slices, unsigned count);
+    /* Begins to write the head of conn->queue; ends with gw_conn_wrote(), never before it returned. */
+    void (*start_write)(struct gw_conn *conn);
+    /* Bytes of the write under way that are not given away yet. */
+    size_t (*pending)(const struct gw_conn *conn);
+    void (*set_reading)(struct gw_conn *conn, bool on);
+    void (*shutdown)(struct gw_conn *conn);
+    void (*fill_local)(struct gw_conn *conn, struct gw_addr *addr);
+    /* Ends later, with gw_conn_deinit() and its memory freed. */
+    void (*close)(struct gw_conn *conn);
+};
+
+enum gw_conn_sending {
+    GW_CONN_SENDS,
+    GW_CONN_SHUTTING, /* our end goes out behind what is queued */
+    GW_CONN_SHUT,
+    GW_CONN_FAILED, /* the peer is gone, or nearly; what is written is dropped */
+};
+
+enum gw_conn_receiving {
+    GW_CONN_RECEIVES,
+    GW_CONN_ENDED,  /* the peer's end came and was told */
+    GW_CONN_BROKEN, /* the last on_end was told */
+};
+
+struct gw_conn {
+    const struct gw_conn_carrier *carrier;
+    struct gw_loop *loop;
+    const struct gw_conn_events *events; /* NULL before bind and from close on */
+    void *owner;
+    uint64_t id;
+    uint64_t bytes_in;
+    uint64_t bytes_given; /* to write, whether sent or queued */
+    size_t write_limit;
+    size_t read_limit;       /* 0: none */
+    struct gw_list queue;    /* struct gw_chunk: waiting for the write under way to end */
+    size_t queue_bytes;      /* in `queue` */
+    struct gw_defer end;     /* tells `end_error` */
+    struct gw_conn_linger *linger; /* while closing gently */
+    struct gw_addr *local;   /* asked for at first use */
+    struct gw_addr peer;
+    enum gw_conn_sending sending;
+    enum gw_conn_receiving receiving;
+    enum gw_error end_error; /* waiting to be told; GW_OK: nothing is */
+    bool held;
+    bool reading;      /* the carrier reads */
+    bool write_active; /* between start_write() and gw_conn_wrote() */
+    bool wants_room;   /* gw_conn_write() returned false */
+    bool closing;
+};
+
+/* Bytes on their way out: a copy, or a part of a blob. */
+struct gw_chunk {
+    struct gw_list_node node;
+    struct gw_blob *blob; /* NULL: `data` holds them */
+    const char *ptr;
+    size_t len;
+    size_t capacity; /* of data */
+    char data[];
+};
+
+void gw_conn_init(struct gw_conn *conn, const struct gw_conn_carrier *carrier,
+                  struct gw_loop *loop);
+void gw_conn_deinit(struct gw_conn *conn);
+
+/* Bytes arrived. The connection may be held or closing afterwards. */
+void gw_conn_got_bytes(struct gw_conn *conn, struct gw_slice bytes);
+
+/* The peer ended its side (GW_E_CLOSED) or the connection broke. */
+void gw_conn_got_end(struct gw_conn *conn, enum gw_error why);
+
+/* The write under way ended; `error` is 0 or a negative errno. */
+void gw_conn_wrote(struct gw_conn *conn, int error);
+
+/* The first chunks of conn->queue, at most `max_bytes` unless the first alone is more, and at most `max_chunks`: moved to
+ * `out`. Returns how many. */
+unsigned gw_conn_take_chunks(struct gw_conn *conn, struct gw_list *out, size_t max_bytes,
+                             unsigned max_chunks);
+/* An empty one at the end of the list, and what fills it. */
+struct gw_chunk *gw_chunk_new(struct gw_list *chunks, size_t capacity);
+void gw_chunk_fill(struct gw_chunk *chunk, struct gw_slice bytes);
+void gw_chunks_free(struct gw_list *chunks);
+
+/* Copies a slice (or refs a part of `blob`) to the end of the list; may fill up the last chunk. */
+void gw_chunks_append(struct gw_list *chunks, struct gw_slice bytes, struct gw_blob *blob);
+
+/* Ends the lingering ones of this loop at once. */
+void gw_conn_cut_lingering(struct gw_loop *loop);
+
+/* A connection over a connected (accepted) stream socket, which it takes over. NULL, and the descriptor closed, when libuv
+ * refuses it. */
+struct gw_conn *gw_conn_from_fd(struct gw_loop *loop, int fd, const struct gw_addr *peer);
+
+/* One that is not connected yet, for dial.c. */
+struct gw_conn *gw_conn_new_unconnected(struct gw_loop *loop, const struct gw_addr *peer);
+uv_stream_t *gw_conn_stream(struct gw_conn *conn);

@@ -1,0 +1,99 @@
+#include "net/dial.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "net/conn_private.h"
+
+struct gw_dial {
+    struct gw_conn *conn; /* owned until handed to `done`; NULL once closed */
+    uv_connect_t connect;
+    bool connecting; /* on_connect() will come, and frees */
+    struct gw_timer timeout;
+    struct gw_defer refused; /* libuv said no at once */
+    gw_dial_cb done;         /* NULL once ended */
+    void *ctx;
+};
+
+static void free_unless_connecting(struct gw_dial *dial)
+{
+    if (!dial->connecting)
+        gw_free(dial);
+}
+
+/* Ends without a connection; `done` gets the error unless it was cancelled. */
+static void fail(struct gw_dial *dial, enum gw_error error)
+{
+    gw_dial_cb done = dial->done;
+    void *ctx = dial->ctx;
+
+    gw_timer_stop(&dial->timeout);
+    gw_defer_cancel(&dial->refused);
+    gw_conn_close(dial->conn);
+    dial->conn = NULL;
+    dial->done = NULL;
+    free_unless_connecting(dial);
+    if (error)
+        done(ctx, NULL, error);
+}
+
+static void on_timeout(struct gw_timer *timer)
+{
+    fail(container_of(timer, struct gw_dial, timeout), GW_E_CONNECT_TIMEOUT);
+}
+
+static void on_refused(struct gw_defer *defer)
+{
+    fail(container_of(defer, struct gw_dial, refused), GW_E_CONNECT);
+}
+
+static void on_connect(uv_connect_t *request, int status)
+{
+    struct gw_dial *dial = container_of(request, struct gw_dial, connect);
+
+    dial->connecting = false;
+    if (!dial->done) { /* ended before: the connection is closed already */
+        gw_free(dial);
+        return;
+    }
+    gw_loop_woke(gw_conn_loop(dial->conn));
+    if (status < 0) {
+        fail(dial, status == UV_ETIMEDOUT ? GW_E_CONNECT_TIMEOUT : GW_E_CONNECT);
+        return;
+    }
+    gw_timer_stop(&dial->timeout);
+    dial->done(dial->ctx, dial->conn, GW_OK);
+    gw_free(dial);
+}
+
+static int connect_to(struct gw_dial *dial, const struct gw_addr *addr)
+{
+    uv_stream_t *stream = gw_conn_stream(dial->conn);
+
+    if (addr->sa.any.sa_family == AF_UNIX) {
+        uv_pipe_connect(&dial->connect, (uv_pipe_t *)stream, addr->sa.un.sun_path, on_connect);
+        return 0; /* it reports later, whatever happens */
+    }
+    uv_tcp_nodelay((uv_tcp_t *)stream, 1); /* kept for the descriptor to come */
+    return uv_tcp_connect(&dial->connect, (uv_tcp_t *)stream, &addr->sa.any, on_connect);
+}
+
+struct gw_dial *gw_dial_start(struct gw_loop *loop, const struct gw_addr *addr, uint64_t timeout_us,
+                              gw_dial_cb done, void *ctx)
+{
+    struct gw_dial *dial = gw_alloc_zero(sizeof(*dial));
+
+    dial->done = done;
+    dial->ctx = ctx;
+    dial->conn = gw_conn_new_unconnected(loop, addr);
+    dial->connecting = connect_to(dial, addr) == 0;
+    if (dial->connecting)
+        gw_timer_start(loop, &dial->timeout, timeout_us, on_timeout);
+    else
+        gw_loop_defer(loop, &dial->refused, on_refused);
+    return dial;
+}
+
+void gw_dial_cancel(struct gw_dial *dial)
+{
+    fail(dial, GW_OK);
+}
