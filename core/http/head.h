@@ -23,7 +23,8 @@ enum gw_method {
 };
 
 /* body_length besides 0 and more */
-#define GW_BODY_NONE (-1)    /* the message can have none (GET without length, HEAD, 204, 304) */
+#define GW_BODY_NONE (-1)    /* the message has none (GET without length, 204); an answer to HEAD and a 304 may have a length
+                              * all the same: it says what GET would bring, and `end` comes with the head */
 #define GW_BODY_UNKNOWN (-2) /* its end is told by the codec (chunked, or until close) */
 
 struct gw_head {
