@@ -30,7 +30,7 @@ char *gw_buf_reserve(struct gw_buf *buf, size_t len)
 
         while (capacity < need)
             capacity = capacity > buf->max / 2 ? buf->max : capacity * 2;
-        buf->data = gw_realloc(buf->data, capacity);
+        buf->data = gw_realloc(buf->data, capacity + 1); /* a byte for the NUL of gw_buf_printf */
         buf->capacity = capacity;
     }
     return buf->data + buf->len;
@@ -59,8 +59,7 @@ bool gw_buf_printf(struct gw_buf *buf, const char *format, ...)
     int len = vsnprintf(NULL, 0, format, args);
     va_end(args);
     GW_ASSERT(len >= 0);
-    /* vsnprintf writes a NUL behind: reserve a byte for it that does not count. */
-    char *place = buf->max - buf->len > (size_t)len ? gw_buf_reserve(buf, (size_t)len + 1) : NULL;
+    char *place = gw_buf_reserve(buf, (size_t)len);
 
     if (place) {
         vsnprintf(place, (size_t)len + 1, format, again);

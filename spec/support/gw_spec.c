@@ -83,6 +83,14 @@ int main(int argc, char **argv)
     return exit_code < 0 ? 0 : exit_code;
 }
 
+/* Read by the sanitizers: an allocation that is too large fails as it does without them. */
+const char *__asan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
 /* libdl keeps what a C module of Lua allocated while it was loaded; by the time leaks are counted it is gone. */
 const char *__lsan_default_suppressions(void);
 

@@ -1,0 +1,38 @@
+local ffi = require("ffi")
+local c = require("support.c")
+
+describe("gw_blob", function()
+  it("is a copy of the bytes with a NUL behind", function()
+    local bytes = ffi.new("char[3]", "abc")
+    local blob = c.gw_blob_new(ffi.new("struct gw_slice", bytes, 3))
+    bytes[0] = 120
+    assert.equal("abc", c.str(c.gw_blob_slice(blob)))
+    assert.equal(0, blob.data[3])
+    c.gw_blob_unref(blob)
+  end)
+
+  it("can be empty", function()
+    local blob = c.gw_blob_new(ffi.new("struct gw_slice"))
+    assert.equal(0, tonumber(blob.len))
+    c.gw_blob_unref(blob)
+  end)
+
+  it("can be made first and filled then", function()
+    local blob = c.gw_blob_new_uninit(4)
+    ffi.copy(blob.data, "wxyz", 4)
+    assert.equal("wxyz", c.str(c.gw_blob_slice(blob)))
+    c.gw_blob_unref(blob)
+  end)
+
+  it("lives until its last owner lets go", function()
+    local blob = c.gw_blob_new(c.slice("shared"))
+    local same = c.gw_blob_ref(blob)
+    c.gw_blob_unref(blob)
+    assert.equal("shared", c.str(c.gw_blob_slice(same)))
+    c.gw_blob_unref(same)
+  end)
+
+  it("needs no check for NULL when let go", function()
+    c.gw_blob_unref(nil)
+  end)
+end)

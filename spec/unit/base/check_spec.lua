@@ -1,0 +1,18 @@
+local ffi = require("ffi")
+local c = require("support.c")
+local child = require("support.child")
+
+describe("gw_check_failed", function()
+  it("says what does not hold, and where, and aborts", function()
+    local text = child.abort(function() c.gw_check_failed("n > 0", "core/net/conn.c", 12, "close") end)
+    assert.equal("moongate: internal error: n > 0 does not hold (core/net/conn.c:12, close)\n", text)
+  end)
+
+  it("lets gw_check_on_fail add what was running", function()
+    local text = child.abort(function()
+      c.gw_check_on_fail = ffi.cast("void (*)(void)", function() io.stderr:write("request 7\n") end)
+      c.gw_check_failed("n > 0", "x.c", 1, "f")
+    end)
+    assert.matches("\nrequest 7\n$", text)
+  end)
+end)
