@@ -15,7 +15,8 @@
 --- header_name http_method host ip
 --- cidr ip_or_cidr port path url uuid name tag · duration ("30s" → 30 seconds; unit = "ms" for
 --- milliseconds),
---- size ("10m" → bytes), timeout (Kong's: a number of milliseconds or "30s" → milliseconds).
+--- size ("10m" → bytes), count (1 or more), timeout (Kong's: a number of milliseconds or "30s" →
+--- milliseconds).
 ---
 --- Attributes of every type: about, default, required, secret, check (function: true, or nil and a
 --- reason), later ("known, not in

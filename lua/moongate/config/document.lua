@@ -93,9 +93,9 @@ end
 ---@param path (string|integer)[]  indices count from 0
 ---@return integer?
 function M.line_of(doc, path)
-  local value, line = doc.root, nil
+  local value = doc.root
   local mark = doc.marks[value]
-  line = mark and mark.line
+  local line = mark and mark.line
   for _, key in ipairs(path) do
     mark = type(value) == "table" and doc.marks[value] or nil
     if not mark then

@@ -332,8 +332,8 @@ local CHECKS = {
   set = check_list,
   map = check_map,
   record = check_record,
-  any = function(_, _, value)
-    return copy(value)
+  any = function(_, kind, value)
+    return kind.by_reference and value or copy(value)
   end,
 }
 

@@ -49,7 +49,7 @@ M.KINDS = {
   number = { attributes = NUMBER },
   boolean = { attributes = attributes {} },
   quantity = { attributes = QUANTITY },
-  any = { attributes = attributes {} },
+  any = { attributes = attributes { by_reference = "boolean" } }, -- the value itself, not a copy
   array = { attributes = attributes { len_min = "count", len_max = "count" }, holds = 1 },
   set = { attributes = attributes { len_min = "count", len_max = "count" }, holds = 1 },
   map = {
@@ -246,6 +246,15 @@ local function timeout(value, kind)
   return value
 end
 
+local function count(value, kind)
+  if value == "off" and kind.off then
+    return 0
+  elseif type(value) == "string" or value % 1 ~= 0 or value < 1 or value > 2 ^ 31 - 1 then
+    return nil, "must be a whole number, 1 or more" .. (kind.off and ', or "off"' or "")
+  end
+  return value
+end
+
 local function integer(value)
   if value % 1 ~= 0 or math.abs(value) > 2 ^ 53 then
     return nil, "must be a whole number"
@@ -305,6 +314,7 @@ M.SCALARS = {
   tag = def("string", S, "a tag", "tags", tag),
   duration = def("quantity", S, 'a duration such as "30s"', "durations", duration),
   size = def("quantity", S, 'a size such as "10m"', "sizes", size), -- bytes
+  count = def("quantity", SN, "a count", "counts", count),
   timeout = def("quantity", SN, 'a time in milliseconds or such as "30s"', "times", timeout),
 }
 

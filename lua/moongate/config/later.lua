@@ -1,0 +1,148 @@
+--- What is known, Kong's or ours, and not in this version. It is refused by name, never ignored, unless it
+--- says what Kong does by default anyway. Each entry stands under the piece of work that brings it.
+local t = require("moongate.schema")
+
+local M = {}
+
+M.MESSAGE = "known, not in this version"
+
+local function group(title, names)
+  for name, default in pairs(names) do
+    if default == t.none then
+      names[name] = t.any { later = title }
+    else
+      names[name] = t.any { later = title, default = default }
+    end
+  end
+  return names
+end
+
+local function merged(...)
+  local result = {}
+  for i = 1, select("#", ...) do
+    for name, kind in pairs((select(i, ...))) do
+      result[name] = kind
+    end
+  end
+  return result
+end
+
+local TLS, FAILURE, WHO, OFTEN, KONG =
+  "Every connection", "Upstreams that fail", "Who you are", "Who may how often", "Kong's plugins"
+local none = t.none
+
+M.top = merged(
+  group(TLS, { certificates = none, snis = none, ca_certificates = none }),
+  group(WHO, { vaults = none, keys = none, key_sets = none }),
+  group(OFTEN, { zones = none, redis = none }),
+  group(KONG, {
+    filter_chains = none, licenses = none, parameters = none, workspaces = none, custom_entities = none,
+    degraphql_routes = none, graphql_ratelimiting_cost_decorations = none, partials = none,
+    consumer_group_plugins = none, rbac_roles = none, _plugin_configs = none,
+  })
+)
+
+M.service = group(TLS, {
+  client_certificate = none, tls_verify = none, tls_verify_depth = none, ca_certificates = none, tls_sans = none,
+})
+
+M.route = merged(
+  group(TLS, { snis = none, https_redirect_status_code = 426 }),
+  group(KONG, {
+    sources = none, destinations = none, expression = none, priority = none, path_handling = "v0",
+    request_buffering = true, response_buffering = true,
+  })
+)
+
+M.upstream = merged(
+  group(FAILURE, {
+    algorithm = "round-robin", hash_on = "none", hash_fallback = "none", hash_on_header = none,
+    hash_fallback_header = none, hash_on_cookie = none, hash_on_cookie_path = "/", hash_on_query_arg = none,
+    hash_fallback_query_arg = none, hash_on_uri_capture = none, hash_fallback_uri_capture = none,
+    slots = 10000, use_srv_name = false, sticky_sessions_cookie = none, sticky_sessions_cookie_path = "/",
+    healthchecks = {
+      threshold = 0,
+      active = {
+        type = "http", timeout = 1, concurrency = 10, http_path = "/", https_verify_certificate = true,
+        headers = {},
+        healthy = { interval = 0, http_statuses = { 200, 302 }, successes = 0 },
+        unhealthy = {
+          interval = 0, http_statuses = { 429, 404, 500, 501, 502, 503, 504, 505 }, tcp_failures = 0,
+          timeouts = 0, http_failures = 0,
+        },
+      },
+      passive = {
+        type = "http",
+        healthy = {
+          http_statuses = {
+            200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 306, 307, 308,
+          },
+          successes = 0,
+        },
+        unhealthy = { http_statuses = { 429, 500, 503 }, tcp_failures = 0, timeouts = 0, http_failures = 0 },
+      },
+    },
+  }),
+  group(TLS, { client_certificate = none })
+)
+
+M.plugin = merged(
+  group("A joy to script", { when = none, trusted = true }),
+  group(KONG, { consumer_group = none, ordering = none, condition = none, partials = none })
+)
+
+M.consumer = group(KONG, { consumer_groups = none })
+
+M.listener = group(TLS, { tls = none, http2 = none, proxy_protocol = none })
+
+--- Plugins of Kong's that have no folder here yet.
+M.PLUGINS = {}
+for _, name in ipairs {
+  "acl", "acme", "ai-prompt-decorator", "ai-prompt-guard", "ai-prompt-template", "ai-proxy", "ai-request-transformer",
+  "ai-response-transformer", "aws-lambda", "azure-functions", "basic-auth", "bot-detection", "cors", "datadog",
+  "file-log", "grpc-gateway", "grpc-web", "hmac-auth", "http-log", "ip-restriction", "jwt", "ldap-auth", "loggly",
+  "oauth2", "opentelemetry", "post-function", "pre-function", "prometheus", "proxy-cache", "rate-limiting",
+  "redirect", "request-size-limiting", "request-termination", "response-ratelimiting", "session",
+  "standard-webhooks", "statsd", "syslog", "tcp-log", "udp-log", "zipkin", "key-auth", "correlation-id",
+  "request-transformer", "response-transformer",
+} do
+  M.PLUGINS[name] = true
+end
+
+--- Why a plugin cannot be used: those of Kong's that nobody has written yet are known at least.
+---@param name string
+---@param reason string  what the finder of plugins said
+---@return string
+function M.plugin_reason(name, reason)
+  if M.PLUGINS[name] and reason:find("^no plugin named") then
+    return ('"%s" is %s'):format(name, M.MESSAGE)
+  end
+  return reason
+end
+
+--- A type for a choice of which only a part is here already.
+---@param now string[]
+---@param known string[]
+---@param attributes? table
+---@return table
+function M.choice(now, known, attributes)
+  local here, coming, all = {}, {}, {}
+  for _, name in ipairs(now) do
+    here[name], all[#all + 1] = true, name
+  end
+  for _, name in ipairs(known) do
+    coming[name], all[#all + 1] = true, name
+  end
+  attributes = attributes or {}
+  attributes.check = function(value)
+    if here[value] then
+      return true
+    elseif coming[value] then
+      return nil, ('"%s" is %s'):format(value, M.MESSAGE)
+    end
+    return nil, ("must be one of %s, got %q"):format(table.concat(all, ", "), value)
+  end
+  return t.string(attributes)
+end
+
+return M

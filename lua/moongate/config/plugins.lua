@@ -1,0 +1,214 @@
+--- Finds plugins: a folder with handler.lua and schema.lua in one of `plugin_paths`, else among the bundled ones.
+--- Reads what the configuration needs to know about them: their schema, priority, hooks and whether they authenticate.
+local files = require("moongate.config.files")
+local later = require("moongate.config.later")
+local schema = require("moongate.schema")
+local words = require("moongate.schema.words")
+
+local M = {}
+
+M.HOOKS = { "init", "rewrite", "access", "request_body", "response", "body", "log", "event" }
+
+local FIELDS = { "version", "priority", "authenticates" }
+
+-- What people who come from Kong write, and what it is called here.
+local KONG_NAMES = {
+  PRIORITY = "priority", VERSION = "version", header_filter = "response", body_filter = "body",
+  init_worker = "init", configure = "init",
+}
+
+local IS_HOOK = {}
+for _, name in ipairs(M.HOOKS) do
+  IS_HOOK[name] = true
+end
+
+local function known_names()
+  local names = {}
+  for _, list in ipairs { M.HOOKS, FIELDS } do
+    for _, name in ipairs(list) do
+      names[#names + 1] = name
+    end
+  end
+  return names
+end
+
+-- The folder of a plugin, and whether it is a bundled one.
+local function find(paths, name)
+  for i, path in ipairs(paths) do
+    local folder = path .. "/" .. name
+    if files.is_folder(folder) then
+      return folder, i == #paths
+    end
+  end
+end
+
+local function every_name(paths)
+  local seen = {}
+  for _, path in ipairs(paths) do
+    for _, name in ipairs(files.list(path) or {}) do
+      if files.is_folder(path .. "/" .. name) then
+        seen[name] = true
+      end
+    end
+  end
+  return words.keys(seen)
+end
+
+-- A plugin's own modules are `require("<plugin>.<module>")`; they are loaded once per finder and seen by it alone.
+local function private_require(folder, name, environment, loaded)
+  return function(module)
+    local rest = type(module) == "string" and module:match("^(.-)%.") == name and module:sub(#name + 2)
+    if not rest then
+      return require(module)
+    elseif loaded[module] == nil then
+      local path = folder .. "/" .. rest:gsub("%.", "/")
+      local chunk, reason = loadfile(files.exists(path .. ".lua") and path .. ".lua" or path .. "/init.lua")
+      if not chunk then
+        error(("module '%s' not found: %s"):format(module, reason), 2)
+      end
+      local result = setfenv(chunk, environment)(module)
+      loaded[module] = result == nil and true or result
+    end
+    return loaded[module]
+  end
+end
+
+--- Runs a file of a plugin and returns what it returns. The loader may bring its own way to do so.
+---@param path string
+---@param folder string
+---@param name string
+---@param loaded table
+---@return boolean ok
+---@return any result  or the error
+function M.run_file(path, folder, name, loaded)
+  local chunk, reason = loadfile(path)
+  if not chunk then
+    return false, reason
+  end
+  local environment = setmetatable({}, { __index = _G })
+  environment._G = environment
+  environment.require = private_require(folder, name, environment, loaded)
+  return pcall(setfenv(chunk, environment))
+end
+
+local function function_problem(key)
+  if type(key) ~= "string" or IS_HOOK[key] or key:sub(1, 1) == "_" then
+    return nil
+  elseif KONG_NAMES[key] then
+    return ("%s is %s here"):format(key, KONG_NAMES[key])
+  end
+  return ("%s is no hook%s; helpers are local functions"):format(words.quote(key), words.did_you_mean(key, M.HOOKS))
+end
+
+local function field_problem(key)
+  if type(key) ~= "string" or key:sub(1, 1) == "_" then
+    return nil
+  elseif KONG_NAMES[key] then
+    return ("%s is written %s here"):format(key, KONG_NAMES[key])
+  end
+  for _, name in ipairs(known_names()) do
+    if key == name then
+      return nil
+    end
+  end
+  local meant = words.suggest(key, known_names())
+  return meant and ("%s means nothing (did you mean %s?)"):format(words.quote(key), words.quote(meant)) or nil
+end
+
+--- What is wrong with a handler, or nil.
+---@param handler any
+---@return string?
+function M.handler_problem(handler)
+  if type(handler) ~= "table" then
+    return ("must return a table of hooks, returned %s"):format(words.value(handler))
+  end
+  for _, key in ipairs(words.keys(handler)) do
+    local problem = type(handler[key]) == "function" and function_problem(key)
+      or type(handler[key]) ~= "function" and field_problem(key)
+    if problem then
+      return problem
+    end
+    if IS_HOOK[key] and type(handler[key]) ~= "function" then
+      return ("%s must be a function, got %s"):format(key, words.value(handler[key]))
+    end
+  end
+  local priority = handler.priority
+  if priority ~= nil and (type(priority) ~= "number" or priority % 1 ~= 0 or math.abs(priority) > 2 ^ 31) then
+    return ("priority must be a whole number, got %s"):format(words.value(priority))
+  elseif handler.version ~= nil and not tostring(handler.version):find("^%d+%.%d+%.%d+$") then
+    return ('version must be of the form "1.0.0", got %s'):format(words.value(handler.version))
+  elseif handler.authenticates ~= nil and type(handler.authenticates) ~= "boolean" then
+    return ("authenticates must be true or false, got %s"):format(words.value(handler.authenticates))
+  end
+end
+
+local function load(finder, name, folder)
+  local loaded = {}
+  local function run(file)
+    local ok, result = finder.run_file(folder .. "/" .. file, folder, name, loaded)
+    return ok and result or nil, not ok and ("%s: %s"):format(file, tostring(result)) or nil
+  end
+  for _, file in ipairs { "handler.lua", "schema.lua" } do
+    if not files.exists(folder .. "/" .. file) then
+      return nil, ("the plugin %s has no %s (in %s)"):format(words.quote(name), file, folder)
+    end
+  end
+  local kind, schema_error = run("schema.lua")
+  if schema_error or not schema.is_type(kind) or kind.kind ~= "record" then
+    return nil, ("the plugin %s cannot be loaded: %s"):format(words.quote(name),
+      schema_error or "schema.lua must return t.record { … }")
+  end
+  local handler, handler_error = run("handler.lua")
+  local problem = not handler_error and M.handler_problem(handler)
+  if handler_error or problem then
+    return nil, ("the plugin %s cannot be loaded: %s"):format(words.quote(name),
+      handler_error or "handler.lua: " .. problem)
+  end
+  local credentials, credentials_error
+  if files.exists(folder .. "/credentials.lua") then
+    credentials, credentials_error = run("credentials.lua")
+    if credentials_error or not schema.is_type(credentials) or credentials.kind ~= "record" then
+      return nil, ("the plugin %s cannot be loaded: %s"):format(words.quote(name),
+        credentials_error or "credentials.lua must return t.record { … }")
+    end
+  end
+  local hooks = {}
+  for _, hook in ipairs(M.HOOKS) do
+    hooks[hook] = handler[hook] ~= nil or nil
+  end
+  return {
+    name = name, path = folder, schema = kind, credentials = credentials,
+    priority = handler.priority, version = handler.version, authenticates = handler.authenticates == true, hooks = hooks,
+  }
+end
+
+--- A function that knows plugins by name, for `moongate.config.load`. It answers each name once.
+---@param opts { paths: string[], bundled: string, run_file: function? }  folders; `bundled` is looked at last
+---@return fun(name: string): table?, string?
+function M.finder(opts)
+  local paths, answers = {}, {}
+  for i, path in ipairs(opts.paths) do
+    paths[i] = path
+  end
+  paths[#paths + 1] = opts.bundled
+  local finder = { run_file = opts.run_file or M.run_file }
+  return function(name)
+    if not answers[name] then
+      local folder, bundled = find(paths, name)
+      local info, reason
+      if folder then
+        info, reason = load(finder, name, folder)
+      else
+        reason = later.plugin_reason(name, ("no plugin named %s%s"):format(words.quote(name),
+          words.did_you_mean(name, every_name(paths))))
+      end
+      if info then
+        info.bundled = bundled
+      end
+      answers[name] = { info, reason }
+    end
+    return answers[name][1], answers[name][2]
+  end
+end
+
+return M

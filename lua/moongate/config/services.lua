@@ -1,0 +1,200 @@
+--- The normal form of services, routes, upstreams and consumers.
+local address = require("moongate.config.address")
+local later = require("moongate.config.later")
+local limits = require("moongate.config.limits")
+local match = require("moongate.config.match")
+local report = require("moongate.config.report")
+local schema = require("moongate.schema")
+local types = require("moongate.schema.types")
+
+local M = {}
+
+local host_type = schema.host {}
+
+-- "http://host:port/path" → its parts, or a problem.
+local function split_url(url)
+  local scheme, authority, rest = url:match("^(%a[%w+.-]*)://([^/?#]*)(.*)$")
+  scheme = scheme:lower()
+  if scheme ~= "http" then
+    local known = scheme == "https" or scheme == "grpc" or scheme == "grpcs" or scheme == "ws" or scheme == "wss"
+    return nil, known and ("%q is %s"):format(scheme, later.MESSAGE) or ("%q is no protocol of a service"):format(scheme)
+  elseif authority:find("@", 1, true) then
+    return nil, "must not hold a user or password"
+  elseif rest:find("[?#]") then
+    return nil, "must not hold a query or a fragment"
+  end
+  local host, port = address.split(authority)
+  if not host then
+    host, port = authority:gsub("^%[(.*)%]$", "%1"), 80
+  end
+  host = types.SCALARS.host.parse(host)
+  if not host or port == 0 then
+    return nil, "is not a URL: its host or port is malformed"
+  end
+  return { protocol = scheme, host = host, port = port, path = rest ~= "" and rest or nil }
+end
+
+local function location(rep, item)
+  local value, raw = item.value, item.raw
+  if value.url then
+    for _, key in ipairs { "protocol", "host", "port", "path" } do
+      if raw[key] ~= nil then
+        report.error(rep, report.join(item.path, key), "is said by url already: write one of them")
+      end
+    end
+    local parts, problem = split_url(value.url)
+    if not parts then
+      report.error(rep, report.join(item.path, "url"), problem)
+    end
+    return parts
+  elseif raw.host == nil and raw.url == nil then
+    report.error(rep, item.path, "needs a url, or a host")
+    return nil
+  end
+  return { protocol = value.protocol or "http", host = value.host, port = value.port or 80, path = value.path }
+end
+
+--- A service. `upstream` is the index of the upstream its host names.
+function M.service(state, item, top)
+  local value = item.value
+  local place = location(state.report, item) or {}
+  local upstream = place.host and state.names.upstreams[place.host]
+  return {
+    id = item.id, name = value.name, tags = value.tags, enabled = value.enabled,
+    protocol = place.protocol, host = place.host, port = place.port, path = place.path,
+    upstream = upstream and upstream.index or nil,
+    retries = value.retries,
+    connect_timeout = value.connect_timeout, write_timeout = value.write_timeout,
+    read_timeout = value.read_timeout, response_timeout = value.response_timeout,
+    keepalive = value.keepalive,
+    limits = limits.resolve(top.limits, value.limits),
+  }
+end
+
+--- A route. `service` is an index; `own_limits` holds what service and route say themselves, for those
+--- who start from a listener's limits.
+function M.route(state, item, config, top, opts)
+  local value = item.value
+  local parts = match.of_route(state.report, item, opts.check_regex)
+  local service = item.parents.service
+  local service_limits = service and service.value and service.value.limits
+  local own = {}
+  for _, layer in ipairs { service_limits or {}, value.limits or {} } do
+    for name, limit in pairs(layer) do
+      own[name] = limit
+    end
+  end
+  return {
+    id = item.id, name = value.name, tags = value.tags,
+    service = service and service.index or nil,
+    enabled = not (service and service.value and service.value.enabled == false),
+    paths = parts.paths, hosts = parts.hosts, methods = parts.methods, headers = parts.headers, query = parts.query,
+    regex_priority = value.regex_priority, strip_path = value.strip_path, preserve_host = value.preserve_host,
+    path_match = value.path_match or config.path_match,
+    public = value.public,
+    limits = limits.resolve(top.limits, own),
+    own_limits = own,
+  }
+end
+
+local function target(rep, item)
+  local text = item.value.target
+  local path = report.join(item.path, "target")
+  if type(text) ~= "string" then
+    return nil
+  end
+  local host, port = address.split(text)
+  if not host then
+    host, port = text, 8000
+  end
+  local ok, errors = schema.validate(host_type, host)
+  if #errors > 0 or port == 0 then
+    report.error(rep, path, ("%q is not a host:port"):format(text))
+    return nil
+  end
+  return { id = item.id, host = ok, port = port, weight = item.value.weight, tags = item.value.tags }
+end
+
+--- The upstreams, each with its targets.
+function M.upstreams(state)
+  local list = {}
+  for index, item in ipairs(state.items.upstreams) do
+    local value = item.value or {}
+    list[index] = {
+      id = item.id, name = value.name, tags = value.tags, host_header = value.host_header,
+      algorithm = "round-robin", targets = {},
+    }
+  end
+  for _, item in ipairs(state.items.targets) do
+    local upstream = item.parents.upstream
+    local entry = item.value and target(state.report, item)
+    if upstream and entry then
+      local targets = list[upstream.index].targets
+      for _, other in ipairs(targets) do
+        if other.host == entry.host and other.port == entry.port then
+          report.error(state.report, item.path, ("%s:%d is a target of this upstream already"):format(entry.host,
+            entry.port))
+        end
+      end
+      targets[#targets + 1] = entry
+    elseif not item.dangling and not upstream then
+      report.error(state.report, item.path, "needs an upstream")
+    end
+  end
+  for index, item in ipairs(state.items.upstreams) do
+    if #list[index].targets == 0 then
+      report.warn(state.report, item.path, "has no targets: every request to it ends with 503")
+    end
+  end
+  return list
+end
+
+-- Groups are names, or { name = … } as decK writes them.
+local function groups_of(state, item)
+  local groups, rep = {}, state.report
+  local raw = item.raw.groups
+  if raw == nil then
+    return groups
+  elseif type(raw) ~= "table" or rep.kind_of(raw) ~= "array" then
+    report.error(rep, report.join(item.path, "groups"), "expected an array of names")
+    return groups
+  end
+  for i, entry in ipairs(raw) do
+    local path = report.join(item.path, "groups", i - 1)
+    local name = type(entry) == "table" and entry.name or entry
+    if type(name) ~= "string" or name == "" then
+      report.error(rep, path, "expected the name of a group")
+    elseif #state.items.consumer_groups == 0 or M.group(state, name, path) then
+      groups[#groups + 1] = name
+    end
+  end
+  return groups
+end
+
+--- The declared group of this name; an error when there are groups and it is none of them.
+function M.group(state, name, path)
+  local resolve = require("moongate.config.collect").resolve
+  return resolve(state, "consumer_groups", name, path)
+end
+
+--- The consumers, without their credentials.
+function M.consumers(state)
+  local list, custom_ids = {}, {}
+  for index, item in ipairs(state.items.consumers) do
+    local value = item.value or {}
+    local other = value.custom_id and custom_ids[value.custom_id]
+    if other then
+      report.error(state.report, report.join(item.path, "custom_id"), ("another consumer has this custom_id (line %d)")
+        :format(report.line(state.report, other)))
+    elseif value.custom_id then
+      custom_ids[value.custom_id] = report.join(item.path, "custom_id")
+    end
+    list[index] = {
+      id = item.id, username = value.username, custom_id = value.custom_id, tags = value.tags,
+      groups = groups_of(state, item), credentials = {},
+    }
+  end
+  return list
+end
+
+return M

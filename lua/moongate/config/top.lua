@@ -1,0 +1,195 @@
+--- The keys at the top of a configuration, and what Moongate does where they are not written.
+local t = require("moongate.schema")
+local address = require("moongate.config.address")
+local entities = require("moongate.config.entities")
+local later = require("moongate.config.later")
+local limits = require("moongate.config.limits")
+
+local M = {}
+
+-- An entity is checked on its own, after it was found (collect.lua); here it is only passed on.
+local function list_of(one, many)
+  local element = t.any { by_reference = true }
+  element.noun = { one, many }
+  return t.array { element }
+end
+
+local function text_address(with_unix)
+  return t.string {
+    required = true,
+    about = "Where to listen.",
+    check = function(text)
+      local ok, problem = address.parse(text, with_unix and "/" or nil)
+      return ok ~= nil, problem
+    end,
+  }
+end
+
+local function listener()
+  local fields = {
+    address = text_address(false),
+    limits = limits.of_listener,
+  }
+  for name, kind in pairs(later.listener) do
+    fields[name] = kind
+  end
+  return t.record(fields)
+end
+
+local function milliseconds(default, about, off)
+  return t.duration { unit = "ms", default = default, off = off, about = about }
+end
+
+local function fields()
+  return {
+    _format_version = t.string {
+      check = function(version)
+        if version == "3.0" then
+          return true
+        elseif version == "1.1" or version == "2.1" then
+          return nil, ("%q is %s; convert the file to \"3.0\" (deck convert)"):format(version, later.MESSAGE)
+        end
+        return nil, ("%q is no version of Kong's format; this one reads \"3.0\""):format(version)
+      end,
+    },
+    _transform = t.boolean {},
+    _comment = t.string {},
+    _ignore = t.any { by_reference = true },
+    _workspace = t.any { by_reference = true },
+    _konnect = t.any { by_reference = true },
+    _info = t.record({
+      select_tags = t.any { by_reference = true },
+      defaults = t.any { later = "Kong's plugins" },
+    }, { default = t.none }),
+
+    services = list_of("a service", "services"),
+    routes = list_of("a route", "routes"),
+    upstreams = list_of("an upstream", "upstreams"),
+    targets = list_of("a target", "targets"),
+    consumers = list_of("a consumer", "consumers"),
+    consumer_groups = list_of("a consumer group", "consumer groups"),
+    plugins = list_of("a plugin", "plugins"),
+
+    listeners = t.array { listener(), default = {}, about = "Where clients connect." },
+    admin = t.record({
+      address = text_address(true),
+      token = t.string { secret = true, len_min = 1 },
+    }, { default = t.none }),
+    status = t.record({ address = text_address(false) }, { default = t.none }),
+    workers = t.any {
+      default = "auto",
+      check = function(value)
+        local good = value == "auto" or (type(value) == "number" and value % 1 == 0 and value >= 1 and value <= 512)
+        return good, 'must be "auto" or a whole number from 1 to 512'
+      end,
+    },
+    plugin_paths = t.array { t.string { len_min = 1 } },
+    default_access = t.one_of { "deny", "allow", default = "deny", kong_default = "allow" },
+    watch = t.boolean { default = false },
+    strict = t.boolean { default = false },
+    path_match = t.one_of { "segment", "prefix", default = "segment", kong_default = "prefix" },
+    drain_timeout = milliseconds("60s", "How long a stopping process waits for its streams."),
+    limits = limits.of_listener,
+    lua = t.record {
+      budget = milliseconds("100ms", "How long a hook may compute without waiting.", true),
+      stuck_limit = milliseconds("2s", "After it a hook that cannot be stopped ends the process.", true),
+      memory = t.size { default = "256m", about = "Memory of one Lua state." },
+      old_generations = t.size { default = "256m", about = "Memory of all older generations." },
+    },
+    log = t.record {
+      access = t.string { default = "stdout", len_min = 1, about = "stdout, off or a path." },
+      error = t.string { default = "stderr", len_min = 1, about = "stderr or a path." },
+      level = t.one_of {
+        "debug", "info", "notice", "warn", "warning", "err", "error",
+        default = "notice",
+      },
+    },
+    trusted_proxies = t.array { t.ip_or_cidr {} },
+    trusted_ips = t.array { t.ip_or_cidr {} }, -- Kong's name for it
+    fetch = t.record {
+      allow = t.array { t.string { len_min = 1 }, default = {}, about = "Hosts outside this file." },
+    },
+  }
+end
+
+local function token_needed(record)
+  local admin = record.admin
+  local place = admin and address.parse(admin.address, "/")
+  if place and place.kind == "tcp" and not admin.token then
+    return nil, "needs a token, because its address is not a unix socket", "admin"
+  end
+  return true
+end
+
+local all = fields()
+for name in pairs(entities.COLLECTIONS) do
+  all[name] = list_of("a credential", "credentials")
+end
+for name, kind in pairs(later.top) do
+  all[name] = kind
+end
+all[#all + 1] = t.mutually_exclusive { "trusted_proxies", "trusted_ips" }
+all[#all + 1] = t.check(token_needed)
+
+M.schema = t.record(all)
+
+local function absolute(path, folder)
+  return path:sub(1, 1) == "/" and path or folder .. "/" .. path:gsub("^%./", "")
+end
+
+local LEVELS = { warning = "warn", err = "error" }
+
+local function log_of(log, folder)
+  local keywords = { stdout = true, stderr = true, off = true }
+  return {
+    access = keywords[log.access] and log.access or absolute(log.access, folder),
+    error = keywords[log.error] and log.error or absolute(log.error, folder),
+    level = LEVELS[log.level] or log.level,
+  }
+end
+
+local function place_of(record, folder)
+  return record and type(record.address) == "string" and address.parse(record.address, folder) or nil
+end
+
+-- What is wrong was reported; the rest of the file is still to be checked, so the defaults step in.
+local function whole(top)
+  local result = t.validate(M.schema, {}, { kong = top._format_version ~= nil })
+  for key, value in pairs(top) do
+    result[key] = value
+  end
+  return result
+end
+
+--- The normal form of everything but entities.
+---@param top table     what M.schema made of the file
+---@param good boolean  whether it was valid
+---@param folder string absolute; relative paths lie there
+---@return table config
+function M.normalise(top, good, folder)
+  top = good and top or whole(top)
+  local config = {
+    format = top._format_version and "kong" or "native",
+    workers = top.workers, watch = top.watch, strict = top.strict,
+    default_access = top.default_access, path_match = top.path_match,
+    drain_timeout = top.drain_timeout,
+    lua = top.lua, fetch = top.fetch,
+    log = good and log_of(top.log, folder) or nil,
+    limits = limits.resolve(top.limits),
+    trusted_proxies = top.trusted_proxies or top.trusted_ips or {},
+    admin = { address = place_of(top.admin, folder), token = top.admin and top.admin.token },
+    status = top.status and { address = place_of(top.status) } or nil,
+    listeners = {}, plugin_paths = {},
+  }
+  for i, entry in ipairs(top.listeners) do
+    local listener_config = place_of(entry) or {}
+    listener_config.limits = limits.resolve(top.limits, entry.limits)
+    config.listeners[i] = listener_config
+  end
+  for i, path in ipairs(top.plugin_paths or { "./plugins" }) do
+    config.plugin_paths[i] = absolute(path, folder)
+  end
+  return config
+end
+
+return M

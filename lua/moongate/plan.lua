@@ -1,0 +1,152 @@
+--- Which plugins run for a request, and in which order. Pure data, made once per generation.
+---
+--- `build(config)` → { global = PLAN, routes = { [route index] = PLAN } }. A plan is a list of entries, in order:
+---
+---     { name = "key-auth", priority = 1250,
+---       use = 3,                          -- index into config.plugins; nil when only consumers have a use here
+---       consumers = { [consumer index] = 7 } }   -- that consumer's use instead; nil when there is none
+---
+--- One use of a plugin runs per request, the most specific one: route+service+consumer, route+consumer,
+--- service+consumer, route+service, consumer, route, service, global. Who the consumer is becomes known on the way, so
+--- the runner looks into `consumers` at the plugin's turn. `consumers` holds only uses that win over `use`.
+--- Order: priority, higher first; ties by name, descending. The global plan holds the uses without any scope.
+--- Plans of routes that share their uses are one table.
+local M = {}
+
+local function rank(scope)
+  if scope.consumer then
+    return scope.route and scope.service and 8 or scope.route and 7 or scope.service and 6 or 4
+  end
+  return scope.route and scope.service and 5 or scope.route and 3 or scope.service and 2 or 1
+end
+
+local function put(index, key, use)
+  if index[key] then
+    table.insert(index[key], use)
+  else
+    index[key] = { use }
+  end
+end
+
+-- Sorts the uses by the scope they can be found under.
+local function index_uses(config)
+  local index = { global = {}, service = {}, route = {} }
+  for at, use in ipairs(config.plugins) do
+    if use.enabled then
+      local entry = { at = at, use = use, rank = rank(use.scope) }
+      if use.scope.route then
+        put(index.route, use.scope.route, entry)
+      elseif use.scope.service then
+        put(index.service, use.scope.service, entry)
+      else
+        index.global[#index.global + 1] = entry
+      end
+    end
+  end
+  return index
+end
+
+local function by_order(a, b)
+  if a.priority ~= b.priority then
+    return a.priority > b.priority
+  end
+  return a.name > b.name
+end
+
+local function slot_of(slots, name)
+  slots[name] = slots[name] or { name = name, consumers = nil }
+  return slots[name]
+end
+
+local function consider(slots, entry)
+  local slot, scope = slot_of(slots, entry.use.name), entry.use.scope
+  if not scope.consumer then
+    if not slot.base or slot.base.rank < entry.rank then
+      slot.base = entry
+    end
+    return
+  end
+  slot.consumers = slot.consumers or {}
+  local other = slot.consumers[scope.consumer]
+  if not other or other.rank < entry.rank then
+    slot.consumers[scope.consumer] = entry
+  end
+end
+
+local function winning_consumers(slot)
+  local result
+  for consumer, entry in pairs(slot.consumers or {}) do
+    if not slot.base or entry.rank > slot.base.rank then
+      result = result or {}
+      result[consumer] = entry.at
+    end
+  end
+  return result
+end
+
+-- A use for one consumer alone has no priority of its own: its plugin's place is that of the base use.
+local function finish(slots)
+  local plan = {}
+  for name, slot in pairs(slots) do
+    local consumers = winning_consumers(slot)
+    if slot.base or consumers then
+      local _, any = next(slot.consumers or {})
+      plan[#plan + 1] = {
+        name = name,
+        priority = (slot.base or any).use.priority,
+        use = slot.base and slot.base.at or nil,
+        consumers = consumers,
+      }
+    end
+  end
+  table.sort(plan, by_order)
+  return plan
+end
+
+local function applies(entry, service)
+  return entry.use.scope.service == nil or entry.use.scope.service == service
+end
+
+local function make(index, service, route)
+  local slots = {}
+  local service_uses = service and index.service[service] or {}
+  local route_uses = route and index.route[route] or {}
+  for _, list in ipairs { index.global, service_uses, route_uses } do
+    for _, entry in ipairs(list) do
+      if applies(entry, service) then
+        consider(slots, entry)
+      end
+    end
+  end
+  return finish(slots)
+end
+
+local function global_plan(index)
+  local slots = {}
+  for _, entry in ipairs(index.global) do
+    if not entry.use.scope.consumer then
+      consider(slots, entry)
+    end
+  end
+  return finish(slots)
+end
+
+---@param config table  see moongate.config
+---@return { global: table[], routes: table[][] }
+function M.build(config)
+  local index = index_uses(config)
+  local plans = { global = global_plan(index), routes = {} }
+  local shared = {}
+  for at, route in ipairs(config.routes) do
+    if index.route[at] then
+      plans.routes[at] = make(index, route.service, at)
+    else
+      local key = index.service[route.service] and route.service or "none"
+      shared[key] = shared[key] or make(index, route.service, nil)
+      plans.routes[at] = shared[key]
+    end
+  end
+  return plans
+end
+
+return M

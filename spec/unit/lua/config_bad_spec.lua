@@ -1,0 +1,235 @@
+local config = require("moongate.config")
+local plugins = dofile("spec/support/fake_plugins.lua")
+
+-- What is wrong, the text of the file, and the error: its line, its path, and a part of what it says.
+-- A file without listeners and with default_access allow is otherwise fine; H is such a beginning, of one line.
+local H = "default_access: allow\n"
+
+local CASES = {
+  -- the file itself
+  { "a syntax error", "a: [1\nb: 2\n", 2, "", "did not find expected ',' or ']'" },
+  { "a list", "- a\n", 1, "", "a configuration is a map" },
+  { "a duplicate key", H .. "services: []\nservices: []\n", 3, "", 'the key "services" stands here twice' },
+  { "a variable that is not set", H .. "workers: ${NO_SUCH_THING}\n", 2, "", "the environment has no NO_SUCH_THING" },
+  -- the top
+  { "an unknown key", H .. "servcies: []\n", 2, "servcies", 'unknown field (did you mean "services"?)' },
+  { "a key far from any other", H .. "zzz: 1\n", 2, "zzz", "unknown field (known: " },
+  { "the version as a number", "_format_version: 3.0\n", 1, "_format_version", "(write it in quotes)" },
+  { "an old version", "_format_version: '1.1'\n", 1, "_format_version", "known, not in this version" },
+  { "an unknown version", "_format_version: '4'\n", 1, "_format_version", "no version of Kong's format" },
+  { "a duration without a unit", H .. "drain_timeout: 60\n", 2, "drain_timeout", 'expected a duration such as "30s"' },
+  { "a duration with a wrong unit", H .. "drain_timeout: 60sec\n", 2, "drain_timeout", "needs a number and its unit" },
+  { "a size without a unit", H .. "limits:\n  body: 1000\n", 3, "limits.body", 'expected a size such as "10m"' },
+  { "an unknown limit", H .. "limits:\n  bodi: 1m\n", 3, "limits.bodi", 'did you mean "body"?' },
+  { "no workers", H .. "workers: 0\n", 2, "workers", 'must be "auto" or a whole number' },
+  { "a wrong log level", H .. "log: { level: loud }\n", 2, "log.level", 'must be one of "debug"' },
+  { "a listener without an address", H .. "listeners:\n  - limits: {}\n", 3, "listeners[0].address", "is required" },
+  { "a listener by name", H .. "listeners:\n  - address: example.com:80\n", 3, "listeners[0].address",
+    "is not an address such as 127.0.0.1:8000" },
+  { "a listener without a port", H .. "listeners:\n  - address: 127.0.0.1\n", 3, "listeners[0].address",
+    "is not an address" },
+  { "two listeners at one place", H .. "listeners:\n  - address: 127.0.0.1:1\n  - address: 127.0.0.1:1\n", 4,
+    "listeners[1].address", "is listened to already (line 3)" },
+  { "a TLS listener", H .. "listeners:\n  - address: 127.0.0.1:1\n    tls: { a: b }\n", 4, "listeners[0].tls",
+    "known, not in this version" },
+  { "an admin port without a token", H .. "admin:\n  address: 127.0.0.1:8001\n", 2, "admin", "needs a token" },
+  { "a bad network", H .. "trusted_proxies: [10.0.0.0/33]\n", 2, "trusted_proxies[0]", "is not an IP address or" },
+  { "a folder that is not there", H .. "plugin_paths: [./nope]\n", 2, "plugin_paths[0]", "there is no folder" },
+  { "certificates", H .. "certificates:\n  - cert: x\n", 2, "certificates", "known, not in this version" },
+  { "zones", H .. "zones:\n  a: {}\n", 2, "zones", "known, not in this version" },
+  { "redis", H .. "redis: { main: { host: x } }\n", 2, "redis", "known, not in this version" },
+  -- services
+  { "a service that is no map", H .. "services: [x]\n", 2, "services[0]", "expected a service (a map), got the string" },
+  { "services that are no list", H .. "services: { a: {} }\n", 2, "services", "expected an array of services" },
+  { "a service without a place", H .. "services:\n  - name: a\n", 3, "services[0]", "needs a url, or a host" },
+  { "a service said twice", H .. "services:\n  - url: http://a\n    port: 80\n", 4, "services[0].port",
+    "is said by url already" },
+  { "an https service", H .. "services:\n  - url: https://a\n", 3, "services[0].url", "known, not in this version" },
+  { "a grpc service", H .. "services:\n  - host: a\n    protocol: grpc\n", 4, "services[0].protocol",
+    '"grpc" is known, not in this version' },
+  { "a protocol nobody knows", H .. "services:\n  - host: a\n    protocol: htp\n", 4, "services[0].protocol",
+    "must be one of http, https" },
+  { "too many retries", H .. "services:\n  - host: a\n    retries: 99999\n", 4, "services[0].retries",
+    "must be between 0 and 32767, got 99999" },
+  { "a time of nothing", H .. "services:\n  - host: a\n    read_timeout: 0\n", 4, "services[0].read_timeout",
+    "must be a whole number of milliseconds" },
+  { "our own time without a unit", H .. "services:\n  - host: a\n    response_timeout: 100\n", 4,
+    "services[0].response_timeout", "expected a duration" },
+  { "a service's path without a slash", H .. "services:\n  - host: a\n    path: x\n", 4, "services[0].path",
+    'must begin with "/"' },
+  { "two services of one name", H .. "services:\n  - { name: a, host: x }\n  - { name: a, host: y }\n", 4,
+    "services[1].name", 'a service named "a" is already there (line 3)' },
+  { "an id that is none", H .. "services:\n  - { id: 5x, host: x }\n", 3, "services[0].id", "is not a UUID" },
+  { "a client certificate", H .. "services:\n  - { host: x, tls_verify: true }\n", 3, "services[0].tls_verify",
+    "known, not in this version" },
+  { "a misspelt field of a service", H .. "services:\n  - host: x\n    retrys: 1\n", 4, "services[0].retrys",
+    'unknown field (did you mean "retries"?)' },
+  -- routes
+  { "a route that takes nothing", H .. "routes:\n  - name: r\n", 3, "routes[0]", "needs at least one of paths" },
+  { "a route to nowhere", H .. "services: [{ name: users, host: x }]\nroutes:\n  - paths: [/]\n    service: billing\n", 5,
+    "routes[0].service", 'no service named "billing" (known: users)' },
+  { "a route to nearly somewhere", H .. "services: [{ name: users, host: x }]\nroutes:\n  - paths: [/]\n    service: usres\n",
+    5, "routes[0].service", 'no service named "usres" (did you mean "users"?)' },
+  { "a route with two services", H .. "services:\n  - { name: a, host: x }\n  - name: b\n    host: y\n    routes:\n"
+    .. "      - paths: [/]\n        service: a\n", 8, "services[1].routes[0].service", "contradicts the service" },
+  { "a path without a slash", H .. "routes:\n  - paths: [/a, users]\n", 3, "routes[0].paths[1]", 'must begin with "/"' },
+  { "a path with a query", H .. "routes:\n  - paths: ['/a?b']\n", 3, "routes[0].paths[0]", "must not hold" },
+  { "a path with dots", H .. "routes:\n  - paths: [/a/../b]\n", 3, "routes[0].paths[0]", "holds . or .." },
+  { "a broken template", H .. "routes:\n  - paths: ['/a/x{id}']\n", 3, "routes[0].paths[0]", "is not a whole segment" },
+  { "a template with a double name", H .. "routes:\n  - paths: ['/{id}/{id}']\n", 3, "routes[0].paths[0]",
+    "{id} stands there twice" },
+  { "a regex without a slash", H .. "routes:\n  - paths: ['~abc']\n", 3, "routes[0].paths[0]", 'must begin with "~/"' },
+  { "a broken regex", H .. "routes:\n  - paths: ['~/(']\n", 3, "routes[0].paths[0]", "is not a regular expression: no )" },
+  { "a host with two stars", H .. "routes:\n  - hosts: ['*.a.*']\n", 3, "routes[0].hosts[0]", 'takes one "*"' },
+  { "a host with blanks", H .. "routes:\n  - hosts: ['a b']\n", 3, "routes[0].hosts[0]", "is not a host" },
+  { "a host with a port", H .. "routes:\n  - hosts: ['a.com:80']\n", 3, "routes[0].hosts[0]", "known, not in this version" },
+  { "a method in small letters", H .. "routes:\n  - methods: [get]\n", 3, "routes[0].methods[0]", "in capital letters" },
+  { "Host among the headers", H .. "routes:\n  - headers: { Host: [a] }\n", 3, "routes[0].headers", "write hosts" },
+  { "a header that is no list", H .. "routes:\n  - headers: { X-A: a }\n", 3, "routes[0].headers.X-A",
+    'expected an array of strings, got the string "a"' },
+  { "a route for https alone", H .. "routes:\n  - paths: [/]\n    protocols: [https]\n", 4, "routes[0].protocols",
+    "known, not in this version" },
+  { "path_handling v1", H .. "routes:\n  - paths: [/]\n    path_handling: v1\n", 4, "routes[0].path_handling",
+    "known, not in this version" },
+  { "another redirect status", H .. "routes:\n  - paths: [/]\n    https_redirect_status_code: 301\n", 4,
+    "routes[0].https_redirect_status_code", "known, not in this version" },
+  { "SNIs on a route", H .. "routes:\n  - paths: [/]\n    snis: [a]\n", 4, "routes[0].snis", "known, not in this version" },
+  { "a limit that comes too early for a route", H .. "routes:\n  - paths: [/]\n    limits: { connections: 5 }\n", 4,
+    "routes[0].limits.connections", "is decided before a route is known" },
+  { "an open route", "routes:\n  - name: r\n    paths: [/]\n", 2, "routes[0]", "the route r is open to everybody" },
+  { "a route whose guard lets strangers in", "routes:\n  - paths: [/]\n    plugins:\n"
+    .. "      - { name: key-auth, config: { anonymous: x } }\n", 2, "routes[0]", "is open to everybody" },
+  { "a route whose guard is off", "routes:\n  - paths: [/]\n    plugins: [{ name: key-auth, enabled: false }]\n", 2,
+    "routes[0]", "write public: true" },
+  -- upstreams
+  { "an upstream without a name", H .. "upstreams:\n  - targets: []\n", 3, "upstreams[0].name", "is required" },
+  { "an algorithm to come", H .. "upstreams:\n  - { name: u, algorithm: latency }\n", 3, "upstreams[0].algorithm",
+    "known, not in this version" },
+  { "health checks", H .. "upstreams:\n  - name: u\n    healthchecks: { active: { healthy: { interval: 5 } } }\n", 4,
+    "upstreams[0].healthchecks", "known, not in this version" },
+  { "a target without a place", H .. "upstreams:\n  - name: u\n    targets: [{ weight: 1 }]\n", 4,
+    "upstreams[0].targets[0].target", "is required" },
+  { "a target that is no host", H .. "upstreams:\n  - name: u\n    targets: [{ target: 'a b:80' }]\n", 4,
+    "upstreams[0].targets[0].target", "is not a host:port" },
+  { "a target twice", H .. "upstreams:\n  - name: u\n    targets:\n      - target: a:1\n      - target: a:1\n", 6,
+    "upstreams[0].targets[1]", "is a target of this upstream already" },
+  { "a weight out of range", H .. "upstreams:\n  - name: u\n    targets: [{ target: a, weight: 70000 }]\n", 4,
+    "upstreams[0].targets[0].weight", "must be between 0 and 65535" },
+  { "a target of nobody", H .. "targets:\n  - target: a:1\n", 3, "targets[0]", "needs an upstream" },
+  -- consumers
+  { "a consumer without a name", H .. "consumers:\n  - tags: [x]\n", 3, "consumers[0]",
+    "needs at least one of username, custom_id" },
+  { "two consumers of one custom_id", H .. "consumers:\n  - { username: a, custom_id: 1x }\n  - { username: b, custom_id: 1x }\n",
+    4, "consumers[1].custom_id", "another consumer has this custom_id (line 3)" },
+  { "two credentials with one key", H .. "consumers:\n  - username: a\n    keyauth_credentials:\n      - key: secret\n"
+    .. "      - key: secret\n", 6, "consumers[0].keyauth_credentials[1].key", "another credential has the same key (line 5)" },
+  { "a credential of nobody", H .. "keyauth_credentials:\n  - { consumer: ann, key: x }\n", 3,
+    "keyauth_credentials[0].consumer", 'no consumer named "ann"' },
+  { "a credential without a key", H .. "consumers:\n  - username: a\n    keyauth_credentials: [{}]\n", 4,
+    "consumers[0].keyauth_credentials[0].key", "is required" },
+  { "credentials of a plugin to come", H .. "consumers:\n  - username: a\n    basicauth_credentials: [{ username: x }]\n", 4,
+    "consumers[0].basicauth_credentials", "known, not in this version" },
+  { "a group nobody declared", H .. "consumer_groups: [{ name: gold }]\nconsumers:\n  - username: a\n    groups: [glod]\n", 5,
+    "consumers[0].groups[0]", 'no consumer group named "glod" (did you mean "gold"?)' },
+  -- plugins
+  { "a plugin nobody knows", H .. "plugins:\n  - name: kye-auth\n", 3, "plugins[0].name",
+    'no plugin named "kye-auth" (did you mean "key-auth"?)' },
+  { "a plugin of Kong's to come", H .. "plugins:\n  - name: rate-limiting\n", 3, "plugins[0].name",
+    '"rate-limiting" is known, not in this version' },
+  { "a misspelt field of a plugin", H .. "plugins:\n  - name: key-auth\n    config:\n      keynames: [x]\n", 5,
+    "plugins[0].config.keynames", 'unknown field (did you mean "key_names"?)' },
+  { "a plugin's field of the wrong type", H .. "plugins:\n  - name: key-auth\n    config:\n      key_names: x\n", 5,
+    "plugins[0].config.key_names", 'expected an array of header names, got the string "x"' },
+  { "a plugin's field to come", H .. "plugins:\n  - name: request-transformer\n    config:\n      add:\n        body: [a:b]\n", 6,
+    "plugins[0].config.add.body", "known, not in this version" },
+  { "the same plugin twice", H .. "plugins:\n  - name: echo\n  - name: echo\n", 4, "plugins[1]",
+    "echo is used in this scope already (line 3)" },
+  { "one instance_name twice", H .. "plugins:\n  - { name: echo, instance_name: a }\n  - { name: key-auth, instance_name: a }\n",
+    4, "plugins[1].instance_name", '"a" is taken (line 3)' },
+  { "a priority for one consumer", H .. "consumers:\n  - username: a\n    plugins: [{ name: echo, priority: 5 }]\n", 4,
+    "consumers[0].plugins[0].priority", "has no effect for one consumer" },
+  { "a condition", H .. "plugins:\n  - { name: echo, when: 'true' }\n", 3, "plugins[0].when", "known, not in this version" },
+  { "an untrusted plugin", H .. "plugins:\n  - { name: echo, trusted: false }\n", 3, "plugins[0].trusted",
+    "known, not in this version" },
+  { "skipping a guard's errors", H .. "plugins:\n  - { name: key-auth, on_error: skip }\n", 3, "plugins[0].on_error",
+    "skip is refused" },
+  { "a plugin of a route that is not there", H .. "plugins:\n  - { name: echo, route: r }\n", 3, "plugins[0].route",
+    'no route named "r"' },
+  { "a plugin without a name", H .. "plugins:\n  - config: {}\n", 3, "plugins[0].name", "is required" },
+}
+
+local function check_regex(pattern)
+  return pattern ~= "/(", "no )"
+end
+
+local function load(text, file)
+  return config.load(file or "moongate.yaml", {
+    text = text, folder = "/nowhere", plugins = plugins, check_regex = check_regex,
+    env = function() end,
+  })
+end
+
+local function texts(errors)
+  local lines = {}
+  for i, err in ipairs(errors or {}) do
+    lines[i] = config.format(err)
+  end
+  return table.concat(lines, "\n")
+end
+
+describe("a configuration is refused, with line and path:", function()
+  for _, case in ipairs(CASES) do
+    local name, text, line, path, message = unpack(case)
+    it(name, function()
+      local result, errors = load(text)
+      assert.is_nil(result)
+      local found
+      for _, err in ipairs(errors) do
+        if err.line == line and err.path == path and err.message:find(message, 1, true) then
+          found = err
+        end
+      end
+      assert(found, ("wanted %d: %s: %s\ngot %s"):format(line, path, message, texts(errors)))
+      assert.equal(1, #errors, texts(errors))
+      assert.equal(("moongate.yaml:%d: %s%s"):format(line, path ~= "" and path .. ": " or "", found.message),
+        config.format(found))
+    end)
+  end
+end)
+
+describe("errors of a configuration", function()
+  it("come all at once, in the order of the file", function()
+    local _, errors = load("workers: none\nservces: []\nroutes:\n  - path: /a\n    paths: [a]\nplugins:\n  - name: nope\n")
+    local paths = {}
+    for i, err in ipairs(errors) do
+      paths[i] = err.line .. " " .. err.path
+    end
+    assert.same({ "1 workers", "2 servces", "4 routes[0].path", "5 routes[0].paths[0]", "7 plugins[0].name" }, paths)
+  end)
+
+  it("do not repeat what only follows from a missing variable", function()
+    local _, errors = load("default_access: allow\ndrain_timeout: ${X}\nworkers: none\n")
+    assert.equal(2, #errors, texts(errors))
+  end)
+
+  it("never show a secret", function()
+    local _, errors = load("consumers:\n  - username: a\n    keyauth_credentials: [{ key: hush }, { key: hush }]\n")
+    assert.is_nil(texts(errors):find("hush", 1, true))
+  end)
+
+  it("have lines in JSON, too", function()
+    local _, errors = load('{\n  "default_access": "allow",\n  "services": [\n    { "host": "a",\n      "port": 0 }\n  ]\n}\n',
+      "moongate.json")
+    assert.equal("moongate.json:5: services[0].port: 0 must be a port from 1 to 65535", texts(errors))
+  end)
+
+  it("say when the file cannot be read", function()
+    local _, errors = config.load("/nowhere/moongate.yaml")
+    assert.equal("/nowhere/moongate.yaml: cannot be read: No such file or directory", texts(errors))
+  end)
+
+  it("include warnings where strict is on", function()
+    local _, errors = load("strict: true\n")
+    assert.is_truthy(texts(errors):find("there are no listeners", 1, true))
+  end)
+end)

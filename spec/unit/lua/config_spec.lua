@@ -1,0 +1,234 @@
+local config = require("moongate.config")
+local plugins = dofile("spec/support/fake_plugins.lua")
+
+local function try(text, file)
+  return config.load(file or "moongate.yaml", { text = text, folder = "/etc/moongate", plugins = plugins })
+end
+
+local function load(text, file)
+  local result, errors = try(text, file)
+  assert(result, errors and errors[1] and config.format(errors[1]))
+  return result
+end
+
+local OPEN = "default_access: allow\n"
+
+describe("moongate.config", function()
+  it("fills in what an empty file leaves open", function()
+    local c = load("")
+    assert.same({}, c.listeners)
+    assert.equal("deny", c.default_access)
+    assert.equal("segment", c.path_match)
+    assert.equal("auto", c.workers)
+    assert.equal(60000, c.drain_timeout)
+    assert.same({ access = "stdout", error = "stderr", level = "notice" }, c.log)
+    assert.same({ budget = 100, stuck_limit = 2000, memory = 2 ^ 28, old_generations = 2 ^ 28 }, c.lua)
+    assert.same({ "/etc/moongate/plugins" }, c.plugin_paths)
+    assert.is_nil(c.admin.address)
+  end)
+
+  it("has a finite default for every limit", function()
+    assert.same({
+      head = 32768, headers = 100, target = 8192, body = 10485760, buffer = 10485760, head_timeout = 10000,
+      body_min_rate = 1024, idle_timeout = 60000, total_timeout = 0, connections = 20000, connections_per_client = 0,
+      requests_per_connection = 10000, write_queue = 1048576, pending = 1000,
+    }, load("").limits)
+  end)
+
+  it("lets a narrower level override a limit", function()
+    local c = load(OPEN .. [[
+limits: { body: 1m, idle_timeout: 5s }
+listeners: [{ address: "127.0.0.1:0", limits: { body: 2m } }]
+services:
+  - host: a
+    limits: { body: 3m }
+    routes: [{ paths: [/a], limits: { buffer: 5k } }, { paths: [/b], limits: { body: 4m, total_timeout: off } }]
+]])
+    assert.equal(1024 ^ 2, c.limits.body)
+    assert.equal(2 * 1024 ^ 2, c.listeners[1].limits.body)
+    assert.equal(3 * 1024 ^ 2, c.services[1].limits.body)
+    assert.equal(3 * 1024 ^ 2, c.routes[1].limits.body)
+    assert.equal(4 * 1024 ^ 2, c.routes[2].limits.body)
+    assert.equal(5000, c.routes[2].limits.idle_timeout)
+    assert.same({ body = 3 * 1024 ^ 2, buffer = 5120 }, c.routes[1].own_limits)
+  end)
+
+  it("takes addresses apart", function()
+    local c = load([[
+listeners: [{ address: "[::1]:8000" }, { address: "*:80" }, { address: "localhost:0" }, { address: "127.0.0.1:0" }]
+admin: { address: "unix:run/admin.sock" }
+status: { address: 0.0.0.0:9100 }
+]])
+    assert.same({ "[::1]:8000", "0.0.0.0:80", "127.0.0.1:0", "127.0.0.1:0" },
+      { c.listeners[1].text, c.listeners[2].text, c.listeners[3].text, c.listeners[4].text })
+    assert.equal("/etc/moongate/run/admin.sock", c.admin.address.path)
+    assert.equal(9100, c.status.address.port)
+  end)
+
+  it("reads a service's url, or its parts", function()
+    local c = load("services: [{ url: 'http://[::1]:9000/api' }, { url: 'http://B.example' }, { host: c, path: /x }]")
+    assert.same({ "::1", 9000, "/api" }, { c.services[1].host, c.services[1].port, c.services[1].path })
+    assert.same({ "b.example", 80 }, { c.services[2].host, c.services[2].port })
+    assert.same({ "c", 80, "/x" }, { c.services[3].host, c.services[3].port, c.services[3].path })
+  end)
+
+  it("binds a service to the upstream its host names", function()
+    local c = load("services: [{ host: u }, { host: v }]\nupstreams: [{ name: v }, { name: u, targets: [{ target: a }] }]")
+    assert.equal(2, c.services[1].upstream)
+    assert.equal(1, c.services[2].upstream)
+    assert.same({ "a", 8000, 100 },
+      { c.upstreams[2].targets[1].host, c.upstreams[2].targets[1].port, c.upstreams[2].targets[1].weight })
+    assert.is_truthy(c.warnings[2].message:find("has no targets", 1, true))
+  end)
+
+  it("takes what a route matches apart", function()
+    local route = load(OPEN .. [[
+routes:
+  - paths: [/a, =/b, "~/c/\\d+", "/d/{id}"]
+    hosts: [A.com, "*.b.com", "c.*"]
+    headers: { X-B: [v], x-a: ["~*^1"] }
+    query: { Debug: ["1", "2"] }
+    path_match: prefix
+]]).routes[1]
+    assert.same({
+      { kind = "prefix", text = "/a" }, { kind = "exact", text = "=/b" }, { kind = "regex", text = "~/c/\\d+" },
+      { kind = "template", text = "/d/{id}" },
+    }, route.paths)
+    assert.same({
+      { kind = "exact", text = "a.com" }, { kind = "leading", text = "*.b.com" }, { kind = "trailing", text = "c.*" },
+    }, route.hosts)
+    assert.same({ { name = "x-b", values = { "v" } }, { name = "x-a", values = { "~*^1" } } }, route.headers)
+    assert.same({ { name = "Debug", values = { "1", "2" } } }, route.query)
+    assert.equal("prefix", route.path_match)
+  end)
+
+  it("gives the same ids whatever the order of the file", function()
+    local one = load(OPEN .. "routes: [{ name: a, paths: [/a] }, { paths: [/b] }]")
+    local two = load(OPEN .. "routes: [{ paths: [/b] }, { name: a, paths: [/a] }]")
+    assert.equal(one.routes[1].id, two.routes[2].id)
+    assert.equal(one.routes[2].id, two.routes[1].id)
+    assert.is_truthy(one.routes[1].id:find("^%x+%-%x+%-5%x+%-[89ab]%x+%-%x+$"))
+  end)
+
+  it("reads JSON and YAML alike", function()
+    local a = load('{ "default_access": "allow", "routes": [ { "paths": ["/a"], "public": true } ] }', "moongate.json")
+    local b = load("default_access: allow\nroutes: [{ paths: [/a], public: true }]\n")
+    assert.same(b.routes, a.routes)
+  end)
+
+  it("keeps a plugin's use with its scope, priority and whether it guards", function()
+    local c = load(OPEN .. [[
+services: [{ name: s, host: x, routes: [{ name: r, paths: [/], plugins: [{ name: echo, priority: 7, enabled: false }] }] }]
+consumers: [{ username: ann }]
+plugins:
+  - { name: key-auth, service: s, config: { anonymous: ann } }
+  - { name: key-auth, consumer: ann, route: r, service: s, instance_name: mine, tags: [x] }
+]])
+    local nested, of_service, of_all = unpack(c.plugins)
+    assert.same({ service = 1 }, of_service.scope)
+    assert.is_false(of_service.authenticates)
+    assert.same({ service = 1, route = 1, consumer = 1 }, of_all.scope)
+    assert.is_true(of_all.authenticates)
+    assert.equal("mine", of_all.instance_name)
+    assert.same({ route = 1 }, nested.scope)
+    assert.equal(7, nested.priority)
+    assert.is_false(nested.enabled)
+  end)
+
+  it("takes a service that is off out of the way", function()
+    local c = load(OPEN .. "services: [{ host: a, enabled: false, routes: [{ paths: [/] }] }]")
+    assert.is_false(c.routes[1].enabled)
+  end)
+
+  it("wants a guard or public: true on every route", function()
+    local guarded = "routes: [{ paths: [/] }]\nplugins: [{ name: key-auth }]"
+    assert.is_truthy(load(guarded))
+    local c = load("routes: [{ paths: [/], public: true }]\n")
+    assert.is_true(c.routes[1].public)
+    assert.is_nil(try("routes: [{ paths: [/] }]\n"))
+    assert.is_nil(try("routes: [{ paths: [/], plugins: [{ name: key-auth, config: { anonymous: x } }] }]\n"
+      .. "plugins: [{ name: key-auth }]"), "the route's own use wins over the global one, and lets strangers in")
+  end)
+
+  it("warns where public: true and a guard contradict each other", function()
+    local c = load("listeners: [{ address: '127.0.0.1:0' }]\nroutes: [{ paths: [/], public: true }]\n"
+      .. "plugins: [{ name: key-auth }]")
+    assert.equal("moongate.yaml:2: routes[0].public: says that nobody need be known, yet key-auth (plugins[0]) "
+      .. "asks every client who it is", config.format(c.warnings[1]))
+  end)
+
+  it("takes credentials nested, at the top, and in our own form", function()
+    local c = load([[
+consumers:
+  - { username: ann, keyauth_credentials: [{ key: a }] }
+  - { username: bob, credentials: { key-auth: [{ key: b }, { key: c }] } }
+keyauth_credentials: [{ consumer: ann, key: d }]
+]])
+    local function keys(consumer)
+      local list = {}
+      for i, credential in ipairs(consumer.credentials["key-auth"]) do
+        list[i] = credential.key
+      end
+      return list
+    end
+    assert.same({ "a", "d" }, keys(c.consumers[1]))
+    assert.same({ "b", "c" }, keys(c.consumers[2]))
+  end)
+
+  it("holds plain data only", function()
+    local function walk(value)
+      assert.is_nil(getmetatable(value))
+      for _, inner in pairs(value) do
+        if type(inner) == "table" then
+          walk(inner)
+        else
+          assert.is_truthy(({ string = true, number = true, boolean = true })[type(inner)], type(inner))
+        end
+      end
+    end
+    local file = assert(io.open("spec/support/kong.yaml"))
+    walk(load(file:read("*a")))
+    file:close()
+  end)
+end)
+
+describe("a file as decK writes it", function()
+  local c
+
+  setup(function()
+    local file = assert(io.open("spec/support/kong.yaml"))
+    c = load(file:read("*a"), "kong.yaml")
+    file:close()
+  end)
+
+  it("loads as it is, with Kong's defaults", function()
+    assert.equal("kong", c.format)
+    assert.equal("allow", c.default_access)
+    assert.equal("prefix", c.path_match)
+    assert.equal(1, #c.services)
+    assert.equal(2, #c.routes)
+    assert.equal(4, #c.plugins)
+    assert.equal("prefix", c.routes[2].path_match)
+  end)
+
+  it("keeps ids and references", function()
+    assert.equal("9b2a4d6e-1111-4000-8000-000000000001", c.consumers[1].id)
+    assert.equal(1, c.routes[1].service)
+    assert.equal(1, c.services[1].upstream)
+    assert.equal(3, #c.upstreams[1].targets)
+    assert.same({ "::1", 8081 }, { c.upstreams[1].targets[3].host, c.upstreams[1].targets[3].port })
+    assert.same({ "gold" }, c.consumers[2].groups)
+    assert.equal("ann-key-2", c.consumers[1].credentials["key-auth"][2].key)
+    assert.same({ route = 1, consumer = 2 }, c.plugins[4].scope)
+  end)
+
+  it("gives plugins Kong's defaults, and warns of unsafe ones nobody wrote", function()
+    local k = load("_format_version: '3.0'\nlisteners: [{ address: '127.0.0.1:0' }]\nplugins:\n  - name: key-auth\n")
+    assert.is_false(k.plugins[1].config.hide_credentials)
+    assert.is_true(k.plugins[1].config.key_in_query)
+    assert.equal(2, #k.warnings)
+    assert.equal("moongate.yaml:4: plugins[0].config.hide_credentials: relies on the default false: "
+      .. "the key is passed on to the upstream", config.format(k.warnings[1]))
+    assert.equal(1, #c.warnings, "every value is written there; only the listeners are missing")
+  end)
+end)

@@ -1,0 +1,104 @@
+local plan = require("moongate.plan")
+
+local ANN, BOB = 1, 2
+
+-- uses: { name, priority, service, route, consumer }
+local function build(uses, routes)
+  local plugins = {}
+  for i, use in ipairs(uses) do
+    plugins[i] = {
+      name = use[1], priority = use[2], enabled = use.enabled ~= false,
+      scope = { service = use.service, route = use.route, consumer = use.consumer },
+    }
+  end
+  return plan.build { plugins = plugins, routes = routes or { { service = 1 }, { service = 2 }, {} } }
+end
+
+local function names(entries)
+  local list = {}
+  for i, entry in ipairs(entries) do
+    list[i] = entry.name
+  end
+  return list
+end
+
+describe("moongate.plan", function()
+  it("runs the higher priority first, ties by name descending", function()
+    local p = build { { "a", 5 }, { "b", 5 }, { "c", 9 }, { "d", -1 } }
+    assert.same({ "c", "b", "a", "d" }, names(p.global))
+  end)
+
+  it("takes the most specific use of each plugin", function()
+    local p = build { { "x", 1 }, { "x", 1, service = 1 }, { "x", 1, route = 1 }, { "x", 1, service = 1, route = 1 } }
+    assert.equal(4, p.routes[1][1].use)
+    assert.equal(1, p.routes[2][1].use)
+    p = build { { "x", 1 }, { "x", 1, service = 1 }, { "x", 1, route = 1 } }
+    assert.equal(3, p.routes[1][1].use)
+    p = build { { "x", 1 }, { "x", 1, service = 2 } }
+    assert.equal(1, p.routes[1][1].use)
+    assert.equal(2, p.routes[2][1].use)
+  end)
+
+  it("leaves out what belongs elsewhere", function()
+    local p = build { { "x", 1, service = 2 }, { "y", 1, route = 2 }, { "z", 1, service = 2, route = 1 } }
+    assert.same({}, names(p.routes[1]))
+    assert.same({ "y", "x" }, names(p.routes[2]))
+    assert.same({}, names(p.routes[3]))
+    assert.same({}, names(p.global))
+  end)
+
+  it("leaves out what is off, so that a wider use shows again", function()
+    local p = build { { "x", 1 }, { "x", 1, route = 1, enabled = false } }
+    assert.equal(1, p.routes[1][1].use)
+  end)
+
+  it("takes priorities as they are used", function()
+    local p = build { { "x", 1 }, { "y", 5 }, { "x", 9, route = 1 } }
+    assert.same({ "x", "y" }, names(p.routes[1]))
+    assert.same({ "y", "x" }, names(p.routes[2]))
+  end)
+
+  -- Each pair: the use that wins over the one before it, for ann on route 1 of service 1.
+  local ORDER = {
+    {}, { service = 1 }, { route = 1 }, { consumer = 1 }, { route = 1, service = 1 },
+    { service = 1, consumer = 1 }, { route = 1, consumer = 1 }, { route = 1, service = 1, consumer = 1 },
+  }
+
+  local function chosen(entry, consumer)
+    return entry and (entry.consumers and entry.consumers[consumer] or entry.use)
+  end
+
+  it("has Kong's order of scopes for a consumer", function()
+    for i = 2, #ORDER do
+      for j = 1, i - 1 do
+        local uses = {}
+        for at, scope in ipairs { ORDER[i], ORDER[j] } do
+          uses[at] = { "x", 1, service = scope.service, route = scope.route, consumer = scope.consumer }
+        end
+        local p = build(uses)
+        assert.equal(1, chosen(p.routes[1][1], ANN), ("scope %d against %d"):format(i, j))
+      end
+    end
+  end)
+
+  it("keeps a consumer's use to that consumer", function()
+    local p = build { { "x", 1 }, { "x", 1, consumer = 1 }, { "x", 1, consumer = 2, route = 1 } }
+    assert.same({ [ANN] = 2, [BOB] = 3 }, p.routes[1][1].consumers)
+    assert.same({ [ANN] = 2 }, p.routes[2][1].consumers)
+    assert.equal(1, p.routes[2][1].use)
+    assert.is_nil(p.global[1].consumers)
+  end)
+
+  it("has an entry for what only a consumer uses", function()
+    local p = build { { "x", 7, consumer = 1 } }
+    assert.same({ { name = "x", priority = 7, consumers = { [ANN] = 1 } } }, p.routes[1])
+  end)
+
+  it("shares the plans of routes that share their uses", function()
+    local p = build({ { "x", 1, service = 1 }, { "y", 1, route = 3 } },
+      { { service = 1 }, { service = 1 }, { service = 1 }, { service = 2 }, {} })
+    assert.equal(p.routes[1], p.routes[2])
+    assert.are_not.equal(p.routes[1], p.routes[3])
+    assert.equal(p.routes[4], p.routes[5])
+  end)
+end)
