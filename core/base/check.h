@@ -10,8 +10,7 @@
     } while (0)
 
 /* From a pointer to a member to the struct that holds it. */
-#define container_of(ptr, type, member)                                                            \
-    ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #define GW_ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -7,9 +7,9 @@
 #endif
 
 struct gw_clock {
-    uint64_t now_us;  /* monotonic; refreshed once a loop turn, so reading it is free */
-    int64_t wall_us;  /* since 1970; refreshed with it */
-    bool is_virtual;  /* moved by gw_clock_advance() only */
+    uint64_t now_us; /* monotonic; refreshed once a loop turn, so reading it is free */
+    int64_t wall_us; /* since 1970; refreshed with it */
+    bool is_virtual; /* moved by gw_clock_advance() only */
 };
 
 /* `is_virtual`: starts at one second monotonic, 2026-01-01T00:00:00Z wall time. */

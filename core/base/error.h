@@ -19,6 +19,7 @@ enum gw_retry {
     GW_RETRY_IF_UNSENT_OR_IDEMPOTENT,
 };
 
+/* clang-format off */
 /*      name                text                                                    status  side        retry   */
 #define GW_ERRORS(X)                                                                               \
     X(OK,                 "no error",                                                 0, NONE, NEVER)        \
@@ -61,12 +62,13 @@ enum gw_retry {
     X(HTTP_VERSION,       "only HTTP/1.0 and HTTP/1.1 are spoken here",             505, DOWNSTREAM, NEVER)   \
     X(IDLE,               "the connection was idle for too long",                   0, NONE, NEVER)          \
     X(CANCELLED,          "cancelled",                                              0, LOCAL, NEVER)
+/* clang-format on */
 
 enum gw_error {
 #define X(name, text, status, side, retry) GW_E_##name,
     GW_ERRORS(X)
 #undef X
-        GW_E_COUNT
+    GW_E_COUNT
 };
 
 #define GW_OK GW_E_OK

@@ -29,7 +29,7 @@ uint64_t gw_hash(uint64_t seed, const void *bytes, size_t len)
     const unsigned char *at = bytes;
     uint64_t hash = seed ^ 0xa0761d6478bd642f;
 
-    for (size_t left = len; left; ) {
+    for (size_t left = len; left;) {
         size_t step = left < 8 ? left : 8;
 
         hash = mix(hash ^ load(at, step), 0xe7037ed1a0b428db ^ seed);

@@ -9,8 +9,8 @@ struct gw_random {
     uint64_t state[4]; /* xoshiro256**; predictable to who sees its output: never for secrets */
 };
 
-void gw_random_init(struct gw_random *random);                     /* from the system */
-void gw_random_seed(struct gw_random *random, uint64_t seed);      /* repeatable, for tests */
+void gw_random_init(struct gw_random *random);                /* from the system */
+void gw_random_seed(struct gw_random *random, uint64_t seed); /* repeatable, for tests */
 uint64_t gw_random_next(struct gw_random *random);
 uint64_t gw_random_below(struct gw_random *random, uint64_t limit); /* 0 … limit-1; limit > 0 */
 

@@ -1,0 +1,13 @@
+-- What luacheck may expect. Run it through ./dev lint.
+std = "luajit"
+max_line_length = 120
+max_cyclomatic_complexity = 20
+self = false -- methods of the PDK share a signature whether they need self or not
+unused_args = false -- hooks have a fixed signature, too
+
+files["spec"] = { std = "+busted" }
+files["plugins/*/spec"] = { std = "+busted" }
+files["examples/**/spec"] = { std = "+busted" }
+files["spec/support/c.lua"] = { globals = { "ffi" } }
+
+exclude_files = { "build", "node_modules" }
