@@ -1,9 +1,13 @@
 #pragma once
 /* A count of owners, shared by threads. The one who takes it to zero frees the object. */
+#ifndef GW_CDEF
 #include "base/check.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#else
+typedef int atomic_int; /* the same layout; Lua never touches it */
+#endif
 
 struct gw_refs {
     atomic_int count;

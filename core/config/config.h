@@ -109,6 +109,9 @@ struct gw_config {
     struct gw_arena *arena;
 };
 
+/* Empty, with its arena; the caller owns one reference. Filled through config/build.h. */
+struct gw_config *gw_config_new(void);
+
 struct gw_config *gw_config_ref(struct gw_config *config);
 void gw_config_unref(struct gw_config *config); /* NULL is fine */
 

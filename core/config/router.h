@@ -3,7 +3,7 @@
  * Precedence: decisions.md "Route precedence". Cost grows sublinearly with the number of routes. */
 #include "config/config.h"
 
-#define GW_ROUTE_CAPTURES_MAX 16
+enum { GW_ROUTE_CAPTURES_MAX = 16 };
 
 struct gw_route_pair {
     struct gw_slice name, value;
@@ -25,6 +25,15 @@ struct gw_route_match {
     unsigned capture_count;
     struct gw_route_pair captures[GW_ROUTE_CAPTURES_MAX]; /* {id} of templates, (?<name>) of regexes; borrowed from path and config */
     bool method_mismatch;          /* no route, but one would match with another method */
+    unsigned regex_errors;         /* regexes that gave up at their limit, and so did not match */
+    unsigned work;                 /* steps it took: what the specs count instead of time */
+};
+
+/* One route that matches, with the rule of it that comes first. */
+struct gw_route_candidate {
+    const struct gw_route *route;
+    struct gw_slice path, host; /* as configured; empty when the route names none */
+    char why[160];              /* why it lost, for people; "" for the winner */
 };
 
 void gw_router_match(const struct gw_router *router, const struct gw_route_query *query,
@@ -33,6 +42,10 @@ void gw_router_match(const struct gw_router *router, const struct gw_route_query
 /* The methods that would match the rest of the query, comma separated, for Allow; returns the length written. */
 size_t gw_router_allowed_methods(const struct gw_router *router,
                                  const struct gw_route_query *query, char *out, size_t size);
+
+/* All routes that match, best first, at most `max`; returns how many there are in all. For `moongate explain`. */
+size_t gw_router_explain(const struct gw_router *router, const struct gw_route_query *query,
+                         struct gw_route_candidate *candidates, size_t max);
 
 bool gw_router_needs_headers(const struct gw_router *router);
 bool gw_router_needs_query(const struct gw_router *router);

@@ -6,16 +6,17 @@
  *
  *   plugins   { [name] = { dir = "/abs/plugins/key-auth" } }            every plugin that a use names
  *   uses      { { plugin = name, conf = {…}, on_error = "reply" | "skip", where = "routes[0].plugins[1]", id = "…" } }
- *   global    { entry, … }                                              in order of running; for requests without a route
- *   routes    { { name, id, …, plan = { entry, … } } }                  global, service and route uses merged and sorted
+ *   plans     { { entry, … }, … }                                       each in order of running; routes share equal ones
+ *   global    index in plans                                            for requests without a route
+ *   routes    { { name, id, …, service = index in services, plan = index in plans } }
  *   services  { { name, id, protocol, host, port, path, … } }
- *   consumers { { id, username, custom_id, tags, groups, credentials = { keyauth_credentials = { { key, id, … } } } } }
+ *   consumers { { id, username, custom_id, tags, groups, credentials = { ["key-auth"] = { { key, id, … } } } } }
  *   fetch     { allow = { "host", "host:port", "*.example.com" } }
  *
- *   entry = { use = index in uses, or nil, consumers = { [consumer] = index in uses }, or nil }
+ *   entry = { use = index in uses, or nil, by_consumer = { [consumer's id] = index in uses }, or nil }
  *
- * One entry a plugin: `use` runs unless `consumers` has a use for the request's consumer. `routes` and `services` are what
- * ctx.router shows (service: its index in services). */
+ * One entry a plugin: `use` runs unless `by_consumer` has a use for the request's consumer. `routes` and `services` are what
+ * ctx.router shows. */
 #include "config/config.h"
 #include "net/loop.h"
 #include "upstream/pool.h"

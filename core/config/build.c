@@ -1,0 +1,171 @@
+#include "config/build.h"
+
+#include "base/alloc.h"
+#include "base/arena.h"
+#include "base/check.h"
+#include "config/router_build.h"
+
+struct gw_build {
+    struct gw_config *config; /* NULL once taken */
+    struct gw_router_build *router; /* NULL before gw_build_routes() */
+};
+
+struct gw_build *gw_build_new(void)
+{
+    struct gw_build *build = gw_alloc_zero(sizeof(*build));
+
+    build->config = gw_config_new();
+    build->config->trusted_proxies = gw_cidr_set_new();
+    return build;
+}
+
+void gw_build_free(struct gw_build *build)
+{
+    if (!build)
+        return;
+    gw_router_build_free(build->router);
+    gw_config_unref(build->config);
+    gw_free(build);
+}
+
+struct gw_config *gw_build_config(struct gw_build *build)
+{
+    return build->config;
+}
+
+void gw_build_text(struct gw_build *build, struct gw_slice *slice, const char *text, size_t len)
+{
+    *slice = gw_arena_copy(build->config->arena, gw_slice(text, len));
+}
+
+/* --- Arrays ------------------------------------------------------------------------------------------------- */
+
+static void *new_array(struct gw_build *build, unsigned count, size_t item)
+{
+    return gw_arena_alloc_zero(build->config->arena, (count + (size_t)1) * item);
+}
+
+struct gw_listener_config *gw_build_listeners(struct gw_build *build, unsigned count)
+{
+    build->config->listeners = new_array(build, count, sizeof(struct gw_listener_config));
+    build->config->listener_count = count;
+    return build->config->listeners;
+}
+
+struct gw_service *gw_build_services(struct gw_build *build, unsigned count)
+{
+    build->config->services = new_array(build, count, sizeof(struct gw_service));
+    build->config->service_count = count;
+    for (unsigned i = 0; i < count; i++)
+        build->config->services[i].index = i;
+    return build->config->services;
+}
+
+struct gw_route *gw_build_routes(struct gw_build *build, unsigned count)
+{
+    struct gw_config *config = build->config;
+
+    GW_ASSERT(!build->router);
+    config->routes = new_array(build, count, sizeof(struct gw_route));
+    config->route_count = count;
+    for (unsigned i = 0; i < count; i++)
+        config->routes[i].index = i;
+    build->router = gw_router_build_new(config->arena, config->routes, count);
+    return config->routes;
+}
+
+struct gw_consumer *gw_build_consumers(struct gw_build *build, unsigned count)
+{
+    build->config->consumers = new_array(build, count, sizeof(struct gw_consumer));
+    build->config->consumer_count = count;
+    for (unsigned i = 0; i < count; i++)
+        build->config->consumers[i].index = i;
+    return build->config->consumers;
+}
+
+struct gw_upstream_config *gw_build_upstreams(struct gw_build *build, unsigned count)
+{
+    build->config->upstreams = new_array(build, count, sizeof(struct gw_upstream_config));
+    build->config->upstream_count = count;
+    return build->config->upstreams;
+}
+
+struct gw_target_config *gw_build_targets(struct gw_build *build,
+                                          struct gw_upstream_config *upstream, unsigned count)
+{
+    upstream->targets = new_array(build, count, sizeof(struct gw_target_config));
+    upstream->target_count = count;
+    return upstream->targets;
+}
+
+/* --- Routes ------------------------------------------------------------------------------------------------- */
+
+const char *gw_build_route_method(struct gw_build *build, unsigned route, const char *text,
+                                  size_t len)
+{
+    return gw_router_build_method(build->router, route, gw_slice(text, len));
+}
+
+const char *gw_build_route_host(struct gw_build *build, unsigned route, const char *text,
+                                size_t len)
+{
+    return gw_router_build_host(build->router, route, gw_slice(text, len));
+}
+
+const char *gw_build_route_path(struct gw_build *build, unsigned route, const char *text,
+                                size_t len, bool whole_segments)
+{
+    return gw_router_build_path(build->router, route, gw_slice(text, len), whole_segments);
+}
+
+const char *gw_build_route_header(struct gw_build *build, unsigned route, const char *name,
+                                  size_t name_len, const char *value, size_t value_len)
+{
+    return gw_router_build_header(build->router, route, gw_slice(name, name_len),
+                                  gw_slice(value, value_len));
+}
+
+const char *gw_build_route_argument(struct gw_build *build, unsigned route, const char *name,
+                                    size_t name_len, const char *value, size_t value_len)
+{
+    return gw_router_build_argument(build->router, route, gw_slice(name, name_len),
+                                    gw_slice(value, value_len));
+}
+
+const char *gw_build_route_regex_priority(struct gw_build *build, unsigned route, int priority)
+{
+    return gw_router_build_regex_priority(build->router, route, priority);
+}
+
+const char *gw_build_trusted_proxy(struct gw_build *build, const char *text, size_t len)
+{
+    return gw_cidr_set_add(build->config->trusted_proxies, text, len);
+}
+
+void gw_build_router(struct gw_build *build)
+{
+    if (!build->router)
+        gw_build_routes(build, 0);
+    build->config->router = gw_router_build_take(build->router);
+    gw_cidr_set_seal(build->config->trusted_proxies);
+}
+
+bool gw_build_shadow(const struct gw_build *build, unsigned at, unsigned *route, unsigned *by)
+{
+    const struct gw_router_shadow *shadows;
+
+    if (!build->router || at >= gw_router_build_shadows(build->router, &shadows))
+        return false;
+    *route = shadows[at].route;
+    *by = shadows[at].by;
+    return true;
+}
+
+struct gw_config *gw_build_take(struct gw_build *build)
+{
+    struct gw_config *config = build->config;
+
+    GW_ASSERT(config && config->router);
+    build->config = NULL;
+    return config;
+}
