@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "net/conn_private.h"
 #include "net/mailbox.h"
+#include "net/resolver.h"
 #include "net/timers.h"
 
 /* Deferred calls made by deferred calls run in the same turn, but I/O gets its turn after so many. */
@@ -148,6 +149,9 @@ static void settle(struct gw_loop *loop)
 void gw_loop_free(struct gw_loop *loop)
 {
     gw_conn_cut_lingering(loop);
+    if (loop->resolver)
+        gw_resolver_free(loop->resolver);
+    loop->resolver = NULL;
     settle(loop); /* delivers the last messages too */
     gw_mailbox_close(loop->mailbox);
     gw_timers_close(loop->timers);
