@@ -6,13 +6,9 @@ local net = require("support.net")
 
 ffi.cdef([[
 struct gw_spec_pollfd { int fd; short events; short revents; };
-int socket(int, int, int);
-int bind(int, const void *, unsigned);
-int getsockname(int, void *, unsigned *);
 ssize_t recvfrom(int, void *, size_t, int, void *, unsigned *);
 ssize_t sendto(int, const void *, size_t, int, const void *, unsigned);
 int poll(struct gw_spec_pollfd *, unsigned long, int);
-int close(int);
 int uv_backend_fd(const void *);
 ]])
 

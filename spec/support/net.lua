@@ -26,6 +26,12 @@ local function new_id()
 end
 
 ffi.cdef([[
+int socket(int, int, int);
+int bind(int, const void *, unsigned);
+int listen(int, int);
+int getsockname(int, void *, unsigned *);
+ssize_t recv(int, void *, size_t, int);
+int close(int);
 struct gw_spec_hears {
   void (*on_read)(void *owner, const char *ptr, size_t len);
   void (*on_room)(void *owner);
