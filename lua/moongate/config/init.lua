@@ -22,15 +22,16 @@
 ---                       connect_timeout, write_timeout, read_timeout, response_timeout,
 ---                       keepalive = { connections, requests, idle }, limits }
 ---     routes[]        { id, name, tags, service = index | nil, enabled (false: its service is off),
----                       paths = { { kind = "prefix" | "exact" | "regex" | "template", text = as written } },
+---                       paths = { { kind = "prefix" | "exact" | "regex" | "template", text without = and ~ } },
 ---                       hosts = { { kind = "exact" | "leading" | "trailing", text } }, methods = { "GET" },
----                       headers, query = { { name, values = { "v" … } or { "~*REGEX" } } },
+---                       headers, query = { { name, values = { … } (none: it must be there) | nil, regex | nil } },
 ---                       regex_priority, strip_path, preserve_host, path_match, public,
----                       limits, own_limits = what service and route say themselves }
+---                       limits, own_limits = what service and route say themselves, path, line }
 ---     upstreams[]     { id, name, tags, algorithm, host_header, targets = { { id, host, port, weight, tags } } }
 ---     consumers[]     { id, username, custom_id, tags, groups = { … }, credentials = { [plugin] = { { … }, … } } }
 ---     plugins[]       { id, name, instance_name, tags, enabled, config, scope = { service, route, consumer },
----                       priority, on_error = "reply" | "skip", authenticates (and no `anonymous`), path, line }
+---                       priority, on_error = "reply" | "skip", authenticates (and no `anonymous`), path, line,
+---                       dir = the plugin's folder, shown = config without secrets }
 ---     warnings[]      { path, line, file, message }, as errors are
 local access = require("moongate.config.access")
 local collect = require("moongate.config.collect")

@@ -1,6 +1,7 @@
 --- What is known, Kong's or ours, and not in this version. It is refused by name, never ignored, unless it
 --- says what Kong does by default anyway. Each entry stands under the piece of work that brings it.
 local t = require("moongate.schema")
+local words = require("moongate.schema.words")
 
 local M = {}
 
@@ -140,7 +141,7 @@ function M.choice(now, known, attributes)
     elseif coming[value] then
       return nil, ('"%s" is %s'):format(value, M.MESSAGE)
     end
-    return nil, ("must be one of %s, got %q"):format(table.concat(all, ", "), value)
+    return nil, ("must be one of %s, got %s"):format(table.concat(all, ", "), words.quote(value))
   end
   return t.string(attributes)
 end

@@ -36,7 +36,7 @@ local function template_problem(text)
   return count > MAX_CAPTURES and ("holds more than %d parameters"):format(MAX_CAPTURES) or nil
 end
 
---- `/users` prefix · `=/users` exact · `~/users/\d+` regex · `/users/{id}` template. The text stays as it was written.
+--- `/users` prefix · `=/users` exact · `~/users/\d+` regex · `/users/{id}` template. `text` is without "=" and "~".
 ---@param text string
 ---@param check_regex? fun(pattern: string): boolean?, string?
 ---@return { kind: string, text: string }?
@@ -52,10 +52,10 @@ function M.path(text, check_regex)
         return nil, "is not a regular expression: " .. tostring(problem)
       end
     end
-    return { kind = "regex", text = text }
+    return { kind = "regex", text = rest }
   elseif first == "=" then
     local problem = plain_path(rest)
-    return not problem and { kind = "exact", text = text } or nil, problem
+    return not problem and { kind = "exact", text = rest } or nil, problem
   end
   local problem = plain_path(text)
   if not problem and text:find("[{}]") then
@@ -93,7 +93,8 @@ function M.host(text)
   return { kind = kind, text = kind == "exact" and ok or lower }
 end
 
--- { name = { values } } → a list in the order of the names; one value that begins with "~*" is a regex.
+-- { name = { values } } → a list in the order of the names; one value that begins with "~*" is a regex; no values: whatever
+-- it is, it must be there.
 local function pairs_of(map, lower, check_regex, complain)
   local list = {}
   for _, name in ipairs(words.keys(map or {})) do
@@ -105,7 +106,11 @@ local function pairs_of(map, lower, check_regex, complain)
         complain(name, "is not a regular expression: " .. tostring(problem))
       end
     end
-    list[#list + 1] = { name = lower and name:lower() or name, values = values }
+    list[#list + 1] = {
+      name = lower and name:lower() or name,
+      values = not regex and values or nil,
+      regex = regex,
+    }
   end
   return list
 end

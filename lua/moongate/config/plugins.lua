@@ -146,7 +146,8 @@ local function load(finder, name, folder)
   local loaded = {}
   local function run(file)
     local ok, result = finder.run_file(folder .. "/" .. file, folder, name, loaded)
-    return ok and result or nil, not ok and ("%s: %s"):format(file, tostring(result)) or nil
+    -- A module that is not found comes with every place that was tried; the first line says enough.
+    return ok and result or nil, not ok and ("%s: %s"):format(file, (tostring(result):gsub("\n\t[^\n]*", ""))) or nil
   end
   for _, file in ipairs { "handler.lua", "schema.lua" } do
     if not files.exists(folder .. "/" .. file) then
@@ -188,9 +189,9 @@ end
 function M.finder(opts)
   local paths, answers = {}, {}
   for i, path in ipairs(opts.paths) do
-    paths[i] = path
+    paths[i] = files.absolute(path) or path
   end
-  paths[#paths + 1] = opts.bundled
+  paths[#paths + 1] = files.absolute(opts.bundled) or opts.bundled
   local finder = { run_file = opts.run_file or M.run_file }
   return function(name)
     if not answers[name] then

@@ -1,6 +1,7 @@
 --- Collects what is wrong (and what is merely doubtful) with a configuration, each with its place.
 local document = require("moongate.config.document")
 local schema = require("moongate.schema")
+local words = require("moongate.schema.words")
 
 local M = {}
 
@@ -15,7 +16,7 @@ function M.path_text(path)
     elseif key:find("^[%w_-]+$") then
       out[i] = (i > 1 and "." or "") .. key
     else
-      out[i] = ("[%q]"):format(key)
+      out[i] = "[" .. words.quote(key) .. "]"
     end
   end
   return table.concat(out)

@@ -1,11 +1,13 @@
 --- The normal form of services, routes, upstreams and consumers.
 local address = require("moongate.config.address")
+local collect = require("moongate.config.collect")
 local later = require("moongate.config.later")
 local limits = require("moongate.config.limits")
 local match = require("moongate.config.match")
 local report = require("moongate.config.report")
 local schema = require("moongate.schema")
 local types = require("moongate.schema.types")
+local words = require("moongate.schema.words")
 
 local M = {}
 
@@ -17,7 +19,8 @@ local function split_url(url)
   scheme = scheme:lower()
   if scheme ~= "http" then
     local known = scheme == "https" or scheme == "grpc" or scheme == "grpcs" or scheme == "ws" or scheme == "wss"
-    return nil, known and ("%q is %s"):format(scheme, later.MESSAGE) or ("%q is no protocol of a service"):format(scheme)
+    return nil, known and ('"%s" is %s'):format(scheme, later.MESSAGE)
+      or ('"%s" is no protocol of a service'):format(scheme)
   elseif authority:find("@", 1, true) then
     return nil, "must not hold a user or password"
   elseif rest:find("[?#]") then
@@ -55,6 +58,10 @@ local function location(rep, item)
 end
 
 --- A service. `upstream` is the index of the upstream its host names.
+---@param state table  from collect.lua
+---@param item table
+---@param top table    the record at the top of the file
+---@return table
 function M.service(state, item, top)
   local value = item.value
   local place = location(state.report, item) or {}
@@ -73,6 +80,12 @@ end
 
 --- A route. `service` is an index; `own_limits` holds what service and route say themselves, for those
 --- who start from a listener's limits.
+---@param state table   from collect.lua
+---@param item table
+---@param config table  the normal form so far
+---@param top table     the record at the top of the file
+---@param opts { check_regex: (fun(pattern: string): boolean?, string?)? }
+---@return table
 function M.route(state, item, config, top, opts)
   local value = item.value
   local parts = match.of_route(state.report, item, opts.check_regex)
@@ -94,6 +107,7 @@ function M.route(state, item, config, top, opts)
     public = value.public,
     limits = limits.resolve(top.limits, own),
     own_limits = own,
+    path = report.path_text(item.path), line = report.line(state.report, item.path),
   }
 end
 
@@ -109,13 +123,15 @@ local function target(rep, item)
   end
   local ok, errors = schema.validate(host_type, host)
   if #errors > 0 or port == 0 then
-    report.error(rep, path, ("%q is not a host:port"):format(text))
+    report.error(rep, path, words.quote(text) .. " is not a host:port")
     return nil
   end
   return { id = item.id, host = ok, port = port, weight = item.value.weight, tags = item.value.tags }
 end
 
 --- The upstreams, each with its targets.
+---@param state table  from collect.lua
+---@return table[]
 function M.upstreams(state)
   local list = {}
   for index, item in ipairs(state.items.upstreams) do
@@ -164,20 +180,16 @@ local function groups_of(state, item)
     local name = type(entry) == "table" and entry.name or entry
     if type(name) ~= "string" or name == "" then
       report.error(rep, path, "expected the name of a group")
-    elseif #state.items.consumer_groups == 0 or M.group(state, name, path) then
+    elseif #state.items.consumer_groups == 0 or collect.resolve(state, "consumer_groups", name, path) then
       groups[#groups + 1] = name
     end
   end
   return groups
 end
 
---- The declared group of this name; an error when there are groups and it is none of them.
-function M.group(state, name, path)
-  local resolve = require("moongate.config.collect").resolve
-  return resolve(state, "consumer_groups", name, path)
-end
-
 --- The consumers, without their credentials.
+---@param state table  from collect.lua
+---@return table[]
 function M.consumers(state)
   local list, custom_ids = {}, {}
   for index, item in ipairs(state.items.consumers) do

@@ -4,6 +4,7 @@ local address = require("moongate.config.address")
 local entities = require("moongate.config.entities")
 local later = require("moongate.config.later")
 local limits = require("moongate.config.limits")
+local words = require("moongate.schema.words")
 
 local M = {}
 
@@ -33,7 +34,9 @@ local function listener()
   for name, kind in pairs(later.listener) do
     fields[name] = kind
   end
-  return t.record(fields)
+  local kind = t.record(fields)
+  kind.noun = { "a listener", "listeners" }
+  return kind
 end
 
 local function milliseconds(default, about, off)
@@ -47,9 +50,9 @@ local function fields()
         if version == "3.0" then
           return true
         elseif version == "1.1" or version == "2.1" then
-          return nil, ("%q is %s; convert the file to \"3.0\" (deck convert)"):format(version, later.MESSAGE)
+          return nil, ('"%s" is %s; convert the file to "3.0" (deck convert)'):format(version, later.MESSAGE)
         end
-        return nil, ("%q is no version of Kong's format; this one reads \"3.0\""):format(version)
+        return nil, words.quote(version) .. " is no version of Kong's format that is read here: write \"3.0\""
       end,
     },
     _transform = t.boolean {},

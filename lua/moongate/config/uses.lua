@@ -1,6 +1,7 @@
 --- The uses of plugins: their configuration checked against the plugin's schema, their scope, priority and place.
 local later = require("moongate.config.later")
 local report = require("moongate.config.report")
+local schema = require("moongate.schema")
 
 local M = {}
 
@@ -45,7 +46,7 @@ local function check_names(state, item, seen)
   if not name then
     return
   elseif seen[name] then
-    report.error(state.report, report.join(item.path, "instance_name"), ("%q is taken (line %d)"):format(name,
+    report.error(state.report, report.join(item.path, "instance_name"), ('"%s" is taken (line %d)'):format(name,
       report.line(state.report, seen[name].path)))
   end
   seen[name] = seen[name] or item
@@ -71,6 +72,8 @@ local function use(state, item, info)
     authenticates = info.authenticates == true and not (type(config) == "table" and config.anonymous ~= nil),
     path = report.path_text(item.path),
     line = report.line(state.report, item.path),
+    dir = info.path,
+    shown = schema.redact(info.schema, config),
   }
 end
 

@@ -25,8 +25,9 @@ local function round(i, b, c, d)
   return bxor(b, c, d), 0xCA62C1D6
 end
 
+local w = {} -- the schedule of one block; filled anew for each
+
 local function block(hash, text, at)
-  local w = {}
   for i = 0, 15 do
     w[i] = word(text, at + i * 4)
   end
@@ -42,19 +43,16 @@ local function block(hash, text, at)
   hash[4], hash[5] = tobit(hash[4] + d), tobit(hash[5] + e)
 end
 
---- SHA-1 as 20 bytes. For names only: nothing secret rests on it.
+--- SHA-1 as 40 hex digits. For names only: nothing secret rests on it.
 ---@param text string
 ---@return string
 function M.sha1(text)
   local hash = { 0x67452301, tobit(0xEFCDAB89), tobit(0x98BADCFE), 0x10325476, tobit(0xC3D2E1F0) }
-  local padded = text .. "\128" .. ("\0"):rep((55 - #text) % 64) .. big_endian(0) .. big_endian(#text * 8)
+  local padded = text .. "\128" .. ("\0"):rep((55 - #text) % 64 + 4) .. big_endian(#text * 8)
   for at = 1, #padded, 64 do
     block(hash, padded, at)
   end
-  for i = 1, 5 do
-    hash[i] = big_endian(hash[i])
-  end
-  return table.concat(hash)
+  return bit.tohex(hash[1]) .. bit.tohex(hash[2]) .. bit.tohex(hash[3]) .. bit.tohex(hash[4]) .. bit.tohex(hash[5])
 end
 
 local function bytes_of(uuid)
@@ -71,13 +69,10 @@ local NAMESPACE = bytes_of("5b8f3f2e-6a0c-5d1b-9a53-6d6f6f6e6761")
 ---@param name string
 ---@return string
 function M.of(kind, name)
-  local hash = M.sha1(NAMESPACE .. kind .. ":" .. name):sub(1, 16)
-  local hex = hash:gsub(".", function(char)
-    return ("%02x"):format(char:byte())
-  end)
+  local hex = M.sha1(NAMESPACE .. kind .. ":" .. name)
   local variant = ("%x"):format(bor(band(tonumber(hex:sub(17, 17), 16), 3), 8))
   return ("%s-%s-5%s-%s%s-%s"):format(hex:sub(1, 8), hex:sub(9, 12), hex:sub(14, 16), variant, hex:sub(18, 20),
-    hex:sub(21))
+    hex:sub(21, 32))
 end
 
 return M

@@ -293,6 +293,23 @@ local function check_field(cx, kind, value)
   return check(cx, kind, value)
 end
 
+local function check_unknown(cx, kind, value)
+  local unknown = {}
+  for name in pairs(value) do
+    if not kind.fields[name] then
+      unknown[name] = true
+    end
+  end
+  if next(unknown) == nil then
+    return
+  end
+  for _, name in ipairs(words.keys(unknown)) do
+    push(cx, name)
+    report(cx, "unknown field" .. words.did_you_mean(name, kind.names))
+    pop(cx)
+  end
+end
+
 local function check_record(cx, kind, value)
   if type(value) ~= "table" or kind_of(cx, value) == "array" then
     return wrong_type(cx, kind, value)
@@ -305,13 +322,7 @@ local function check_record(cx, kind, value)
     pop(cx)
     broken[name] = #cx.errors > count or nil
   end
-  for _, name in ipairs(words.keys(value)) do
-    if not kind.fields[name] then
-      push(cx, name)
-      report(cx, "unknown field" .. words.did_you_mean(name, kind.names))
-      pop(cx)
-    end
-  end
+  check_unknown(cx, kind, value)
   for _, rule in ipairs(kind.rules) do
     local message, field = cross.run(rule, result, broken, #cx.errors > before)
     if message then

@@ -87,18 +87,18 @@ routes:
   - paths: [/a, =/b, "~/c/\\d+", "/d/{id}"]
     hosts: [A.com, "*.b.com", "c.*"]
     headers: { X-B: [v], x-a: ["~*^1"] }
-    query: { Debug: ["1", "2"] }
+    query: { Debug: ["1", "2"], Trace: [] }
     path_match: prefix
 ]]).routes[1]
     assert.same({
-      { kind = "prefix", text = "/a" }, { kind = "exact", text = "=/b" }, { kind = "regex", text = "~/c/\\d+" },
+      { kind = "prefix", text = "/a" }, { kind = "exact", text = "/b" }, { kind = "regex", text = "/c/\\d+" },
       { kind = "template", text = "/d/{id}" },
     }, route.paths)
     assert.same({
       { kind = "exact", text = "a.com" }, { kind = "leading", text = "*.b.com" }, { kind = "trailing", text = "c.*" },
     }, route.hosts)
-    assert.same({ { name = "x-b", values = { "v" } }, { name = "x-a", values = { "~*^1" } } }, route.headers)
-    assert.same({ { name = "Debug", values = { "1", "2" } } }, route.query)
+    assert.same({ { name = "x-b", values = { "v" } }, { name = "x-a", regex = "^1" } }, route.headers)
+    assert.same({ { name = "Debug", values = { "1", "2" } }, { name = "Trace", values = {} } }, route.query)
     assert.equal("prefix", route.path_match)
   end)
 
@@ -111,7 +111,7 @@ routes:
   end)
 
   it("reads JSON and YAML alike", function()
-    local a = load('{ "default_access": "allow", "routes": [ { "paths": ["/a"], "public": true } ] }', "moongate.json")
+    local a = load('{ "default_access": "allow",\n"routes": [ { "paths": ["/a"], "public": true } ] }', "moongate.json")
     local b = load("default_access: allow\nroutes: [{ paths: [/a], public: true }]\n")
     assert.same(b.routes, a.routes)
   end)
