@@ -29,7 +29,8 @@ struct gw_server_events {
      * the connection ends after that. */
     void (*on_refused)(void *ctx, struct gw_stream *down, struct gw_arena *arena,
                        struct gw_head *head, enum gw_error why);
-    /* The connection is gone; the session frees itself after this call. Not called by gw_h1_server_close(). */
+    /* The connection is gone and no stream is open; the session frees itself after this call. Not called after
+     * gw_h1_server_close(). */
     void (*on_closed)(void *ctx, struct gw_h1_server *session);
 };
 
@@ -44,6 +45,7 @@ void gw_h1_server_drain(struct gw_h1_server *session);
 /* Ends at once; a stream in flight gets on_end(GW_E_SHUTDOWN) and must still be closed by its owner. */
 void gw_h1_server_close(struct gw_h1_server *session);
 
+/* NULL once the connection is closed. */
 struct gw_conn *gw_h1_server_conn(struct gw_h1_server *session);
 
 /* Idle: no request in flight and none begun. */
@@ -59,21 +61,23 @@ struct gw_h1_client;
 struct gw_client_events {
     /* The stream is closed and the connection may carry another request. */
     void (*on_idle)(void *ctx, struct gw_h1_client *session);
-    /* The connection is gone (idle ones too: the server closed it, or sent bytes nobody asked for); the session frees itself
-     * after this call. Not called by gw_h1_client_close(). */
+    /* The connection is gone (idle ones too: the server closed it, or sent bytes nobody asked for) and no stream is open; the
+     * session frees itself after this call. Not called after gw_h1_client_close(). */
     void (*on_closed)(void *ctx, struct gw_h1_client *session);
 };
 
 struct gw_h1_client *gw_h1_client_new(struct gw_conn *conn, const struct gw_h1_limits *limits,
                                       const struct gw_client_events *events, void *ctx);
 
-/* A stream for one request; only while idle. Response heads live in `arena`, which outlives the stream. The call's own
+/* A stream for one request; only while idle. One that was closed in this very turn gives a stream that ends with GW_E_RESET. Response heads live in `arena`, which outlives the stream. The call's own
  * timeouts are the business of who opened it. */
 struct gw_stream *gw_h1_client_open(struct gw_h1_client *session, struct gw_arena *arena);
 
+/* Ends at once; a stream in flight gets on_end(GW_E_SHUTDOWN) and must still be closed by its owner. */
 void gw_h1_client_close(struct gw_h1_client *session);
+
 unsigned gw_h1_client_requests(const struct gw_h1_client *session); /* how many it carried */
-struct gw_conn *gw_h1_client_conn(struct gw_h1_client *session);
+struct gw_conn *gw_h1_client_conn(struct gw_h1_client *session); /* NULL once it is closed */
 
 /* Of a client stream: true once a byte of the request reached the kernel (the retry rule needs it). */
 bool gw_h1_stream_sent(const struct gw_stream *stream);

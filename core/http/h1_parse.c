@@ -102,6 +102,12 @@ static enum gw_h1_step fail_block(struct gw_h1_parse *parse, struct gw_slice inp
                                                                           : error);
 }
 
+void gw_h1_parse_refuse(struct gw_h1_parse *parse, enum gw_error why)
+{
+    GW_ASSERT(parse->state == GW_H1_IN_HEAD || parse->state == GW_H1_IDLE);
+    fail_block(parse, GW_SLICE_EMPTY, why);
+}
+
 /* ── heads ─────────────────────────────────────────────────────────────────── */
 
 /* What fields mean for framing does not depend on the start line any more once we have read it; llhttp gets a plain one, since
@@ -177,7 +183,7 @@ static enum gw_error read_head(struct gw_h1_parse *parse, struct gw_slice block)
 /* RFC 9112 6.3 for what is left: what kind of body follows. */
 static void expect_body(struct gw_h1_parse *parse)
 {
-    parse->ended = false;
+    parse->ended = parse->body_begun = false;
     if (parse->framing.chunked) {
         parse->state = GW_H1_IN_CHUNKS;
         gw_h1_chunks_begin(parse);
@@ -280,6 +286,7 @@ static enum gw_h1_step step_length(struct gw_h1_parse *parse, struct gw_slice *i
 {
     size_t len = input->len;
 
+    parse->body_begun = true;
     if (parse->remaining < (int64_t)len)
         len = (size_t)parse->remaining;
     *body = gw_slice(input->ptr, len);
@@ -295,6 +302,8 @@ static enum gw_h1_step step_length(struct gw_h1_parse *parse, struct gw_slice *i
 static enum gw_h1_step step_chunks(struct gw_h1_parse *parse, struct gw_slice *input,
                                    struct gw_slice *body)
 {
+    parse->body_begun = true;
+
     enum gw_error error = gw_h1_chunks_next(parse, input, body);
 
     if (error) {

@@ -38,6 +38,7 @@ struct gw_h1_parse {
     struct gw_fields *trailers;
     struct gw_h1_framing framing;
     bool ended;
+    bool body_begun; /* a byte of it, or of its framing, came */
     enum gw_error error;
 
     /* A response's: what was asked. */
@@ -80,6 +81,9 @@ void gw_h1_parse_next_message(struct gw_h1_parse *parse);
 
 /* The owner of the arena is gone: the rest of the message is only walked over. */
 void gw_h1_parse_forget(struct gw_h1_parse *parse);
+
+/* Gives up on a head that is not whole, for a reason of the caller's: `head` then holds what is known. */
+void gw_h1_parse_refuse(struct gw_h1_parse *parse, enum gw_error why);
 
 /* From the end of a head on everything is the tunnel's. */
 void gw_h1_parse_tunnel(struct gw_h1_parse *parse);

@@ -248,6 +248,8 @@ static enum gw_error put_response_framing(struct text *text, const struct gw_hea
         written->body = GW_H1_BODY_TUNNEL;
         if (head->status != 101)
             return GW_OK;
+        if (asked->protocol.len == 0)
+            return GW_E_INTERNAL; /* nobody asked: the client's next request would be the tunnel's bytes */
         return put_upgrade(text, head->protocol.len ? head->protocol : asked->protocol);
     }
     if (gw_status_has_no_body(head->status, asked->method)) {

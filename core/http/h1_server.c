@@ -1,0 +1,478 @@
+/* The server role: requests in, responses out, one after the other on a connection that is kept.
+ *
+ *   IDLE ── first byte ──> HEAD ── whole ──> STREAM ── owner closed, all complete ──> IDLE
+ *                           │                  └─────── request unread ─────────────> DISCARD ──> IDLE
+ *                           └── refused ──────> REFUSED ── owner closed ──> CLOSED
+ *
+ * From everywhere to CLOSED when the connection breaks; on_closed follows in a call of its own, when no stream is open. */
+#include "http/h1_session.h"
+
+#include "base/alloc.h"
+
+#define LINGER_US 2000000         /* for the client to see our last answer and close */
+#define LINGER_SENDING_US 30000000 /* while some of it still waits to be sent */
+#define DISCARD_BYTES (64 * 1024) /* of a request nobody reads */
+#define DISCARD_US 1000000
+
+enum server_state {
+    SERVER_IDLE,
+    SERVER_HEAD,
+    SERVER_STREAM,
+    SERVER_REFUSED,
+    SERVER_DISCARD,
+    SERVER_CLOSED,
+};
+
+struct gw_h1_server {
+    struct gw_h1_session session;
+    enum server_state state;
+    struct gw_slice scheme;
+    const struct gw_server_events *events;
+    void *ctx;
+    struct gw_timer timer;    /* what for: see the state */
+    struct gw_h1_asked asked; /* of the current request */
+    unsigned requests;
+    size_t discarded;
+    uint64_t sent;            /* bytes, when the idle timer last fired */
+    bool draining;
+    bool silent;              /* closed by its owner: no on_closed */
+    bool waits_for_100;       /* the client said that it would send no body before a 100 */
+};
+
+static const struct gw_stream_ops server_ops;
+
+static struct gw_h1_server *server_of(const struct gw_h1_session *session)
+{
+    return container_of(session, struct gw_h1_server, session);
+}
+
+static void set_state(struct gw_h1_server *server, enum server_state state)
+{
+    GW_ASSERT(server->state != SERVER_CLOSED || state == SERVER_CLOSED);
+    server->state = state;
+}
+
+static void close_server(struct gw_h1_server *server, uint64_t linger_us)
+{
+    set_state(server, SERVER_CLOSED);
+    gw_timer_stop(&server->timer);
+    gw_h1_session_close(&server->session, linger_us);
+}
+
+/* The answers are whole: lets the client have them. */
+static void close_gently(struct gw_h1_server *server)
+{
+    struct gw_conn *conn = server->session.conn;
+
+    close_server(server, conn && gw_conn_queued(conn) ? LINGER_SENDING_US : LINGER_US);
+}
+
+/* ── time ──────────────────────────────────────────────────────────────────── */
+
+static void refuse(struct gw_h1_server *server, enum gw_error why);
+
+static void start_timer(struct gw_h1_server *server, uint64_t delay_us);
+
+/* A client that is still taking the last answer is not idle: another round, as long as bytes leave. */
+static bool still_sending(struct gw_h1_server *server)
+{
+    const struct gw_conn *conn = server->session.conn;
+    uint64_t sent = gw_conn_bytes_out(conn);
+
+    if (gw_conn_queued(conn) == 0 || sent == server->sent)
+        return false;
+    server->sent = sent;
+    start_timer(server, server->session.limits.idle_timeout_us);
+    return true;
+}
+
+/* Timers are left running where nothing is at stake and judged by the state when they fire: a request that comes whole costs
+ * none. */
+static void on_timer(struct gw_timer *timer)
+{
+    struct gw_h1_server *server = container_of(timer, struct gw_h1_server, timer);
+
+    switch (server->state) {
+    case SERVER_IDLE:
+        if (!still_sending(server))
+            close_server(server, 0);
+        break;
+    case SERVER_DISCARD:
+        close_gently(server);
+        break;
+    case SERVER_HEAD:
+        gw_h1_parse_refuse(&server->session.parse, GW_E_HEAD_SLOW);
+        refuse(server, GW_E_HEAD_SLOW);
+        break;
+    case SERVER_STREAM:
+    case SERVER_REFUSED:
+    case SERVER_CLOSED:
+        break;
+    }
+}
+
+static void start_timer(struct gw_h1_server *server, uint64_t delay_us)
+{
+    gw_timer_start(server->session.loop, &server->timer, delay_us, on_timer);
+}
+
+static void go_idle(struct gw_h1_server *server)
+{
+    struct gw_h1_session *session = &server->session;
+
+    gw_h1_parse_next_message(&session->parse);
+    set_state(server, SERVER_IDLE);
+    if (server->draining && session->queue.len == 0) {
+        close_gently(server);
+        return;
+    }
+    start_timer(server, session->limits.idle_timeout_us);
+    gw_h1_session_pump(session);
+}
+
+/* ── requests ──────────────────────────────────────────────────────────────── */
+
+static bool wants(const struct gw_h1_session *session)
+{
+    switch (server_of(session)->state) {
+    case SERVER_IDLE:
+    case SERVER_HEAD:
+    case SERVER_DISCARD:
+        return true;
+    case SERVER_STREAM:
+        return session->stream.events && !session->held && !session->failing &&
+               session->parse.state != GW_H1_DONE;
+    case SERVER_REFUSED:
+    case SERVER_CLOSED:
+        break;
+    }
+    return false;
+}
+
+static void open_stream(struct gw_h1_server *server, enum server_state state)
+{
+    struct gw_h1_session *session = &server->session;
+    struct gw_head *head = session->parse.head;
+
+    set_state(server, state);
+    head->scheme = server->scheme;
+    gw_h1_session_open(session, session->parse.arena);
+    session->stream.ops = &server_ops;
+    server->asked = (struct gw_h1_asked){
+        .method = head->method,
+        .version = head->version == 10 ? 10 : 11,
+        .protocol = head->protocol,
+    };
+}
+
+static void on_head(struct gw_h1_session *session)
+{
+    struct gw_h1_server *server = server_of(session);
+    struct gw_head *head = session->parse.head;
+    unsigned most = session->limits.requests;
+
+    server->requests++;
+    open_stream(server, SERVER_STREAM);
+    server->asked.keep_alive = session->parse.framing.keep_alive && !server->draining &&
+                               (most == 0 || server->requests < most);
+    server->waits_for_100 = head->expect_continue;
+    session->in_done = session->parse.ended;
+    server->events->on_request(server->ctx, &session->stream, session->parse.arena, head,
+                               session->parse.ended);
+}
+
+static void refuse(struct gw_h1_server *server, enum gw_error why)
+{
+    struct gw_h1_session *session = &server->session;
+
+    open_stream(server, SERVER_REFUSED);
+    server->asked.keep_alive = false;
+    server->events->on_refused(server->ctx, &session->stream, session->parse.arena,
+                               session->parse.head, why);
+}
+
+static void on_failed(struct gw_h1_session *session)
+{
+    struct gw_h1_server *server = server_of(session);
+
+    switch (server->state) {
+    case SERVER_IDLE:
+    case SERVER_HEAD:
+        refuse(server, session->parse.error);
+        break;
+    case SERVER_STREAM:
+        gw_h1_session_fail_now(session, session->parse.error);
+        break;
+    case SERVER_DISCARD:
+        close_gently(server);
+        break;
+    case SERVER_REFUSED:
+    case SERVER_CLOSED:
+        break;
+    }
+}
+
+/* What comes after the owner closed, before the next request may begin. */
+static void on_discard(struct gw_h1_session *session, size_t len)
+{
+    struct gw_h1_server *server = server_of(session);
+
+    server->discarded += len;
+    if (server->state != SERVER_DISCARD)
+        return;
+    if (session->parse.state == GW_H1_DONE)
+        go_idle(server);
+    else if (server->discarded > DISCARD_BYTES)
+        close_gently(server);
+}
+
+static void on_settled(struct gw_h1_session *session, bool left)
+{
+    struct gw_h1_server *server = server_of(session);
+
+    (void)left;
+    if (server->state == SERVER_IDLE && gw_h1_parse_begun(&session->parse)) {
+        set_state(server, SERVER_HEAD);
+        start_timer(server, session->limits.head_timeout_us);
+    }
+}
+
+/* ── the client goes away ──────────────────────────────────────────────────── */
+
+/* Without an owner who might answer, or with a whole request, nothing that is still queued matters. */
+static bool eof_hurries(const struct gw_h1_session *session)
+{
+    return session->open && session->parse.state != GW_H1_TUNNEL;
+}
+
+static void on_eof(struct gw_h1_session *session)
+{
+    struct gw_h1_server *server = server_of(session);
+
+    switch (server->state) {
+    case SERVER_IDLE:
+    case SERVER_HEAD:
+    case SERVER_DISCARD:
+        close_gently(server);
+        break;
+    case SERVER_STREAM:
+        if (session->parse.state == GW_H1_TUNNEL) {
+            gw_h1_parse_eof(&session->parse);
+            session->in_done = true;
+            if (session->stream.events && !session->failing)
+                session->stream.events->on_body(session->stream.owner, GW_SLICE_EMPTY, true);
+            break;
+        }
+        gw_h1_session_fail_now(session, session->in_done ? GW_E_CLIENT_GONE : GW_E_BODY_CUT);
+        break;
+    case SERVER_REFUSED:
+        gw_h1_session_fail_now(session, GW_E_CLIENT_GONE);
+        break;
+    case SERVER_CLOSED:
+        break;
+    }
+}
+
+static void on_broken(struct gw_h1_session *session)
+{
+    struct gw_h1_server *server = server_of(session);
+
+    close_server(server, 0);
+    gw_h1_session_fail_now(session, GW_E_CLIENT_GONE);
+}
+
+static void finish(struct gw_h1_session *session)
+{
+    struct gw_h1_server *server = server_of(session);
+
+    if (!server->silent)
+        server->events->on_closed(server->ctx, server);
+    gw_h1_session_deinit(session);
+    gw_free(server);
+}
+
+/* ── responses ─────────────────────────────────────────────────────────────── */
+
+static void send_interim(struct gw_h1_server *server, const struct gw_head *head)
+{
+    struct gw_h1_session *session = &server->session;
+    struct gw_h1_written written;
+
+    if (server->asked.version == 10) /* RFC 9110 15.2 */
+        return;
+    if (gw_h1_write_response(head, false, &server->asked, session->stream.arena, &written)) {
+        gw_h1_session_fail(session, GW_E_INTERNAL);
+        return;
+    }
+    if (head->status == 100)
+        server->waits_for_100 = false;
+    gw_h1_out_interim(&session->out, written.text);
+}
+
+/* An answer with nothing but its status. */
+static void send_bare(struct gw_h1_server *server, int status)
+{
+    struct gw_h1_session *session = &server->session;
+    struct gw_head head = { .status = status, .body_length = 0 };
+    struct gw_h1_written written;
+
+    server->asked.keep_alive = false;
+    server->asked.wall_us = session->loop->clock.wall_us;
+    if (!gw_h1_write_response(&head, true, &server->asked, session->stream.arena, &written))
+        gw_h1_out_head(&session->out, &written, true);
+}
+
+static void send_final(struct gw_h1_server *server, const struct gw_head *head, bool end)
+{
+    struct gw_h1_session *session = &server->session;
+    struct gw_h1_written written;
+
+    /* A body that was announced and not called for may come or not: nothing after it can be trusted. */
+    if (server->waits_for_100 && !session->parse.body_begun && session->queue.len == 0)
+        server->asked.keep_alive = false;
+    if (server->draining)
+        server->asked.keep_alive = false;
+    server->asked.wall_us = session->loop->clock.wall_us;
+    if (gw_h1_write_response(head, end, &server->asked, session->stream.arena, &written)) {
+        send_bare(server, gw_error_info(GW_E_INTERNAL)->status);
+        gw_h1_session_fail(session, GW_E_INTERNAL);
+        return;
+    }
+    gw_h1_out_head(&session->out, &written, end);
+    if (written.body == GW_H1_BODY_TUNNEL) {
+        gw_h1_parse_tunnel(&session->parse);
+        session->in_done = false;
+        gw_h1_session_pump(session);
+    }
+    gw_h1_session_flush_later(session);
+}
+
+static void send_head(struct gw_stream *stream, const struct gw_head *head, bool end)
+{
+    struct gw_h1_server *server = server_of(container_of(stream, struct gw_h1_session, stream));
+    struct gw_h1_session *session = &server->session;
+
+    if (session->failing)
+        return;
+    if (session->out.started)
+        gw_h1_session_fail(session, GW_E_INTERNAL);
+    else if (head->status < 200 && head->status != 101)
+        send_interim(server, head);
+    else
+        send_final(server, head, end);
+}
+
+/* Whether the connection goes on after this exchange, and what happens to the rest of its request. */
+static void keep(struct gw_h1_server *server)
+{
+    struct gw_h1_session *session = &server->session;
+
+    if (session->in_done) {
+        go_idle(server);
+        return;
+    }
+    set_state(server, SERVER_DISCARD);
+    server->discarded = 0;
+    start_timer(server, DISCARD_US);
+    if (session->parse.state == GW_H1_IN_LENGTH && session->parse.remaining > DISCARD_BYTES)
+        close_gently(server);
+    else
+        gw_h1_session_pump(session);
+}
+
+static bool may_answer(const struct gw_h1_session *session, enum gw_error why)
+{
+    const struct gw_error_info *info = gw_error_info(why);
+
+    return session->conn && !session->out.started && info->status && info->status != 499;
+}
+
+static void close_stream(struct gw_stream *stream, enum gw_error why)
+{
+    struct gw_h1_session *session = container_of(stream, struct gw_h1_session, stream);
+    struct gw_h1_server *server = server_of(session);
+    bool keeps = why == GW_OK && !session->failing && server->state == SERVER_STREAM &&
+                 server->asked.keep_alive && session->out.body != GW_H1_BODY_TUNNEL;
+
+    if (may_answer(session, why))
+        send_bare(server, gw_error_info(why)->status);
+
+    bool whole = session->out.ended;
+
+    gw_h1_session_detach(session);
+    if (server->state == SERVER_CLOSED)
+        close_server(server, 0);
+    else if (!whole)
+        close_server(server, 0); /* the client sees that it is cut */
+    else if (!keeps)
+        close_gently(server);
+    else
+        keep(server);
+}
+
+static const struct gw_stream_ops server_ops = {
+    .send_head = send_head,
+    .send_body = gw_h1_session_send_body,
+    .send_trailers = gw_h1_session_send_trailers,
+    .hold = gw_h1_session_hold,
+    .close = close_stream,
+};
+
+/* ── life ──────────────────────────────────────────────────────────────────── */
+
+static const struct gw_h1_role role = {
+    .wants = wants,
+    .on_head = on_head,
+    .on_discard = on_discard,
+    .on_failed = on_failed,
+    .on_settled = on_settled,
+    .on_eof = on_eof,
+    .eof_hurries = eof_hurries,
+    .on_broken = on_broken,
+    .finish = finish,
+};
+
+struct gw_h1_server *gw_h1_server_new(struct gw_conn *conn, const struct gw_h1_limits *limits,
+                                      struct gw_slice scheme,
+                                      const struct gw_server_events *events, void *ctx)
+{
+    struct gw_h1_server *server = gw_alloc_zero(sizeof(*server));
+
+    server->scheme = scheme;
+    server->events = events;
+    server->ctx = ctx;
+    gw_h1_session_init(&server->session, &role, conn, limits, false);
+    start_timer(server, limits->idle_timeout_us);
+    return server;
+}
+
+void gw_h1_server_drain(struct gw_h1_server *server)
+{
+    server->draining = true;
+    if (server->state == SERVER_IDLE && server->session.queue.len == 0)
+        close_gently(server);
+}
+
+void gw_h1_server_close(struct gw_h1_server *server)
+{
+    server->silent = true;
+    close_server(server, 0);
+    gw_h1_session_fail(&server->session, GW_E_SHUTDOWN);
+}
+
+struct gw_conn *gw_h1_server_conn(struct gw_h1_server *server)
+{
+    return server->session.conn;
+}
+
+bool gw_h1_server_idle(const struct gw_h1_server *server)
+{
+    return server->state == SERVER_IDLE && !gw_h1_parse_begun(&server->session.parse);
+}
+
+struct gw_conn *gw_h1_stream_conn(const struct gw_stream *stream)
+{
+    return stream->ops == &server_ops
+               ? container_of(stream, struct gw_h1_session, stream)->conn
+               : NULL;
+}
