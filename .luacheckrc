@@ -1,12 +1,12 @@
 -- What luacheck may expect. Run it through ./dev lint.
 std = "luajit"
 max_line_length = 120
-max_cyclomatic_complexity = 20
+max_cyclomatic_complexity = 25
 self = false -- methods of the PDK share a signature whether they need self or not
 unused_args = false -- hooks have a fixed signature, too
 
-files["spec"] = { std = "+busted" }
-files["plugins/*/spec"] = { std = "+busted" }
+files["spec"] = { std = "+busted", max_line_length = 140 }
+files["plugins/*/spec"] = { std = "+busted", max_line_length = 140 }
 files["examples/**/spec"] = { std = "+busted" }
 files["spec/support/c.lua"] = { globals = { "ffi" } }
 

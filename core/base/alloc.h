@@ -1,6 +1,7 @@
 #pragma once
-/* Memory from the heap. None of these returns NULL: out of memory ends the process (and the supervisor starts
- * a new one). What a peer can make grow must have its own limit, so that it never comes to that. */
+/* Memory from the heap. None of these returns NULL: out of memory ends the process (and the
+ * supervisor starts a new one). What a peer can make grow must have its own limit, so that it never
+ * comes to that. */
 #include <stddef.h>
 
 /* Owned by the caller until gw_free(). Contents undefined. */

@@ -40,7 +40,8 @@ struct gw_arena {
     size_t total;
 };
 
-/* Freed first blocks, kept for the next request of this thread: an arena costs no malloc in steady state. */
+/* Freed first blocks, kept for the next request of this thread: an arena costs no malloc in steady
+ * state. */
 static _Thread_local struct block *spare;
 static _Thread_local int spare_count;
 

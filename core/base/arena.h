@@ -1,13 +1,14 @@
 #pragma once
-/* Memory of one request: many small pieces, freed all at once. Not thread-safe; belongs to one worker. */
+/* Memory of one request: many small pieces, freed all at once. Not thread-safe; belongs to one
+ * worker. */
 #include "base/slice.h"
 
 #include <stdarg.h>
 
 struct gw_arena;
 
-/* Owned by the caller until gw_arena_free(). The first block comes with it (one allocation, or none when the
- * thread has a spare one). */
+/* Owned by the caller until gw_arena_free(). The first block comes with it (one allocation, or none
+ * when the thread has a spare one). */
 struct gw_arena *gw_arena_new(void);
 
 /* Everything that was allocated from it is gone with it. `arena` may be NULL. */

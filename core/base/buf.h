@@ -1,5 +1,6 @@
 #pragma once
-/* A growing byte buffer. Its maximum is an argument, because whatever grows by foreign bytes has a limit. */
+/* A growing byte buffer. Its maximum is an argument, because whatever grows by foreign bytes has a
+ * limit. */
 #include "base/slice.h"
 
 #include <stdarg.h>
@@ -19,7 +20,8 @@ bool gw_buf_append(struct gw_buf *buf, struct gw_slice bytes);
 bool gw_buf_printf(struct gw_buf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Room for `len` more bytes at the returned place, or NULL past the maximum; add to buf->len what was written. */
+/* Room for `len` more bytes at the returned place, or NULL past the maximum; add to buf->len what
+ * was written. */
 char *gw_buf_reserve(struct gw_buf *buf, size_t len);
 
 /* Takes bytes away at the front. */

@@ -1,6 +1,7 @@
 #pragma once
-/* What must hold. GW_ASSERT is for our own mistakes, never for what a peer sent: it stays in release builds,
- * because a gateway that goes on with a broken invariant leaks one client's bytes to another. */
+/* What must hold. GW_ASSERT is for our own mistakes, never for what a peer sent: it stays in
+ * release builds, because a gateway that goes on with a broken invariant leaks one client's bytes
+ * to another. */
 #include <stddef.h>
 
 #define GW_ASSERT(condition)                                                                       \
@@ -14,7 +15,8 @@
 
 #define GW_ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Writes the failed condition and aborts. `gw_check_on_fail` may add a line about what was running. */
+/* Writes the failed condition and aborts. `gw_check_on_fail` may add a line about what was
+ * running. */
 _Noreturn void gw_check_failed(const char *condition, const char *file, int line,
                                const char *function);
 

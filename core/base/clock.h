@@ -1,6 +1,7 @@
 #pragma once
 /* What time it is. Everything that asks goes through a clock, so that a test can turn it.
- * Monotonic microseconds for durations and deadlines; wall time only for logs, headers and calendars. */
+ * Monotonic microseconds for durations and deadlines; wall time only for logs, headers and
+ * calendars. */
 #ifndef GW_CDEF
 #include <stdbool.h>
 #include <stdint.h>

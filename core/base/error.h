@@ -1,7 +1,7 @@
 #pragma once
-/* Everything that can go wrong with a request, in one table: status, text, who is to blame and whether another try
- * may be made cannot drift apart. The name (lower case, without GW_E_) is the `reason` that clients, logs and
- * metrics see. */
+/* Everything that can go wrong with a request, in one table: status, text, who is to blame and
+ * whether another try may be made cannot drift apart. The name (lower case, without GW_E_) is the
+ * `reason` that clients, logs and metrics see. */
 #ifndef GW_CDEF
 #include <stdbool.h>
 #endif

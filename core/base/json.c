@@ -1,6 +1,7 @@
 #include "base/json.h"
 
-/* The length of the UTF-8 sequence at the start (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF), or 0. */
+/* The length of the UTF-8 sequence at the start (RFC 3629: no overlong forms, no surrogates,
+ * nothing above U+10FFFF), or 0. */
 static size_t sequence_length(const unsigned char *at, size_t left)
 {
     unsigned char lead = at[0];

@@ -1,5 +1,6 @@
 #pragma once
-/* The error log: what operators read. One line a message, from any thread; never on the way of a plain request. */
+/* The error log: what operators read. One line a message, from any thread; never on the way of a
+ * plain request. */
 #ifndef GW_CDEF
 #include <stdarg.h>
 #endif
@@ -23,7 +24,8 @@ void gw_log_set_sink(gw_log_sink sink, void *ctx);
 void gw_log_set_level(enum gw_log_level level);
 enum gw_log_level gw_log_level(void);
 
-/* From "debug", "info", "notice", "warn" (or "warning"), "error" (or "err"); -1 for anything else. */
+/* From "debug", "info", "notice", "warn" (or "warning"), "error" (or "err"); -1 for anything
+ * else. */
 int gw_log_level_parse(const char *name);
 const char *gw_log_level_name(enum gw_log_level level);
 

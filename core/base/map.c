@@ -23,7 +23,8 @@ static uint64_t load(const unsigned char *bytes, size_t len)
     return word;
 }
 
-/* Multiply-and-fold over eight bytes at a time (the construction that wyhash and foldhash use), keyed by the seed. */
+/* Multiply-and-fold over eight bytes at a time (the construction that wyhash and foldhash use),
+ * keyed by the seed. */
 uint64_t gw_hash(uint64_t seed, const void *bytes, size_t len)
 {
     const unsigned char *at = bytes;

@@ -1,6 +1,6 @@
 #pragma once
-/* A hash map from bytes to pointers. The hash is seeded (attacks: hash flooding); keys are borrowed and must live as
- * long as their entry. Not thread-safe. */
+/* A hash map from bytes to pointers. The hash is seeded (attacks: hash flooding); keys are borrowed
+ * and must live as long as their entry. Not thread-safe. */
 #include "base/slice.h"
 
 struct gw_map_entry {

@@ -66,7 +66,8 @@ uint64_t gw_random_next(struct gw_random *random)
 uint64_t gw_random_below(struct gw_random *random, uint64_t limit)
 {
     GW_ASSERT(limit > 0);
-    /* The high half of a 128-bit product: no division, a bias below 2^-32 for every limit in use. */
+    /* The high half of a 128-bit product: no division, a bias below 2^-32 for every limit in
+     * use. */
     __extension__ typedef unsigned __int128 uint128;
 
     return (uint64_t)(((uint128)gw_random_next(random) * limit) >> 64);

@@ -63,11 +63,12 @@ bool gw_slice_equal_nocase(struct gw_slice a, struct gw_slice b);
 /* Without spaces and tabs at both ends (OWS of RFC 9110 5.6.3). */
 struct gw_slice gw_slice_trim(struct gw_slice slice);
 
-/* Cuts the next item off a list separated by `separator`, trimmed; false when nothing is left. Empty items are
- * returned as empty slices. */
+/* Cuts the next item off a list separated by `separator`, trimmed; false when nothing is left.
+ * Empty items are returned as empty slices. */
 bool gw_slice_next(struct gw_slice *rest, char separator, struct gw_slice *item);
 
-/* A decimal number of digits only, at most INT64_MAX; false for anything else, the empty slice too. */
+/* A decimal number of digits only, at most INT64_MAX; false for anything else, the empty slice
+ * too. */
 bool gw_slice_to_int64(struct gw_slice slice, int64_t *value);
 
 #endif

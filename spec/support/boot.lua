@@ -12,4 +12,5 @@ package.loaded["support.host"] = host
 require("support.c") -- before busted, which would load it anew for every file
 
 -- The chunk's name is what busted calls itself in its messages.
-assert(loadstring('require("busted.runner")({ standalone = false })', "@gw-spec"))()
+assert(loadstring('require("busted.runner")({ standalone = false, output = "support.report" })',
+  "@gw-spec"))()

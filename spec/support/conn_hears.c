@@ -1,4 +1,5 @@
-/* LuaJIT cannot make callbacks that take structs by value: what a connection tells is passed on by pointer. */
+/* LuaJIT cannot make callbacks that take structs by value: what a connection tells is passed on by
+ * pointer. */
 #include "net/conn.h"
 
 struct gw_spec_hears {

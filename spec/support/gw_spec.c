@@ -1,17 +1,34 @@
-/* The spec host: busted inside a process that carries the whole core, so that specs call C through FFI and the
- * sanitizers see what they do.
+/* The spec host: busted inside a process that carries the whole core, so that specs call C through
+ * FFI and the sanitizers see what they do.
  *
- *     gw-spec spec/unit/base        takes busted's arguments
- */
+ *     gw-spec spec/unit/base        takes busted's
+ * arguments */
+#include "base/check.h"
+
 #include <lauxlib.h>
 #include <luajit.h>
 #include <lualib.h>
 #include <signal.h>
 #include <stdio.h>
 
-static int exit_code = -1; /* what os.exit() was called with */
+static int exit_code = -1;              /* what os.exit() was called with */
+static char running[512] = "the start"; /* the spec at work, for when the process dies in it */
 
-/* Unwinds to main() instead of leaving the process, so that the state is closed and a leak is a real one. */
+void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
+
+static void say_what_ran(void)
+{
+    fprintf(stderr, "gw-spec: died in: %s\n", running);
+}
+
+static int host_set_running(lua_State *L)
+{
+    snprintf(running, sizeof(running), "%s", luaL_checkstring(L, 1));
+    return 0;
+}
+
+/* Unwinds to main() instead of leaving the process, so that the state is closed and a leak is a
+ * real one. */
 static int host_exit(lua_State *L)
 {
     if (lua_isboolean(L, 1))
@@ -52,6 +69,8 @@ static void push_host(lua_State *L, int argc, char **argv)
     lua_newtable(L);
     set_string(L, "source_dir", GW_SOURCE_DIR);
     set_string(L, "build_dir", GW_BUILD_DIR);
+    lua_pushcfunction(L, host_set_running);
+    lua_setfield(L, -2, "set_running");
 }
 
 int main(int argc, char **argv)
@@ -63,6 +82,9 @@ int main(int argc, char **argv)
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
+    gw_check_on_fail = say_what_ran;
+    if (__sanitizer_set_death_callback)
+        __sanitizer_set_death_callback(say_what_ran);
     luaL_openlibs(L);
     /* Compiled code may not call back into Lua through FFI, which specs do all the time. */
     luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
@@ -79,22 +101,7 @@ int main(int argc, char **argv)
             fprintf(stderr, "gw-spec: %s\n", lua_tostring(L, -1));
         exit_code = 1;
     }
+    snprintf(running, sizeof(running), "the end, when everything should have been freed");
     lua_close(L);
     return exit_code < 0 ? 0 : exit_code;
-}
-
-/* Read by the sanitizers: an allocation that is too large fails as it does without them. */
-const char *__asan_default_options(void);
-
-const char *__asan_default_options(void)
-{
-    return "allocator_may_return_null=1";
-}
-
-/* libdl keeps what a C module of Lua allocated while it was loaded; by the time leaks are counted it is gone. */
-const char *__lsan_default_suppressions(void);
-
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:<unknown module>\n";
 }
