@@ -33,9 +33,9 @@ struct gw_config *gw_build_config(struct gw_build *build)
     return build->config;
 }
 
-void gw_build_text(struct gw_build *build, struct gw_slice *slice, const char *text, size_t len)
+const char *gw_build_text(struct gw_build *build, const char *text, size_t len)
 {
-    *slice = gw_arena_copy(build->config->arena, gw_slice(text, len));
+    return gw_arena_copy(build->config->arena, gw_slice(text, len)).ptr;
 }
 
 /* --- Arrays ------------------------------------------------------------------------------------------------- */

@@ -16,8 +16,8 @@ void gw_build_free(struct gw_build *build); /* NULL is fine */
 /* The configuration that is being made; borrowed. */
 struct gw_config *gw_build_config(struct gw_build *build);
 
-/* Puts a copy of the text, in the configuration's arena, where `slice` stands. */
-void gw_build_text(struct gw_build *build, struct gw_slice *slice, const char *text, size_t len);
+/* A copy of the text that lives as long as the configuration, for the `ptr` of a slice. */
+const char *gw_build_text(struct gw_build *build, const char *text, size_t len);
 
 /* Each makes its array, filled with zeros and with `index` set, and enters it in the configuration. Once for each; routes come
  * before anything is said of them. */
@@ -29,7 +29,7 @@ struct gw_upstream_config *gw_build_upstreams(struct gw_build *build, unsigned c
 struct gw_target_config *gw_build_targets(struct gw_build *build,
                                           struct gw_upstream_config *upstream, unsigned count);
 
-/* What a route asks for. Paths: "/prefix", "=/exact", "~/regex", "/templates/{id}". Values: "~*" begins a regex without regard
+/* What a route asks for; one that asks for nothing gets no requests. Paths: "/prefix", "=/exact", "~/regex", "/templates/{id}". Values: "~*" begins a regex without regard
  * to case; NULL: the header or argument must only be there. */
 const char *gw_build_route_method(struct gw_build *build, unsigned route, const char *text,
                                   size_t len);

@@ -284,6 +284,8 @@ static void make_rules(struct gw_router *router, struct draft *draft)
     unsigned paths = draft->path_count ? draft->path_count : 1;
 
     weigh(draft);
+    if (draft->matcher->weight == 0) /* it asks for nothing: its service is switched off */
+        return;
     draft->rule_count = hosts * paths;
     draft->rules = gw_arena_alloc_zero(router->arena, draft->rule_count * sizeof(*draft->rules));
     for (unsigned i = 0; i < draft->rule_count; i++) {
@@ -387,7 +389,7 @@ static bool find_shadow(const struct gw_router *router, const struct draft *draf
         if (i == 0)
             *by = cover->matcher->route->index;
     }
-    return true;
+    return draft->rule_count > 0;
 }
 
 static void find_shadows(struct gw_router_build *build)

@@ -4,11 +4,11 @@
 ---
 ---     { name = "key-auth", priority = 1250,
 ---       use = 3,                          -- index into config.plugins; nil when only consumers have a use here
----       consumers = { [consumer index] = 7 } }   -- that consumer's use instead; nil when there is none
+---       by_consumer = { [consumer's id] = 7 } }   -- that consumer's use instead; nil when there is none
 ---
 --- One use of a plugin runs per request, the most specific one: route+service+consumer, route+consumer,
 --- service+consumer, route+service, consumer, route, service, global. Who the consumer is becomes known on the way, so
---- the runner looks into `consumers` at the plugin's turn. `consumers` holds only uses that win over `use`.
+--- the runner looks into `by_consumer` at the plugin's turn. It holds only uses that win over `use`.
 --- Order: priority, higher first; ties by name, descending. The global plan holds the uses without any scope.
 --- Plans of routes that share their uses are one table.
 local M = {}
@@ -73,29 +73,29 @@ local function consider(slots, entry)
   end
 end
 
-local function winning_consumers(slot)
+local function by_consumer(slot, consumers)
   local result
   for consumer, entry in pairs(slot.consumers or {}) do
     if not slot.base or entry.rank > slot.base.rank then
       result = result or {}
-      result[consumer] = entry.at
+      result[consumers[consumer].id] = entry.at
     end
   end
   return result
 end
 
 -- A use for one consumer alone has no priority of its own: its plugin's place is that of the base use.
-local function finish(slots)
+local function finish(slots, consumers)
   local plan = {}
   for name, slot in pairs(slots) do
-    local consumers = winning_consumers(slot)
-    if slot.base or consumers then
+    local winners = by_consumer(slot, consumers)
+    if slot.base or winners then
       local _, any = next(slot.consumers or {})
       plan[#plan + 1] = {
         name = name,
         priority = (slot.base or any).use.priority,
         use = slot.base and slot.base.at or nil,
-        consumers = consumers,
+        by_consumer = winners,
       }
     end
   end
@@ -107,7 +107,7 @@ local function applies(entry, service)
   return entry.use.scope.service == nil or entry.use.scope.service == service
 end
 
-local function make(index, service, route)
+local function make(index, consumers, service, route)
   local slots = {}
   local service_uses = service and index.service[service] or {}
   local route_uses = route and index.route[route] or {}
@@ -118,31 +118,31 @@ local function make(index, service, route)
       end
     end
   end
-  return finish(slots)
+  return finish(slots, consumers)
 end
 
-local function global_plan(index)
+local function global_plan(index, consumers)
   local slots = {}
   for _, entry in ipairs(index.global) do
     if not entry.use.scope.consumer then
       consider(slots, entry)
     end
   end
-  return finish(slots)
+  return finish(slots, consumers)
 end
 
 ---@param config table  see moongate.config
 ---@return { global: table[], routes: table[][] }
 function M.build(config)
   local index = index_uses(config)
-  local plans = { global = global_plan(index), routes = {} }
+  local plans = { global = global_plan(index, config.consumers), routes = {} }
   local shared = {}
   for at, route in ipairs(config.routes) do
     if index.route[at] then
-      plans.routes[at] = make(index, route.service, at)
+      plans.routes[at] = make(index, config.consumers, route.service, at)
     else
       local key = index.service[route.service] and route.service or "none"
-      shared[key] = shared[key] or make(index, route.service, nil)
+      shared[key] = shared[key] or make(index, config.consumers, route.service, nil)
       plans.routes[at] = shared[key]
     end
   end

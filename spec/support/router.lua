@@ -57,7 +57,8 @@ function M.new(routes)
   local build = ffi.gc(c.gw_build_new(), c.gw_build_free)
   local structs = c.gw_build_routes(build, #routes)
   for i, route in ipairs(routes) do
-    c.gw_build_text(build, structs[i - 1].name, route.name, #route.name)
+    local name = structs[i - 1].name
+    name.ptr, name.len = c.gw_build_text(build, route.name, #route.name), #route.name
     add_route(build, i - 1, route)
   end
   c.gw_build_router(build)

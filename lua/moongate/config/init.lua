@@ -39,6 +39,7 @@ local credentials = require("moongate.config.credentials")
 local document = require("moongate.config.document")
 local files = require("moongate.config.files")
 local json = require("moongate.config.json")
+local native = require("moongate.config.native")
 local plugins = require("moongate.config.plugins")
 local report = require("moongate.config.report")
 local services = require("moongate.config.services")
@@ -139,7 +140,8 @@ end
 ---@return table? config
 ---@return table[]? errors  { path = "routes[3].paths[0]", line, file, message }; M.format makes a line of one
 function M.load(path, opts)
-  opts = opts or {}
+  opts = setmetatable({}, { __index = opts or {} })
+  opts.check_regex = opts.check_regex or native.check_regex
   local doc, problem = read(path, opts)
   if not doc then
     return nil, problem

@@ -1,6 +1,6 @@
 local plan = require("moongate.plan")
 
-local ANN, BOB = 1, 2
+local CONSUMERS = { { id = "ann" }, { id = "bob" } }
 
 -- uses: { name, priority, service, route, consumer }
 local function build(uses, routes)
@@ -11,7 +11,7 @@ local function build(uses, routes)
       scope = { service = use.service, route = use.route, consumer = use.consumer },
     }
   end
-  return plan.build { plugins = plugins, routes = routes or { { service = 1 }, { service = 2 }, {} } }
+  return plan.build { plugins = plugins, consumers = CONSUMERS, routes = routes or { { service = 1 }, { service = 2 }, {} } }
 end
 
 local function names(entries)
@@ -65,7 +65,7 @@ describe("moongate.plan", function()
   }
 
   local function chosen(entry, consumer)
-    return entry and (entry.consumers and entry.consumers[consumer] or entry.use)
+    return entry and (entry.by_consumer and entry.by_consumer[consumer] or entry.use)
   end
 
   it("has Kong's order of scopes for a consumer", function()
@@ -76,22 +76,22 @@ describe("moongate.plan", function()
           uses[at] = { "x", 1, service = scope.service, route = scope.route, consumer = scope.consumer }
         end
         local p = build(uses)
-        assert.equal(1, chosen(p.routes[1][1], ANN), ("scope %d against %d"):format(i, j))
+        assert.equal(1, chosen(p.routes[1][1], "ann"), ("scope %d against %d"):format(i, j))
       end
     end
   end)
 
   it("keeps a consumer's use to that consumer", function()
     local p = build { { "x", 1 }, { "x", 1, consumer = 1 }, { "x", 1, consumer = 2, route = 1 } }
-    assert.same({ [ANN] = 2, [BOB] = 3 }, p.routes[1][1].consumers)
-    assert.same({ [ANN] = 2 }, p.routes[2][1].consumers)
+    assert.same({ ann = 2, bob = 3 }, p.routes[1][1].by_consumer)
+    assert.same({ ann = 2 }, p.routes[2][1].by_consumer)
     assert.equal(1, p.routes[2][1].use)
-    assert.is_nil(p.global[1].consumers)
+    assert.is_nil(p.global[1].by_consumer)
   end)
 
   it("has an entry for what only a consumer uses", function()
     local p = build { { "x", 7, consumer = 1 } }
-    assert.same({ { name = "x", priority = 7, consumers = { [ANN] = 1 } } }, p.routes[1])
+    assert.same({ { name = "x", priority = 7, by_consumer = { ann = 1 } } }, p.routes[1])
   end)
 
   it("shares the plans of routes that share their uses", function()

@@ -1,0 +1,255 @@
+--- Turns the normal form of a configuration (moongate.config) into the core's immutable structs, through
+--- core/config/build.h. Runs on the loader thread only.
+local buffer = require("string.buffer")
+local ffi = require("ffi")
+local native = require("moongate.config.native")
+local plan_data = require("moongate.config.plan_data")
+local show = require("moongate.config.show")
+local words = require("moongate.schema.words")
+
+local C = native.available and require("moongate.cdef") or nil
+
+local M = {}
+
+local LEVELS = { debug = 0, info = 1, notice = 2, warn = 3, error = 4 } -- enum gw_log_level
+
+local function put_text(build, struct, field, text)
+  if text == nil then return end
+  text = tostring(text)
+  struct[field].ptr, struct[field].len = C.gw_build_text(build, text, #text), #text
+end
+
+local function put_texts(build, struct, values)
+  for field, text in pairs(values) do put_text(build, struct, field, text) end
+end
+
+local function us(milliseconds)
+  return (milliseconds or 0) * 1000
+end
+
+local function put_limits(target, limits)
+  target.head, target.headers, target.target = limits.head, limits.headers, limits.target
+  target.body, target.buffer, target.write_queue = limits.body, limits.buffer, limits.write_queue
+  target.head_timeout_us = us(limits.head_timeout)
+  target.idle_timeout_us = us(limits.idle_timeout)
+  target.total_timeout_us = us(limits.total_timeout)
+  target.body_min_rate = limits.body_min_rate
+  target.connections = limits.connections
+  target.connections_per_client = limits.connections_per_client
+  target.requests_per_connection = limits.requests_per_connection
+  target.pending = limits.pending
+end
+
+local function put_top(build, config, normal)
+  put_limits(config.limits, normal.limits)
+  config.workers = normal.workers == "auto" and 0 or normal.workers
+  config.drain_timeout_us = us(normal.drain_timeout)
+  config.watch = normal.watch
+  config.log_level = LEVELS[normal.log.level]
+  config.lua_budget_us = us(normal.lua.budget)
+  config.lua_stuck_limit_us = us(normal.lua.stuck_limit)
+  config.lua_memory = normal.lua.memory
+  config.lua_old_generations = normal.lua.old_generations
+  put_texts(build, config, {
+    access_log = normal.log.access,
+    error_log = normal.log.error,
+    admin_address = normal.admin.address and normal.admin.address.text,
+    admin_token = normal.admin.token,
+    status_address = normal.status and normal.status.address and normal.status.address.text,
+  })
+end
+
+local function put_listeners(build, normal)
+  local listeners = C.gw_build_listeners(build, #normal.listeners)
+  for i, listener in ipairs(normal.listeners) do
+    put_text(build, listeners + (i - 1), "address", listener.text)
+    put_limits(listeners[i - 1].limits, listener.limits)
+  end
+end
+
+--- What a Host header says of a service: its port only where it is not the protocol's own.
+local function authority(service)
+  local host = service.host:find(":", 1, true) and "[" .. service.host .. "]" or service.host
+  return service.port == 80 and host or ("%s:%d"):format(host, service.port)
+end
+
+local function put_services(build, normal)
+  local services = C.gw_build_services(build, #normal.services)
+  for i, service in ipairs(normal.services) do
+    local target = services[i - 1]
+    put_texts(build, services + (i - 1), {
+      name = service.name, id = service.id, scheme = service.protocol, host = service.host, path = service.path,
+      authority = authority(service),
+    })
+    target.port, target.retries = service.port, service.retries
+    target.connect_timeout_us = us(service.connect_timeout)
+    target.write_timeout_us = us(service.write_timeout)
+    target.read_timeout_us = us(service.read_timeout)
+    target.response_timeout_us = us(service.response_timeout)
+    target.keepalive_connections = service.keepalive.connections
+    target.keepalive_requests = service.keepalive.requests
+    target.keepalive_idle_us = us(service.keepalive.idle)
+    put_limits(target.limits, service.limits)
+  end
+  return services
+end
+
+local function put_upstreams(build, normal)
+  local upstreams = C.gw_build_upstreams(build, #normal.upstreams)
+  for i, upstream in ipairs(normal.upstreams) do
+    put_texts(build, upstreams + (i - 1), {
+      name = upstream.name, algorithm = upstream.algorithm, host_header = upstream.host_header,
+    })
+    local targets = C.gw_build_targets(build, upstreams + (i - 1), #upstream.targets)
+    for k, target in ipairs(upstream.targets) do
+      put_text(build, targets + (k - 1), "host", target.host)
+      targets[k - 1].port, targets[k - 1].weight = target.port, target.weight
+    end
+  end
+end
+
+local function put_consumers(build, normal)
+  local consumers = C.gw_build_consumers(build, #normal.consumers)
+  for i, consumer in ipairs(normal.consumers) do
+    put_texts(build, consumers + (i - 1), {
+      username = consumer.username, custom_id = consumer.custom_id, id = consumer.id,
+    })
+  end
+end
+
+-- What a call of the builder says, as an error of the route.
+local function check(problems, route, why)
+  if why ~= nil then
+    problems[#problems + 1] = ("route %s: %s"):format(words.quote(route.name or route.id), ffi.string(why))
+  end
+end
+
+local PREFIXES = { regex = "~", exact = "=" }
+
+local function put_conditions(problems, build, index, route, key, add)
+  for _, condition in ipairs(route[key]) do
+    local name = condition.name
+    local values = condition.regex and { "~*" .. condition.regex } or condition.values or {}
+    for _, value in ipairs(values) do
+      check(problems, route, add(build, index, name, #name, value, #value))
+    end
+    if #values == 0 then
+      check(problems, route, add(build, index, name, #name, nil, 0))
+    end
+  end
+end
+
+local function put_match(problems, build, index, route)
+  for _, path in ipairs(route.paths) do
+    local text = (PREFIXES[path.kind] or "") .. path.text
+    check(problems, route, C.gw_build_route_path(build, index, text, #text, route.path_match ~= "prefix"))
+  end
+  for _, host in ipairs(route.hosts) do
+    check(problems, route, C.gw_build_route_host(build, index, host.text, #host.text))
+  end
+  for _, method in ipairs(route.methods) do
+    check(problems, route, C.gw_build_route_method(build, index, method, #method))
+  end
+  put_conditions(problems, build, index, route, "headers", C.gw_build_route_header)
+  put_conditions(problems, build, index, route, "query", C.gw_build_route_argument)
+  check(problems, route, C.gw_build_route_regex_priority(build, index, route.regex_priority or 0))
+end
+
+local function put_routes(problems, build, normal, services)
+  local routes = C.gw_build_routes(build, #normal.routes)
+  for i, route in ipairs(normal.routes) do
+    local target = routes[i - 1]
+    put_texts(build, routes + (i - 1), { name = route.name or route.id, id = route.id })
+    if route.service then
+      target.service = services + (route.service - 1)
+    end
+    target.strip_path, target.preserve_host = route.strip_path, route.preserve_host
+    put_limits(target.limits, route.limits)
+    if route.enabled ~= false then -- a route that asks for nothing gets no requests
+      put_match(problems, build, i - 1, route)
+    end
+  end
+end
+
+local function put_trusted_proxies(problems, build, normal)
+  for i, network in ipairs(normal.trusted_proxies) do
+    local why = C.gw_build_trusted_proxy(build, network, #network)
+    if why ~= nil then
+      problems[#problems + 1] = ("trusted_proxies[%d]: %s: %s"):format(i - 1, words.quote(network), ffi.string(why))
+    end
+  end
+end
+
+local function name_of(route)
+  return words.quote(route.name or route.id)
+end
+
+-- Routes that no request ever reaches become warnings of the configuration.
+local function warn_of_shadows(build, normal)
+  local route, by, at = ffi.new("unsigned[1]"), ffi.new("unsigned[1]"), 0
+  local found = {}
+  while C.gw_build_shadow(build, at, route, by) do
+    local shadowed = normal.routes[route[0] + 1]
+    found[#found + 1] = {
+      path = shadowed.path, line = shadowed.line, file = normal.file,
+      message = ("the route %s never gets a request: %s takes all of them (make one of them more specific, or remove it)")
+        :format(name_of(shadowed), name_of(normal.routes[by[0] + 1])),
+    }
+    at = at + 1
+  end
+  return found
+end
+
+local function format(entry)
+  return require("moongate.config.report").format(entry)
+end
+
+local function texts_of(warnings)
+  local texts = {}
+  for i, warning in ipairs(warnings) do
+    texts[i] = type(warning) == "table" and format(warning) or tostring(warning)
+  end
+  return texts
+end
+
+local function fill(problems, build, normal)
+  local config = C.gw_build_config(build)
+  put_top(build, config, normal)
+  put_listeners(build, normal)
+  put_upstreams(build, normal)
+  put_consumers(build, normal)
+  put_routes(problems, build, normal, put_services(build, normal))
+  put_trusted_proxies(problems, build, normal)
+  if #problems > 0 then return end
+  C.gw_build_router(build)
+  local shadows = warn_of_shadows(build, normal)
+  normal.warnings = normal.warnings or {}
+  for _, warning in ipairs(shadows) do
+    normal.warnings[#normal.warnings + 1] = warning
+    if normal.strict then problems[#problems + 1] = format(warning) end
+  end
+  put_texts(build, config, {
+    plan = buffer.encode(plan_data.make(normal)),
+    shown = show.config(normal),
+    warnings = show.encode(texts_of(normal.warnings)),
+  })
+end
+
+--- Freezes. Shadowed routes are added to `normal.warnings` (and are problems where the configuration is strict).
+---@param normal table  from moongate.config
+---@return number? config  the address of a struct gw_config; the caller owns its one reference
+---@return string[]? problems
+function M.freeze(normal)
+  if not C then
+    return nil, { "the core is not there: a configuration can only be frozen inside moongate" }
+  end
+  local problems = {}
+  local build = ffi.gc(C.gw_build_new(), C.gw_build_free)
+  fill(problems, build, normal)
+  local config = #problems == 0 and C.gw_build_take(build) or nil
+  C.gw_build_free(ffi.gc(build, nil))
+  if not config then return nil, problems end
+  return tonumber(ffi.cast("uintptr_t", config))
+end
+
+return M

@@ -1,0 +1,222 @@
+local buffer = require("string.buffer")
+local c = require("support.c")
+local config = require("moongate.config")
+local ffi = require("ffi")
+local freeze = require("moongate.config.freeze")
+local plugins = dofile("spec/support/fake_plugins.lua")
+
+local function load(text)
+  local normal, errors = config.load("moongate.yaml", { text = text, folder = "/etc/moongate", plugins = plugins })
+  assert(normal, errors and errors[1] and config.format(errors[1]))
+  return normal
+end
+
+local function frozen(text)
+  local normal = load(text)
+  local address, problems = freeze.freeze(normal)
+  assert(address, problems and problems[1])
+  return ffi.gc(ffi.cast("struct gw_config *", address), c.gw_config_unref), normal
+end
+
+local OPEN = "default_access: allow\n"
+
+describe("moongate.config.freeze", function()
+  it("freezes an empty file", function()
+    local conf = frozen("")
+    assert.equal(0, conf.route_count)
+    assert.equal(32768, tonumber(conf.limits.head))
+    assert.equal(60000000, tonumber(conf.drain_timeout_us))
+    assert.equal("stdout", c.str(conf.access_log))
+    assert.equal(2, conf.log_level)
+    assert.equal("", c.str(conf.admin_address))
+    assert.equal(100000, tonumber(conf.lua_budget_us))
+    assert.is_false(conf.watch)
+    local _, more = pcall(c.gw_config_trusts, conf, ffi.new("struct gw_addr_bytes", { { 10, 0, 0, 1 }, 4 }))
+    assert.is_false(more)
+  end)
+
+  it("writes every part where the core reads it", function()
+    local conf = frozen(OPEN .. [[
+workers: 3
+watch: true
+drain_timeout: 5s
+log: { access: "off", level: debug }
+trusted_proxies: [10.0.0.0/8, "::1"]
+admin: { address: "127.0.0.1:9000", token: hush }
+status: { address: "127.0.0.1:9001" }
+limits: { body: 1m }
+listeners: [{ address: "127.0.0.1:0", limits: { head_timeout: 3s } }]
+services:
+  - name: users
+    url: http://up:8080/v1
+    retries: 2
+    connect_timeout: 1000
+    keepalive: { connections: 7, idle: 9s }
+    routes: [{ name: users, paths: [/users], strip_path: false, preserve_host: true, limits: { body: 5k } }]
+  - { name: six, url: "http://[::1]/" }
+routes: [{ name: alone, hosts: [alone.example.com] }]
+upstreams:
+  - { name: up, host_header: up.example.com, targets: [{ target: "10.1.1.1:81", weight: 5 }, { target: b.example.com }] }
+consumers: [{ username: ann, custom_id: "7" }]
+]])
+    assert.equal(3, conf.workers)
+    assert.is_true(conf.watch)
+    assert.equal(5000000, tonumber(conf.drain_timeout_us))
+    assert.equal("off", c.str(conf.access_log))
+    assert.equal(0, conf.log_level)
+    assert.equal("127.0.0.1:9000", c.str(conf.admin_address))
+    assert.equal("hush", c.str(conf.admin_token))
+    assert.equal("127.0.0.1:9001", c.str(conf.status_address))
+    assert.equal("127.0.0.1:0", c.str(conf.listeners[0].address))
+    assert.equal(3000000, tonumber(conf.listeners[0].limits.head_timeout_us))
+    local service = conf.services[0]
+    assert.equal("users http up 8080 /v1 up:8080", table.concat({
+      c.str(service.name), c.str(service.scheme), c.str(service.host), service.port, c.str(service.path),
+      c.str(service.authority),
+    }, " "))
+    assert.equal(2, service.retries)
+    assert.equal(1000000, tonumber(service.connect_timeout_us))
+    assert.equal(60000000, tonumber(service.response_timeout_us))
+    assert.equal(7, service.keepalive_connections)
+    assert.equal(9000000, tonumber(service.keepalive_idle_us))
+    assert.equal("[::1]", c.str(conf.services[1].authority))
+    assert.equal(1, conf.services[1].index)
+    local by_name = {}
+    for i = 0, conf.route_count - 1 do by_name[c.str(conf.routes[i].name)] = conf.routes[i] end
+    assert.equal("users", c.str(by_name.users.service.name))
+    assert.is_false(by_name.users.strip_path)
+    assert.is_true(by_name.users.preserve_host)
+    assert.equal(5120, tonumber(by_name.users.limits.body))
+    assert.is_true(by_name.alone.service == nil)
+    assert.is_true(by_name.alone.strip_path)
+    assert.equal("up.example.com", c.str(conf.upstreams[0].host_header))
+    assert.equal("10.1.1.1", c.str(conf.upstreams[0].targets[0].host))
+    assert.equal(5, conf.upstreams[0].targets[0].weight)
+    assert.equal(8000, conf.upstreams[0].targets[1].port)
+    assert.equal("ann", c.str(conf.consumers[0].username))
+    assert.is_true(c.gw_config_trusts(conf, ffi.new("struct gw_addr_bytes", { { 10, 9, 9, 9 }, 4 })))
+  end)
+
+  it("takes a file of Kong's whole", function()
+    local file = assert(io.open("spec/support/kong.yaml"))
+    local conf = frozen(file:read("*a"))
+    file:close()
+    assert.equal(2, conf.route_count)
+    assert.equal("[]", (c.str(conf.warnings):gsub('"[^"]*"', ""):gsub(",", "")))
+  end)
+
+  it("routes by what it froze", function()
+    local conf = frozen(OPEN .. [[
+path_match: prefix
+services:
+  - host: a
+    routes:
+      - { name: bytes, paths: [/b] }
+      - { name: exact, paths: ["=/e"] }
+      - { name: regex, paths: ["~/r/(?<n>\\d+)"], regex_priority: 3 }
+      - { name: template, paths: ["/t/{id}"] }
+      - { name: segments, paths: [/s], path_match: segment }
+      - { name: header, paths: [/h], headers: { X-A: ["1", "2"], x-b: ["~*^z"] } }
+      - { name: query, paths: [/q], query: { v: ["1"] } }
+  - { host: b, enabled: false, routes: [{ name: off, paths: [/off] }] }
+]])
+    local function route(path, query, headers)
+      local pairs_of = ffi.new("struct gw_route_pair[4]")
+      for i, header in ipairs(headers or {}) do
+        pairs_of[i - 1].name, pairs_of[i - 1].value = c.slice(header[1]), c.slice(header[2])
+      end
+      local method, p, q = c.slice("GET"), c.slice(path), c.slice(query or "")
+      local ask = ffi.new("struct gw_route_query", { method = method, path = p, query = q, headers = pairs_of,
+        header_count = #(headers or {}) })
+      local match = ffi.new("struct gw_route_match")
+      c.gw_router_match(conf.router, ask, match)
+      return match.route ~= nil and c.str(match.route.name) or nil
+    end
+    assert.equal("bytes", route("/bx"))
+    assert.equal("exact", route("/e"))
+    assert.equal("regex", route("/r/12"))
+    assert.equal("template", route("/t/x"))
+    assert.equal("segments", route("/s/x"))
+    assert.is_nil(route("/sx"))
+    assert.equal("header", route("/h", "", { { "x-a", "2" }, { "x-b", "zz" } }))
+    assert.is_nil(route("/h", "", { { "x-a", "2" } }))
+    assert.equal("query", route("/q", "v=1"))
+    assert.is_nil(route("/q", "v=2"))
+    assert.is_nil(route("/off"))
+    assert.is_true(c.gw_router_needs_headers(conf.router))
+    assert.is_true(c.gw_router_needs_query(conf.router))
+  end)
+
+  it("gives scripts what they need, as one table", function()
+    local conf = frozen(OPEN .. [[
+services:
+  - name: users
+    host: a
+    plugins: [{ name: key-auth, id: 9b2a4d6e-1111-4000-8000-000000000009 }]
+    routes: [{ name: one, paths: ["~/o", /p], headers: { x: ["1"] } }, { name: two, paths: [/t] }]
+routes: [{ name: three, paths: [/three] }]
+consumers: [{ username: ann, keyauth_credentials: [{ key: k1 }], groups: [gold] }]
+]])
+    local plan = buffer.decode(c.str(conf.plan))
+    assert.equal("key-auth", plan.uses[1].plugin)
+    assert.same({ "apikey" }, plan.uses[1].conf.key_names)
+    assert.is_table(plan.plugins["key-auth"])
+    local by_name = {}
+    for i, route in ipairs(plan.routes) do
+      by_name[route.name] = route
+      assert.equal(route.name, c.str(conf.routes[i - 1].name))
+    end
+    assert.equal(by_name.one.plan, by_name.two.plan)
+    assert.equal(plan.global, by_name.three.plan == plan.global and by_name.three.plan or plan.global)
+    assert.equal(1, plan.plans[by_name.one.plan][1].use)
+    assert.same({}, plan.plans[by_name.three.plan])
+    assert.same({ "~/o", "/p" }, by_name.one.paths)
+    assert.same({ x = { "1" } }, by_name.one.headers)
+    assert.equal("users", plan.services[by_name.one.service].name)
+    assert.equal("k1", plan.consumers[1].credentials["key-auth"][1].key)
+    assert.same({ "gold" }, plan.consumers[1].groups)
+  end)
+
+  it("shows everything but secrets", function()
+    local conf = frozen(OPEN .. [[
+admin: { address: "127.0.0.1:9000", token: hush-token }
+services: [{ name: users, host: a, routes: [{ name: one, paths: [/o] }] }]
+consumers: [{ username: ann, keyauth_credentials: [{ key: hush-key, tags: [x] }] }]
+plugins: [{ name: key-auth, config: { realm: here } }]
+]])
+    local shown = c.str(conf.shown)
+    assert.is_nil(shown:find("hush", 1, true))
+    local decoded = require("cjson").decode(shown)
+    assert.equal("***", decoded.admin.token)
+    assert.equal("***", decoded.consumers[1].credentials["key-auth"][1].key)
+    assert.equal("here", decoded.plugins[1].config.realm)
+    assert.equal("ann", decoded.consumers[1].username)
+    assert.equal("/o", decoded.routes[1].paths[1].text)
+    local again = frozen(OPEN .. "services: [{ name: users, host: a, routes: [{ name: one, paths: [/o] }] }]")
+    assert.equal(c.str(again.shown), c.str(frozen(OPEN ..
+      "services: [{ name: users, host: a, routes: [{ name: one, paths: [/o] }] }]").shown))
+  end)
+
+  it("warns of shadowed routes, and refuses them where the file is strict", function()
+    local text = OPEN .. [[
+listeners: [{ address: "127.0.0.1:0" }]
+services: [{ host: a, routes: [{ name: wide, paths: ["~/"] }, { name: narrow, paths: [/n] }] }]
+]]
+    local conf, normal = frozen(text)
+    local warning = normal.warnings[#normal.warnings]
+    assert.matches('the route "narrow" never gets a request: "wide" takes all of them', warning.message)
+    assert.equal("services[0].routes[1]", warning.path)
+    assert.matches('moongate.yaml:3: services%[0%]%.routes%[1%]: the route', require("cjson").decode(c.str(conf.warnings))[1])
+    local config_address, problems = freeze.freeze(load(text .. "strict: true\n"))
+    assert.is_nil(config_address)
+    assert.matches("never gets a request", problems[1])
+  end)
+
+  it("says where a regex is wrong, with its line", function()
+    local normal, errors = config.load("moongate.yaml", { folder = "/etc/moongate", plugins = plugins,
+      text = OPEN .. 'services: [{ host: a, routes: [{ name: r, paths: ["~/(a"] }] }]\n' })
+    assert.is_nil(normal)
+    assert.matches("^moongate.yaml:2: services%[0%]%.routes%[0%]%.paths%[0%]: .*missing closing parenthesis %(at byte 4%)",
+      config.format(errors[1]))
+  end)
+end)
