@@ -2,39 +2,37 @@
 ---
 ---     local t = require("moongate.schema")
 ---     return t.record {
----       key_names = t.array { t.header_name {}, default = { "apikey" }, about = "Where the key may
----       stand." },
+---       key_names = t.array { t.header_name {}, default = { "apikey" }, about = "Where the key may stand." },
 ---       policy = t.one_of { "local", "redis", default = "local", about = "Where counters live." },
----       redis = t.record({ host = t.host { required = true }, port = t.port { default = 6379 } }),
+---       redis = t.record { host = t.host { required = true }, port = t.port { default = 6379 } },
 ---       t.conditional { if_field = "policy", if_equals = "redis", then_field = "redis" },
 ---     }
 ---
---- Types: string number integer boolean any json · array { TYPE } · set { TYPE } · map { TYPE } or
---- { KEY TYPE, TYPE } ·
---- record(fields, attributes) · one_of { values } · and typedefs with the field's own names:
---- header_name http_method host ip
---- cidr ip_or_cidr port path url uuid name tag · duration ("30s" → 30 seconds; unit = "ms" for
---- milliseconds),
---- size ("10m" → bytes), count (1 or more), timeout (Kong's: a number of milliseconds or "30s" →
---- milliseconds).
+--- Types
+---     string number integer boolean any json
+---     array { TYPE } · set { TYPE } (doubles are dropped) · map { TYPE } · map { KEYS, TYPE }
+---     record(fields, attributes) · one_of { values }
+---     header_name http_method host ip cidr ip_or_cidr port path url uuid name tag
+---     duration  "30s" → 30 (seconds; with unit = "ms" milliseconds)      size   "10m" → bytes
+---     timeout   Kong's: milliseconds as a number, or "30s" → 30000       count  1 or more
 ---
---- Attributes of every type: about, default, required, secret, check (function: true, or nil and a
---- reason), later ("known, not in
---- this version": only the default is taken), kong_default (the default in a file with
---- `_format_version`; t.none: none there),
---- kong_unsafe (the warning for those who rely on it). Of strings: one_of, match, not_match (Lua
---- patterns), len_min, len_max.
---- Of numbers: one_of, between { low, high }, gt. Of array, set, map: len_min, len_max. Of
---- duration, size, timeout: between, gt,
---- off (takes "off" too, which becomes 0).
+--- Attributes of every type
+---     about         what it is for, in a sentence; the plugin's README is made of it
+---     default       used where nothing is written          required   must be written
+---     secret        never shown                            check      function: true, or nil and a reason
+---     later         known, not in this version: only the default is taken
+---     kong_default  the default in a file with `_format_version` (t.none: none there)
+---     kong_unsafe   what to warn those of who rely on kong_default
+--- Of strings: one_of, match, not_match (Lua patterns), len_min, len_max.
+--- Of numbers: one_of, between { low, high }, gt. Of arrays, sets and maps: len_min, len_max.
+--- Of duration, size, timeout, count: between, gt, off (takes "off", too, which is 0).
 ---
---- Rules among a record's fields: t.at_least_one_of {…}, t.only_one_of {…}, t.mutually_required
---- {…}, t.mutually_exclusive {…},
---- t.conditional { if_field, if_equals | if_one_of, then_field, then_equals | then_one_of },
---- t.check(function(record) … end).
+--- Rules among a record's fields, written between them
+---     at_least_one_of {…} · only_one_of {…} · mutually_required {…} · mutually_exclusive {…}
+---     conditional { if_field, if_equals | if_one_of, then_field, then_equals | then_one_of }
+---     check(function(record) return true | nil, message, field end)
 ---
---- A nested record that is not written is filled in when its defaults alone make a valid one
---- (default = t.none: never).
+--- A nested record that is not written is filled in when its defaults alone make a valid one (default = t.none: never).
 --- Mistakes in a schema are errors when it is loaded, and name the field.
 local check = require("moongate.schema.check")
 local misuse = require("moongate.schema.misuse")

@@ -25,8 +25,9 @@ function M.run(state, config)
       report.warn(state.report, report.join(item.path, "public"), ("says that nobody need be known, yet %s (%s) "
         .. "asks every client who it is"):format(guard.name, guard.path))
     elseif not guard and not route.public and config.default_access == "deny" then
-      report.error(state.report, item.path, ("%s is open to everybody: use a plugin that authenticates (key-auth …) or "
-        .. "write public: true (default_access is deny)"):format(route.name and "the route " .. route.name or "the route"))
+      local name = route.name and "the route " .. route.name or "the route"
+      report.error(state.report, item.path, name .. " is open to everybody: use a plugin that authenticates "
+        .. "(key-auth …) or write public: true (default_access is deny)")
     end
   end
 end

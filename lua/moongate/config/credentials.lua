@@ -52,8 +52,9 @@ local function check_unique(job, kind, value, path)
       local seen = job.seen[field] or {}
       job.seen[field] = seen
       if seen[text] then
-        report.error(job.state.report, report.join(path, field), ("another credential has the same %s (line %d)"):format(
-          field, report.line(job.state.report, seen[text])))
+        local line = report.line(job.state.report, seen[text])
+        report.error(job.state.report, report.join(path, field),
+          ("another credential has the same %s (line %d)"):format(field, line))
       end
       seen[text] = seen[text] or report.join(path, field)
     end

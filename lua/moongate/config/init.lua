@@ -8,11 +8,12 @@
 ---     workers         "auto" | N                      watch, strict   booleans
 ---     default_access  "deny" | "allow"                path_match      "segment" | "prefix"
 ---     drain_timeout   ms
----     limits          { head, headers, target, body, buffer, head_timeout, body_min_rate, idle_timeout, total_timeout,
----                       connections, connections_per_client, requests_per_connection, write_queue, pending }
+---     limits          { head, headers, target, body, buffer, head_timeout, body_min_rate, idle_timeout,
+---                       total_timeout, connections, connections_per_client, requests_per_connection, write_queue,
+---                       pending }
 ---     listeners[]     { kind = "tcp", host, port, text, loopback, limits }
 ---     admin           { address = ADDRESS | nil (the default unix socket), token }
----                     ADDRESS = { kind = "tcp", host, port, … } | { kind = "unix", path, … }; `text` is either as written
+---                     ADDRESS = { kind = "tcp", host, port, … } | { kind = "unix", path, … }, `text` in one piece
 ---     status          nil | { address = ADDRESS }
 ---     lua             { budget, stuck_limit, memory, old_generations }
 ---     log             { access = "stdout" | "off" | PATH, error = "stderr" | PATH, level }
@@ -117,7 +118,8 @@ local function entities(rep, config, value, opts)
   return state
 end
 
--- Who may pass is only judged when every use of a plugin is understood: a misspelt name would make its routes look open.
+-- Who may pass is only judged when every use of a plugin is understood: a misspelt name would make its routes look
+-- open.
 local function judge(rep, config, state)
   local understood = #config.plugins == #state.items.plugins
   for _, item in ipairs(state.items.plugins) do
@@ -133,10 +135,17 @@ local function judge(rep, config, state)
   end
 end
 
+---@class moongate.config.options
+---@field text? string     instead of what the file holds
+---@field folder? string   where relative paths lie, instead of the file's folder
+---@field env? fun(name: string): string?  instead of the environment
+---@field bundled? string  the folder of the bundled plugins
+---@field plugins? fun(name: string): table?, string?  instead of looking for folders; see moongate.config.plugins
+---@field check_regex? fun(pattern: string): boolean?, string?  whether a regex compiles
+
 --- Reads and checks a configuration.
 ---@param path string  ".json" is read as JSON, everything else as YAML
----@param opts? { text: string?, folder: string?, env: (fun(name: string): string?)?, bundled: string?, plugins: (fun(name: string): table?, string?)?, check_regex: (fun(pattern: string): boolean?, string?)? }
----       text: instead of the file's · bundled: the folder of the bundled plugins · plugins: instead of looking for folders
+---@param opts? moongate.config.options
 ---@return table? config
 ---@return table[]? errors  { path = "routes[3].paths[0]", line, file, message }; M.format makes a line of one
 function M.load(path, opts)

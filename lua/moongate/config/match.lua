@@ -93,8 +93,8 @@ function M.host(text)
   return { kind = kind, text = kind == "exact" and ok or lower }
 end
 
--- { name = { values } } → a list in the order of the names; one value that begins with "~*" is a regex; no values: whatever
--- it is, it must be there.
+-- { name = { values } } → a list in the order of the names. One value that begins with "~*" is a regex; no values mean
+-- that it must be there, whatever it is.
 local function pairs_of(map, lower, check_regex, complain)
   local list = {}
   for _, name in ipairs(words.keys(map or {})) do

@@ -147,7 +147,8 @@ local function load(finder, name, folder)
   local function run(file)
     local ok, result = finder.run_file(folder .. "/" .. file, folder, name, loaded)
     -- A module that is not found comes with every place that was tried; the first line says enough.
-    return ok and result or nil, not ok and ("%s: %s"):format(file, (tostring(result):gsub("\n\t[^\n]*", ""))) or nil
+    local reason = tostring(result):gsub("\n\t[^\n]*", "")
+    return ok and result or nil, not ok and ("%s: %s"):format(file, reason) or nil
   end
   for _, file in ipairs { "handler.lua", "schema.lua" } do
     if not files.exists(folder .. "/" .. file) then
@@ -179,7 +180,8 @@ local function load(finder, name, folder)
   end
   return {
     name = name, path = folder, schema = kind, credentials = credentials,
-    priority = handler.priority, version = handler.version, authenticates = handler.authenticates == true, hooks = hooks,
+    priority = handler.priority, version = handler.version, hooks = hooks,
+    authenticates = handler.authenticates == true,
   }
 end
 

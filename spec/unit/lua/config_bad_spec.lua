@@ -39,7 +39,8 @@ local CASES = {
   { "zones", H .. "zones:\n  a: {}\n", 2, "zones", "known, not in this version" },
   { "redis", H .. "redis: { main: { host: x } }\n", 2, "redis", "known, not in this version" },
   -- services
-  { "a service that is no map", H .. "services: [x]\n", 2, "services[0]", "expected a service (a map), got the string" },
+  { "a service that is no map", H .. "services: [x]\n", 2, "services[0]",
+    "expected a service (a map), got the string" },
   { "services that are no list", H .. "services: { a: {} }\n", 2, "services", "expected an array of services" },
   { "a service without a place", H .. "services:\n  - name: a\n", 3, "services[0]", "needs a url, or a host" },
   { "a service said twice", H .. "services:\n  - url: http://a\n    port: 80\n", 4, "services[0].port",
@@ -66,24 +67,30 @@ local CASES = {
     'unknown field (did you mean "retries"?)' },
   -- routes
   { "a route that takes nothing", H .. "routes:\n  - name: r\n", 3, "routes[0]", "needs at least one of paths" },
-  { "a route to nowhere", H .. "services: [{ name: users, host: x }]\nroutes:\n  - paths: [/]\n    service: billing\n", 5,
+  { "a route to nowhere", H .. "services: [{ name: users, host: x }]\nroutes:\n  - paths: [/]\n    service: billing\n",
+    5,
     "routes[0].service", 'no service named "billing" (known: users)' },
-  { "a route to nearly somewhere", H .. "services: [{ name: users, host: x }]\nroutes:\n  - paths: [/]\n    service: usres\n",
+  { "a route to nearly somewhere",
+    H .. "services: [{ name: users, host: x }]\nroutes:\n  - paths: [/]\n    service: usres\n",
     5, "routes[0].service", 'no service named "usres" (did you mean "users"?)' },
   { "a route with two services", H .. "services:\n  - { name: a, host: x }\n  - name: b\n    host: y\n    routes:\n"
     .. "      - paths: [/]\n        service: a\n", 8, "services[1].routes[0].service", "contradicts the service" },
-  { "a path without a slash", H .. "routes:\n  - paths: [/a, users]\n", 3, "routes[0].paths[1]", 'must begin with "/"' },
+  { "a path without a slash", H .. "routes:\n  - paths: [/a, users]\n", 3, "routes[0].paths[1]",
+    'must begin with "/"' },
   { "a path with a query", H .. "routes:\n  - paths: ['/a?b']\n", 3, "routes[0].paths[0]", "must not hold" },
   { "a path with dots", H .. "routes:\n  - paths: [/a/../b]\n", 3, "routes[0].paths[0]", "holds . or .." },
   { "a broken template", H .. "routes:\n  - paths: ['/a/x{id}']\n", 3, "routes[0].paths[0]", "is not a whole segment" },
   { "a template with a double name", H .. "routes:\n  - paths: ['/{id}/{id}']\n", 3, "routes[0].paths[0]",
     "{id} stands there twice" },
   { "a regex without a slash", H .. "routes:\n  - paths: ['~abc']\n", 3, "routes[0].paths[0]", 'must begin with "~/"' },
-  { "a broken regex", H .. "routes:\n  - paths: ['~/(']\n", 3, "routes[0].paths[0]", "is not a regular expression: no )" },
+  { "a broken regex", H .. "routes:\n  - paths: ['~/(']\n", 3, "routes[0].paths[0]",
+    "is not a regular expression: no )" },
   { "a host with two stars", H .. "routes:\n  - hosts: ['*.a.*']\n", 3, "routes[0].hosts[0]", 'takes one "*"' },
   { "a host with blanks", H .. "routes:\n  - hosts: ['a b']\n", 3, "routes[0].hosts[0]", "is not a host" },
-  { "a host with a port", H .. "routes:\n  - hosts: ['a.com:80']\n", 3, "routes[0].hosts[0]", "known, not in this version" },
-  { "a method in small letters", H .. "routes:\n  - methods: [get]\n", 3, "routes[0].methods[0]", "in capital letters" },
+  { "a host with a port", H .. "routes:\n  - hosts: ['a.com:80']\n", 3, "routes[0].hosts[0]",
+    "known, not in this version" },
+  { "a method in small letters", H .. "routes:\n  - methods: [get]\n", 3, "routes[0].methods[0]",
+    "in capital letters" },
   { "Host among the headers", H .. "routes:\n  - headers: { Host: [a] }\n", 3, "routes[0].headers", "write hosts" },
   { "a header that is no list", H .. "routes:\n  - headers: { X-A: a }\n", 3, "routes[0].headers.X-A",
     'expected an array of strings, got the string "a"' },
@@ -93,7 +100,8 @@ local CASES = {
     "known, not in this version" },
   { "another redirect status", H .. "routes:\n  - paths: [/]\n    https_redirect_status_code: 301\n", 4,
     "routes[0].https_redirect_status_code", "known, not in this version" },
-  { "SNIs on a route", H .. "routes:\n  - paths: [/]\n    snis: [a]\n", 4, "routes[0].snis", "known, not in this version" },
+  { "SNIs on a route", H .. "routes:\n  - paths: [/]\n    snis: [a]\n", 4, "routes[0].snis",
+    "known, not in this version" },
   { "a limit that comes too early for a route", H .. "routes:\n  - paths: [/]\n    limits: { connections: 5 }\n", 4,
     "routes[0].limits.connections", "is decided before a route is known" },
   { "an open route", "routes:\n  - name: r\n    paths: [/]\n", 2, "routes[0]", "the route r is open to everybody" },
@@ -119,17 +127,21 @@ local CASES = {
   -- consumers
   { "a consumer without a name", H .. "consumers:\n  - tags: [x]\n", 3, "consumers[0]",
     "needs at least one of username, custom_id" },
-  { "two consumers of one custom_id", H .. "consumers:\n  - { username: a, custom_id: 1x }\n  - { username: b, custom_id: 1x }\n",
+  { "two consumers of one custom_id",
+    H .. "consumers:\n  - { username: a, custom_id: 1x }\n  - { username: b, custom_id: 1x }\n",
     4, "consumers[1].custom_id", "another consumer has this custom_id (line 3)" },
   { "two credentials with one key", H .. "consumers:\n  - username: a\n    keyauth_credentials:\n      - key: secret\n"
-    .. "      - key: secret\n", 6, "consumers[0].keyauth_credentials[1].key", "another credential has the same key (line 5)" },
+    .. "      - key: secret\n", 6, "consumers[0].keyauth_credentials[1].key",
+    "another credential has the same key (line 5)" },
   { "a credential of nobody", H .. "keyauth_credentials:\n  - { consumer: ann, key: x }\n", 3,
     "keyauth_credentials[0].consumer", 'no consumer named "ann"' },
   { "a credential without a key", H .. "consumers:\n  - username: a\n    keyauth_credentials: [{}]\n", 4,
     "consumers[0].keyauth_credentials[0].key", "is required" },
-  { "credentials of a plugin to come", H .. "consumers:\n  - username: a\n    basicauth_credentials: [{ username: x }]\n", 4,
+  { "credentials of a plugin to come",
+    H .. "consumers:\n  - username: a\n    basicauth_credentials: [{ username: x }]\n", 4,
     "consumers[0].basicauth_credentials", "known, not in this version" },
-  { "a group nobody declared", H .. "consumer_groups: [{ name: gold }]\nconsumers:\n  - username: a\n    groups: [glod]\n", 5,
+  { "a group nobody declared",
+    H .. "consumer_groups: [{ name: gold }]\nconsumers:\n  - username: a\n    groups: [glod]\n", 5,
     "consumers[0].groups[0]", 'no consumer group named "glod" (did you mean "gold"?)' },
   -- plugins
   { "a plugin nobody knows", H .. "plugins:\n  - name: kye-auth\n", 3, "plugins[0].name",
@@ -140,15 +152,18 @@ local CASES = {
     "plugins[0].config.keynames", 'unknown field (did you mean "key_names"?)' },
   { "a plugin's field of the wrong type", H .. "plugins:\n  - name: key-auth\n    config:\n      key_names: x\n", 5,
     "plugins[0].config.key_names", 'expected an array of header names, got the string "x"' },
-  { "a plugin's field to come", H .. "plugins:\n  - name: request-transformer\n    config:\n      add:\n        body: [a:b]\n", 6,
+  { "a plugin's field to come",
+    H .. "plugins:\n  - name: request-transformer\n    config:\n      add:\n        body: [a:b]\n", 6,
     "plugins[0].config.add.body", "known, not in this version" },
   { "the same plugin twice", H .. "plugins:\n  - name: echo\n  - name: echo\n", 4, "plugins[1]",
     "echo is used in this scope already (line 3)" },
-  { "one instance_name twice", H .. "plugins:\n  - { name: echo, instance_name: a }\n  - { name: key-auth, instance_name: a }\n",
+  { "one instance_name twice",
+    H .. "plugins:\n  - { name: echo, instance_name: a }\n  - { name: key-auth, instance_name: a }\n",
     4, "plugins[1].instance_name", '"a" is taken (line 3)' },
   { "a priority for one consumer", H .. "consumers:\n  - username: a\n    plugins: [{ name: echo, priority: 5 }]\n", 4,
     "consumers[0].plugins[0].priority", "has no effect for one consumer" },
-  { "a condition", H .. "plugins:\n  - { name: echo, when: 'true' }\n", 3, "plugins[0].when", "known, not in this version" },
+  { "a condition", H .. "plugins:\n  - { name: echo, when: 'true' }\n", 3, "plugins[0].when",
+    "known, not in this version" },
   { "an untrusted plugin", H .. "plugins:\n  - { name: echo, trusted: false }\n", 3, "plugins[0].trusted",
     "known, not in this version" },
   { "skipping a guard's errors", H .. "plugins:\n  - { name: key-auth, on_error: skip }\n", 3, "plugins[0].on_error",
@@ -199,7 +214,8 @@ end)
 
 describe("errors of a configuration", function()
   it("come all at once, in the order of the file", function()
-    local _, errors = load("workers: none\nservces: []\nroutes:\n  - path: /a\n    paths: [a]\nplugins:\n  - name: nope\n")
+    local _, errors = load("workers: none\nservces: []\nroutes:\n"
+      .. "  - path: /a\n    paths: [a]\nplugins:\n  - name: nope\n")
     local paths = {}
     for i, err in ipairs(errors) do
       paths[i] = err.line .. " " .. err.path
@@ -218,7 +234,8 @@ describe("errors of a configuration", function()
   end)
 
   it("have lines in JSON, too", function()
-    local _, errors = load('{\n  "default_access": "allow",\n  "services": [\n    { "host": "a",\n      "port": 0 }\n  ]\n}\n',
+    local _, errors = load('{\n  "default_access": "allow",\n'
+      .. '  "services": [\n    { "host": "a",\n      "port": 0 }\n  ]\n}\n',
       "moongate.json")
     assert.equal("moongate.json:5: services[0].port: 0 must be a port from 1 to 65535", texts(errors))
   end)

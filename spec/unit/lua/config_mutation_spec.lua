@@ -1,4 +1,4 @@
--- Every value of a good file is replaced by every kind of wrong one: loading may refuse, and never breaks.
+-- Every value of a good file is replaced by wrong ones, several kinds each: loading may refuse, and never breaks.
 local config = require("moongate.config")
 local document = require("moongate.config.document")
 local plugins = dofile("spec/support/fake_plugins.lua")
@@ -21,11 +21,13 @@ services:
     url: http://a:1/b
     keepalive: { connections: 1, idle: 1s }
     limits: { body: 1m }
-    routes: [{ paths: ["~/a", "=/b", "/{c}"], hosts: ["*.a"], headers: { x: [y] }, query: { q: ["1"] }, methods: [GET] }]
+    routes:
+      - { paths: ["~/a", "=/b", "/{c}"], hosts: ["*.a"], headers: { x: [y] }, query: { q: ["1"] }, methods: [GET] }
 routes: [{ name: r, paths: [/r], service: s, limits: { buffer: 1k }, public: true }]
 upstreams: [{ name: u, targets: [{ target: "a:1", weight: 1 }] }]
 targets: [{ upstream: { name: u }, target: b }]
-consumers: [{ username: ann, custom_id: c, groups: [g], credentials: { key-auth: [{ key: k }] }, plugins: [{ name: echo }] }]
+consumers:
+  - { username: ann, custom_id: c, groups: [g], credentials: { key-auth: [{ key: k }] }, plugins: [{ name: echo }] }
 consumer_groups: [{ name: g }]
 plugins: [{ name: key-auth, instance_name: i, route: r, consumer: ann, tags: [t], config: { key_names: [a] } }]
 ]]
@@ -61,15 +63,14 @@ local function tree(doc, value, places)
   if type(value) ~= "table" then
     return value
   end
-  local mark, node = doc.marks[value], nil
-  if mark.kind == "array" then
-    node = { list = {} }
+  local mark = doc.marks[value]
+  local node = mark.kind == "array" and { list = {} } or { pairs = {} }
+  if node.list then
     for i, inner in ipairs(value) do
       node.list[i] = tree(doc, inner, places)
       places[#places + 1] = { node.list, i }
     end
   else
-    node = { pairs = {} }
     for i, key in ipairs(mark.keys) do
       local pair = { key, value[key] == nil and document.null or tree(doc, value[key], places) }
       node.pairs[i] = pair
@@ -91,10 +92,11 @@ local function mutate(text)
   local places = {}
   local root = tree(doc, doc.root, places)
   local count = 0
-  for _, place in ipairs(places) do
+  for at, place in ipairs(places) do
     local holder, key = place[1], place[2]
     local before = holder[key]
-    for _, wrong in ipairs(WRONG) do
+    for turn = 1, 4 do
+      local wrong = WRONG[(at + turn * 3) % #WRONG + 1]
       if type(wrong) == "string" or not place.is_key then
         holder[key] = wrong
         local json = encode(root)
@@ -116,10 +118,10 @@ end
 
 describe("loading a configuration with one wrong value", function()
   it("never breaks: a native file", function()
-    assert.is_true(mutate(NATIVE) > 1000)
+    assert.is_true(mutate(NATIVE) > 300)
   end)
 
   it("never breaks: a Kong file", function()
-    assert.is_true(mutate(read("spec/support/kong.yaml")) > 1000)
+    assert.is_true(mutate(read("spec/support/kong.yaml")) > 300)
   end)
 end)

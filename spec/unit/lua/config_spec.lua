@@ -73,7 +73,8 @@ status: { address: 0.0.0.0:9100 }
   end)
 
   it("binds a service to the upstream its host names", function()
-    local c = load("services: [{ host: u }, { host: v }]\nupstreams: [{ name: v }, { name: u, targets: [{ target: a }] }]")
+    local c = load("services: [{ host: u }, { host: v }]\n"
+      .. "upstreams: [{ name: v }, { name: u, targets: [{ target: a }] }]")
     assert.equal(2, c.services[1].upstream)
     assert.equal(1, c.services[2].upstream)
     assert.same({ "a", 8000, 100 },
@@ -118,7 +119,10 @@ routes:
 
   it("keeps a plugin's use with its scope, priority and whether it guards", function()
     local c = load(OPEN .. [[
-services: [{ name: s, host: x, routes: [{ name: r, paths: [/], plugins: [{ name: echo, priority: 7, enabled: false }] }] }]
+services:
+  - name: s
+    host: x
+    routes: [{ name: r, paths: [/], plugins: [{ name: echo, priority: 7, enabled: false }] }]
 consumers: [{ username: ann }]
 plugins:
   - { name: key-auth, service: s, config: { anonymous: ann } }

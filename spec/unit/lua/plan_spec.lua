@@ -11,7 +11,8 @@ local function build(uses, routes)
       scope = { service = use.service, route = use.route, consumer = use.consumer },
     }
   end
-  return plan.build { plugins = plugins, consumers = CONSUMERS, routes = routes or { { service = 1 }, { service = 2 }, {} } }
+  routes = routes or { { service = 1 }, { service = 2 }, {} }
+  return plan.build { plugins = plugins, consumers = CONSUMERS, routes = routes }
 end
 
 local function names(entries)
