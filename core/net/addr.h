@@ -1,5 +1,6 @@
 #pragma once
-/* Socket addresses: "127.0.0.1:80", "[::1]:80", "unix:/run/x.sock". Strict: no names, no 010.0.0.1, no zone ids. */
+/* Socket addresses: "127.0.0.1:80", "[::1]:80", "unix:/run/x.sock". Strict: no names, no 010.0.0.1,
+ * no zone ids. */
 #include "base/error.h"
 #include "base/slice.h"
 

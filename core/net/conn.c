@@ -110,7 +110,8 @@ static void fail_sending(struct gw_conn *conn, int error)
     conn->queue_bytes = 0;
     conn->sending = GW_CONN_FAILED;
     conn->wants_room = false;
-    /* A server that answers early and closes makes our writes fail while its answer lies in the receive buffer: read first. */
+    /* A server that answers early and closes makes our writes fail while its answer lies in the
+     * receive buffer: read first. */
     if (!reading_tells(conn, error))
         schedule_end(conn, GW_E_RESET);
 }

@@ -1,9 +1,11 @@
 #pragma once
-/* A connection: bytes both ways with backpressure, over TCP, a unix socket or memory. TLS becomes an engine inside.
+/* A connection: bytes both ways with backpressure, over TCP, a unix socket or memory. TLS becomes
+ * an engine inside.
  *
- * Reading stays armed all the time; bytes are lent from the loop's one read buffer during on_read only. Writing tries the
- * system call at once (uv_try_write) and queues a copy of what is left. Every failure, also of a write, arrives as on_end.
- * No function here calls back before it returned. */
+ * Reading stays armed all the time; bytes are lent from the loop's one read buffer during on_read
+ * only. Writing tries the system call at once (uv_try_write) and queues a copy of what is left.
+ * Every failure, also of a write, arrives as on_end. No function here calls back before it
+ * returned. */
 #include "base/blob.h"
 #include "base/error.h"
 #include "base/slice.h"
@@ -13,19 +15,20 @@ struct gw_addr;
 struct gw_conn;
 
 struct gw_conn_events {
-    /* `bytes` are borrowed for the call. The owner may hold, write, shut down or close meanwhile. */
+    /* `bytes` are borrowed for the call. The owner may hold, write, shut down or close in it. */
     void (*on_read)(void *owner, struct gw_slice bytes);
     /* The write queue fell below half of its limit after gw_conn_write() had returned false. */
     void (*on_room)(void *owner);
-    /* GW_E_CLOSED: the peer ended its side (writing may go on); anything else: the connection is broken. The owner closes. */
+    /* GW_E_CLOSED: the peer ended its side (writing may go on); anything else: the connection is
+     * broken. The owner closes. */
     void (*on_end)(void *owner, enum gw_error why);
 };
 
 /* Binds the owner; reading starts at the end of the current turn at the latest. */
 void gw_conn_bind(struct gw_conn *conn, const struct gw_conn_events *events, void *owner);
 
-/* Writes the slices in one system call where possible, queues the rest. False: the queue is over its limit, send no more
- * until on_room (what was given is kept all the same). */
+/* Writes the slices in one system call where possible, queues the rest. False: the queue is over
+ * its limit, send no more until on_room (what was given is kept all the same). */
 bool gw_conn_write(struct gw_conn *conn, const struct gw_slice *slices, unsigned count);
 
 /* The same for one slice of a blob, which is referenced instead of copied. */
@@ -37,17 +40,20 @@ void gw_conn_hold(struct gw_conn *conn, bool on);
 /* After what is queued, ends our side (FIN). */
 void gw_conn_shutdown(struct gw_conn *conn);
 
-/* Ends at once, no event comes any more; what is queued is dropped. Frees itself in the close callback. */
+/* Ends at once, no event comes any more; what is queued is dropped. Frees itself in the close
+ * callback. */
 void gw_conn_close(struct gw_conn *conn);
 
-/* Ends after what is queued was sent, or after `linger_us` at the latest; meanwhile what the peer sends is discarded up to
- * 64 KiB, so that it can read our last answer (RFC 9112 9.6). No event comes any more. */
+/* Ends after what is queued was sent, or after `linger_us` at the latest; meanwhile what the peer
+ * sends is discarded up to 64 KiB, so that it can read our last answer (RFC 9112 9.6). No event
+ * comes any more. */
 void gw_conn_close_gently(struct gw_conn *conn, uint64_t linger_us);
 
 size_t gw_conn_queued(const struct gw_conn *conn); /* bytes not yet given to the kernel */
 void gw_conn_set_write_limit(struct gw_conn *conn, size_t bytes); /* default 1 MiB */
 
-/* How much one read may bring at most, so that the peer's queue is not overrun: min of the buffer and this. 0: no limit. */
+/* How much one read may bring at most, so that the peer's queue is not overrun: min of the buffer
+ * and this. 0: no limit. */
 void gw_conn_set_read_limit(struct gw_conn *conn, size_t bytes);
 
 const struct gw_addr *gw_conn_peer(const struct gw_conn *conn);
@@ -57,5 +63,5 @@ uint64_t gw_conn_bytes_in(const struct gw_conn *conn);
 uint64_t gw_conn_bytes_out(const struct gw_conn *conn);
 uint64_t gw_conn_id(const struct gw_conn *conn); /* unique in the process, for logs */
 
-/* How many are open on this thread, all kinds: specs and shutdown check that it comes back to zero. */
+/* How many are open on this thread, all kinds: specs and shutdown check that none is left. */
 unsigned gw_conn_count(void);

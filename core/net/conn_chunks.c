@@ -2,7 +2,8 @@
 #include "base/check.h"
 #include "net/conn_private.h"
 
-/* Below this a copy is cheaper than a reference, and a queue of crumbs would hold more bookkeeping than bytes. */
+/* Below this a copy is cheaper than a reference, and a queue of crumbs would hold more bookkeeping
+ * than bytes. */
 #define COPY_BELOW 1024
 #define SMALLEST_CHUNK (4096 - sizeof(struct gw_chunk))
 

@@ -1,8 +1,10 @@
 #pragma once
-/* The inside of a connection, for what carries its bytes: sockets (conn_socket.c) and memory (memory_pair.c).
+/* The inside of a connection, for what carries its bytes: sockets (conn_socket.c) and memory
+ * (memory_pair.c).
  *
- * conn.c knows the owner, the queue and the states; the carrier moves bytes. The carrier's struct begins life with
- * gw_conn_init(), tells what happens through the gw_conn_got_*() functions and ends with gw_conn_deinit(). */
+ * conn.c knows the owner, the queue and the states; the carrier moves bytes. The carrier's struct
+ * begins life with gw_conn_init(), tells what happens through the gw_conn_got_*() functions and
+ * ends with gw_conn_deinit(). */
 #include "net/addr.h"
 #include "net/conn.h"
 
@@ -11,10 +13,10 @@
 struct gw_conn_linger;
 
 struct gw_conn_carrier {
-    /* Takes what it can at once. Returns how many bytes (0: none now), or a negative errno. Not called while a write is
-     * under way. */
+    /* Takes what it can at once. Returns how many bytes (0: none now), or a negative errno. Not
+     * called while a write is under way. */
     ssize_t (*try_write)(struct gw_conn *conn, const struct gw_slice *slices, unsigned count);
-    /* Begins to write the head of conn->queue; ends with gw_conn_wrote(), never before it returned. */
+    /* Begins to write the head of conn->queue; ends with gw_conn_wrote(), later unless it fails. */
     void (*start_write)(struct gw_conn *conn);
     /* Bytes of the write under way that are not given away yet. */
     size_t (*pending)(const struct gw_conn *conn);
@@ -47,12 +49,12 @@ struct gw_conn {
     uint64_t bytes_in;
     uint64_t bytes_given; /* to write, whether sent or queued */
     size_t write_limit;
-    size_t read_limit;       /* 0: none */
-    struct gw_list queue;    /* struct gw_chunk: waiting for the write under way to end */
-    size_t queue_bytes;      /* in `queue` */
-    struct gw_defer end;     /* tells `end_error` */
+    size_t read_limit;             /* 0: none */
+    struct gw_list queue;          /* struct gw_chunk: waiting for the write under way to end */
+    size_t queue_bytes;            /* in `queue` */
+    struct gw_defer end;           /* tells `end_error` */
     struct gw_conn_linger *linger; /* while closing gently */
-    struct gw_addr *local;   /* asked for at first use */
+    struct gw_addr *local;         /* asked for at first use */
     struct gw_addr peer;
     enum gw_conn_sending sending;
     enum gw_conn_receiving receiving;
@@ -87,8 +89,8 @@ void gw_conn_got_end(struct gw_conn *conn, enum gw_error why);
 /* The write under way ended; `error` is 0 or a negative errno. */
 void gw_conn_wrote(struct gw_conn *conn, int error);
 
-/* The first chunks of conn->queue, at most `max_bytes` unless the first alone is more, and at most `max_chunks`: moved to
- * `out`. Returns how many. */
+/* The first chunks of conn->queue, at most `max_bytes` unless the first alone is more, and at most
+ * `max_chunks`: moved to `out`. Returns how many. */
 unsigned gw_conn_take_chunks(struct gw_conn *conn, struct gw_list *out, size_t max_bytes,
                              unsigned max_chunks);
 /* An empty one at the end of the list, and what fills it. */
@@ -102,8 +104,8 @@ void gw_chunks_append(struct gw_list *chunks, struct gw_slice bytes, struct gw_b
 /* Ends the lingering ones of this loop at once. */
 void gw_conn_cut_lingering(struct gw_loop *loop);
 
-/* A connection over a connected (accepted) stream socket, which it takes over. NULL, and the descriptor closed, when libuv
- * refuses it. */
+/* A connection over a connected (accepted) stream socket, which it takes over. NULL, and the
+ * descriptor closed, when libuv refuses it. */
 struct gw_conn *gw_conn_from_fd(struct gw_loop *loop, int fd, const struct gw_addr *peer);
 
 /* One that is not connected yet, for dial.c. */

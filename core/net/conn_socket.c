@@ -5,7 +5,8 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* One system call takes at most so much of the queue, so that room is told while the rest still waits. */
+/* One system call takes at most so much of the queue, so that room is told while the rest still
+ * waits. */
 #define BATCH_BYTES (256 * 1024)
 #define BATCH_SLICES 64
 

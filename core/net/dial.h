@@ -5,7 +5,8 @@
 
 struct gw_dial;
 
-/* `conn` is owned by the callee and not bound yet; NULL with an error (GW_E_CONNECT, GW_E_CONNECT_TIMEOUT). */
+/* `conn` is owned by the callee and not bound yet; NULL with an error (GW_E_CONNECT,
+ * GW_E_CONNECT_TIMEOUT). */
 typedef void (*gw_dial_cb)(void *ctx, struct gw_conn *conn, enum gw_error error);
 
 /* Nothing is called before it returned. Sets TCP_NODELAY. */

@@ -1,5 +1,6 @@
 #pragma once
-/* c-ares on a loop: one question at a time goes in, addresses come out. What is remembered of them is resolver.c's. */
+/* c-ares on a loop: one question at a time goes in, addresses come out. What is remembered of them
+ * is resolver.c's. */
 #include "net/addr.h"
 #include "net/loop.h"
 

@@ -69,8 +69,8 @@ static void take_a_rest(struct gw_listener *listener)
     gw_timer_start(listener->loop, &listener->rest, REST_US, on_rested);
 }
 
-/* Without descriptors the peer in front would wake us for ever: take it with the spare one, and hang up. Returns 0 or the
- * errno of the try. */
+/* Without descriptors the peer in front would wake us for ever: take it with the spare one, and
+ * hang up. Returns 0 or the errno of the try. */
 static int drop_one(struct gw_listener *listener)
 {
     if (listener->spare_fd < 0)

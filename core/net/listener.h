@@ -8,8 +8,9 @@ struct gw_listener;
 /* `conn` is owned by the callee, not yet bound; closing it at once is fine. */
 typedef void (*gw_listener_cb)(void *ctx, struct gw_listener *listener, struct gw_conn *conn);
 
-/* Takes the listening descriptor over. Survives EMFILE (drops the oldest waiting peer through a spare descriptor, logs once a
- * second). Sets TCP_NODELAY. NULL when libuv refuses the descriptor. */
+/* Takes the listening descriptor over. Survives EMFILE (drops the oldest waiting peer through a
+ * spare descriptor, logs once a second). Sets TCP_NODELAY. NULL, and the descriptor closed,
+ * when libuv refuses it. */
 struct gw_listener *gw_listener_open(struct gw_loop *loop, int fd, gw_listener_cb on_conn,
                                      void *ctx);
 

@@ -8,7 +8,8 @@
 #include "net/resolver.h"
 #include "net/timers.h"
 
-/* Deferred calls made by deferred calls run in the same turn, but I/O gets its turn after so many. */
+/* Deferred calls made by deferred calls run in the same turn, but I/O gets its turn after so many.
+ */
 #define DEFERRED_A_TURN 1024
 
 /* Turns given to close callbacks before what is left counts as forgotten. */

@@ -1,6 +1,7 @@
 #pragma once
-/* Everything a thread runs hangs on one loop: uv loop, timers, clock, read buffer, random, deferred calls, messages from
- * other threads, resolver. A thread is only who turns it; that is the seam for tests, where one thread turns several. */
+/* Everything a thread runs hangs on one loop: uv loop, timers, clock, read buffer, random, deferred
+ * calls, messages from other threads, resolver. A thread is only who turns it; that is the seam for
+ * tests, where one thread turns several. */
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/random.h"
@@ -14,14 +15,16 @@
 
 struct gw_resolver;
 
-/* A call to be made at the end of the current turn, after all I/O callbacks that are ready. Lives in the struct it serves,
- * zero-initialised. How an operation that ends at once still calls back only after it returned. */
+/* A call to be made at the end of the current turn, after all I/O callbacks that are ready. Lives
+ * in the struct it serves, zero-initialised. How an operation that ends at once still calls back
+ * only after it returned. */
 struct gw_defer {
     struct gw_list_node node;
     void (*run)(struct gw_defer *defer);
 };
 
-/* Something posted by another thread. The sender allocates it; deliver() owns it, on the loop's thread. */
+/* Something posted by another thread. The sender allocates it; deliver() owns it, on the loop's
+ * thread. */
 struct gw_message {
     struct gw_message *next;
     void (*deliver)(struct gw_message *message, struct gw_loop *loop);
@@ -38,12 +41,12 @@ struct gw_loop {
     struct gw_resolver *resolver; /* made at first use */
     char *read_buffer;            /* GW_READ_BUFFER_SIZE bytes, lent to one read at a time */
     struct gw_timers *timers;
-    struct gw_list deferred;      /* struct gw_defer */
-    struct gw_list lingering;     /* connections on their gentle way out; cut short by gw_loop_free() */
-    struct gw_mailbox *mailbox;   /* messages from other threads, one wake-up a batch */
-    uv_prepare_t *before_poll;    /* marks the clock as stale */
-    unsigned index;               /* of the worker, for per-worker slots; assigned by who makes the loop */
-    bool clock_fresh;             /* refreshed since the last poll */
+    struct gw_list deferred;  /* struct gw_defer */
+    struct gw_list lingering; /* connections on their gentle way out; cut short by gw_loop_free() */
+    struct gw_mailbox *mailbox; /* messages from other threads, one wake-up a batch */
+    uv_prepare_t *before_poll;  /* marks the clock as stale */
+    unsigned index;   /* of the worker, for per-worker slots; assigned by who makes the loop */
+    bool clock_fresh; /* refreshed since the last poll */
     bool stopping;
 };
 
@@ -58,10 +61,11 @@ static inline void gw_loop_woke(struct gw_loop *loop)
 
 #endif
 
-/* Owned by the caller until gw_loop_free(). `virtual_clock`: time moves only by gw_loop_advance(). */
+/* Owned by the caller until gw_loop_free(). `virtual_clock`: only gw_loop_advance() moves time. */
 struct gw_loop *gw_loop_new(bool virtual_clock);
 
-/* Everything on it must be closed; turns until the last close callback came, logs handles still open after that. */
+/* Everything on it must be closed; turns until the last close callback came, logs handles still
+ * open after that. */
 void gw_loop_free(struct gw_loop *loop);
 
 /* Turns until gw_loop_stop(). */
@@ -70,12 +74,13 @@ void gw_loop_run(struct gw_loop *loop);
 /* On the loop's thread, or through a message. */
 void gw_loop_stop(struct gw_loop *loop);
 
-/* One turn: I/O that is ready (`wait`: or blocks for the first), timers, deferred calls. True while something is alive: a
- * handle, a timer or a deferred call. With nothing alive it does not block. For tests and for who shares a thread. */
+/* One turn: I/O that is ready (`wait`: or blocks for the first), timers, deferred calls. True while
+ * something is alive: a handle, a timer or a deferred call. With nothing alive it does not block.
+ * For tests and for who shares a thread. */
 bool gw_loop_turn(struct gw_loop *loop, bool wait);
 
-/* Virtual clocks: moves time and fires timers one by one, in order, each at its own due time; deferred calls run before
- * and between them. */
+/* Virtual clocks: moves time and fires timers one by one, in order, each at its own due time;
+ * deferred calls run before and between them. */
 void gw_loop_advance(struct gw_loop *loop, uint64_t by_us);
 
 /* The due time of the next timer in *due_us; false when none is running. */

@@ -16,7 +16,7 @@ struct gw_memory_end {
     size_t inbox_bytes;
     size_t inbox_read;      /* of the first chunk */
     enum gw_error peer_end; /* what comes behind the inbox; GW_OK: nothing yet */
-    bool flushing; /* the queue waits for room in the peer's inbox */
+    bool flushing;          /* the queue waits for room in the peer's inbox */
     struct gw_addr local;
     struct gw_defer work; /* deliver, later free */
 };
@@ -116,7 +116,8 @@ static struct gw_slice next_bytes(const struct gw_memory_end *end)
     return bytes;
 }
 
-/* Gives the next bytes to the owner. They stay alive during the call, also when it closes us: freeing is deferred. */
+/* Gives the next bytes to the owner. They stay alive during the call, also when it closes us:
+ * freeing is deferred. */
 static void read_some(struct gw_memory_end *end, struct gw_slice bytes)
 {
     struct gw_chunk *chunk = container_of(gw_list_first(&end->inbox), struct gw_chunk, node);
@@ -184,7 +185,8 @@ static void free_end(struct gw_defer *defer)
     gw_free(end);
 }
 
-/* Like the kernel: the peer reads what was on its way, then an end, or a reset when we left bytes of its unread. */
+/* Like the kernel: the peer reads what was on its way, then an end, or a reset when we left bytes
+ * of its unread. */
 static void close_end(struct gw_conn *conn)
 {
     struct gw_memory_end *end = end_of(conn);

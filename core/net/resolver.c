@@ -18,8 +18,8 @@
 struct gw_name {
     struct gw_list_node node; /* in resolver->names, least used first */
     struct gw_resolver *resolver;
-    struct gw_list waiting;  /* struct gw_resolve */
-    struct gw_list serving;  /* the same, while their callbacks run */
+    struct gw_list waiting; /* struct gw_resolve */
+    struct gw_list serving; /* the same, while their callbacks run */
     struct gw_defer deliver;
     struct gw_addr *addrs; /* the last good answer; NULL: there is none */
     unsigned count;
@@ -54,7 +54,8 @@ static bool is_name_char(char c)
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
-/* "127.1", "0x7f.1": numbers that some read as an address are no names (their last label is a number). */
+/* "127.1", "0x7f.1": numbers that some read as an address are no names (their last label is a
+ * number). */
 static bool is_number(struct gw_slice label)
 {
     bool hex = label.len >= 2 && label.ptr[0] == '0' && label.ptr[1] == 'x';

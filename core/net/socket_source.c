@@ -12,8 +12,8 @@
 
 #define BACKLOG 4096 /* the kernel cuts it at net.core.somaxconn */
 
-/* An address that was asked for. It stays when released: then it was ours, and is tried without the question whether
- * somebody else has it. */
+/* An address that was asked for. It stays when released: then it was ours, and is tried without the
+ * question whether somebody else has it. */
 struct known_addr {
     struct gw_list_node node;
     struct gw_addr asked; /* perhaps with port 0 */
@@ -39,7 +39,8 @@ static const char *way_out(int error)
 {
     switch (error) {
     case EACCES:
-        return " (a port below 1024 needs CAP_NET_BIND_SERVICE, a unix socket a folder we may write)";
+        return " (a port below 1024 needs CAP_NET_BIND_SERVICE, a unix socket a folder we may "
+               "write)";
     case EADDRINUSE:
         return " (somebody listens there already; ss -ltnp shows who)";
     case EADDRNOTAVAIL:
@@ -87,7 +88,8 @@ static int bind_tcp(const struct gw_addr *addr, bool share)
     return -error;
 }
 
-/* SO_REUSEPORT would let a second gateway of the same user take half of our connections, unnoticed: look first. */
+/* SO_REUSEPORT would let a second gateway of the same user take half of our connections, unnoticed:
+ * look first. */
 static int check_free(const struct gw_addr *addr)
 {
     int fd = bind_tcp(addr, false);
@@ -115,14 +117,17 @@ static bool is_stale(const struct gw_addr *addr)
     return stale;
 }
 
-/* Mode 0600: who wants to let others in says so with chmod. Returns a bound socket, or a negative errno. */
+/* Mode 0600: who wants to let others in says so with chmod. Returns a bound socket, or a negative
+ * errno. */
 static int bind_unix(const struct gw_addr *addr)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
         return -errno;
-    fchmod(fd, S_IRUSR | S_IWUSR); /* bind() makes the file with it: never open to others, not for a moment */
+    fchmod(fd,
+           S_IRUSR |
+               S_IWUSR); /* bind() makes the file with it: never open to others, not for a moment */
     if (is_stale(addr))
         unlink(addr->sa.un.sun_path);
     if (bind(fd, &addr->sa.any, addr->len) == 0)

@@ -1,17 +1,19 @@
 #pragma once
-/* Where listening sockets come from. Without a supervisor it binds; with one it will ask for the descriptor. One call, so
- * that who listens need not know. */
+/* Where listening sockets come from. Without a supervisor it binds; with one it will ask for the
+ * descriptor. One call, so that who listens need not know. */
 #include "net/addr.h"
 
 struct gw_socket_source;
 
-/* Binds by itself: SO_REUSEADDR, SO_REUSEPORT (one socket a worker), IPV6_V6ONLY, non-blocking, close-on-exec. */
+/* Binds by itself: SO_REUSEADDR, SO_REUSEPORT (one socket a worker), IPV6_V6ONLY, non-blocking,
+ * close-on-exec. */
 struct gw_socket_source *gw_socket_source_new(void);
-void gw_socket_source_free(struct gw_socket_source *source); /* closes nothing that was handed out */
+void gw_socket_source_free(
+    struct gw_socket_source *source); /* closes nothing that was handed out */
 
-/* A bound, listening descriptor for worker `index` (0 … count-1) of `addr`; owned by the caller. -1 with a text for the
- * operator in `why` ("bind 127.0.0.1:80: permission denied (…)"). With port 0 the first call picks the port and *addr is
- * updated, so the other workers get the same one. */
+/* A bound, listening descriptor for worker `index` (0 … count-1) of `addr`; owned by the caller. -1
+ * with a text for the operator in `why` ("bind 127.0.0.1:80: permission denied (…)"). With port 0
+ * the first call picks the port and *addr is updated, so the other workers get the same one. */
 int gw_socket_source_get(struct gw_socket_source *source, struct gw_addr *addr, unsigned index,
                          char *why, size_t why_size);
 

@@ -4,12 +4,14 @@
 #include "base/check.h"
 #include "net/timers.h"
 
-/* A hashed wheel: SLOTS lists, one a tick, of the timers that want to be looked at then. A timer further away than the
- * wheel is wide stands in the last slot and is placed again when its turn comes, and so is one whose deadline moved later:
- * moving a deadline (every read on every connection does) is then one store. The slot's time is never before the
- * deadline, so nothing fires early.
+/* A hashed wheel: SLOTS lists, one a tick, of the timers that want to be looked at then. A timer
+ * further away than the wheel is wide stands in the last slot and is placed again when its turn
+ * comes, and so is one whose deadline moved later: moving a deadline (every read on every
+ * connection does) is then one store. The slot's time is never before the deadline, so nothing
+ * fires early.
  *
- * gw_timer_stop() does not know the wheel, so `used` may name a slot that is empty by now: it costs one wake-up. */
+ * gw_timer_stop() does not know the wheel, so `used` may name a slot that is empty by now: it costs
+ * one wake-up. */
 #define TICK_US 4000
 #define SLOTS 1024 /* 4 s */
 #define WORDS (SLOTS / 64)
@@ -17,7 +19,8 @@
 
 struct gw_timers {
     struct gw_loop *loop;
-    uint64_t next_tick;  /* the first one not looked at yet; all timers stand at it or in the SLOTS - 1 behind */
+    uint64_t next_tick; /* the first one not looked at yet; all timers stand at it or in the SLOTS -
+                           1 behind */
     uint64_t armed_tick; /* uv_timer wakes us for this one; NEVER: it does not */
     uint64_t used[WORDS];
     struct gw_list slots[SLOTS];
@@ -221,7 +224,8 @@ static void on_close(uv_handle_t *handle)
 
 void gw_timers_close(struct gw_timers *timers)
 {
-    collect(timers, timers->next_tick + SLOTS); /* so that stopping one later touches nothing freed */
+    collect(timers,
+            timers->next_tick + SLOTS); /* so that stopping one later touches nothing freed */
     while (!gw_list_empty(&timers->firing))
         gw_list_remove(gw_list_first(&timers->firing));
     if (timers->loop->clock.is_virtual)

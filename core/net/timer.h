@@ -1,6 +1,7 @@
 #pragma once
-/* Timers of one loop: intrusive nodes in a hashed wheel on one uv_timer_t. Starting, moving and stopping one is a few
- * instructions and never a system call. Resolution: one wheel tick (4 ms); never early. */
+/* Timers of one loop: intrusive nodes in a hashed wheel on one uv_timer_t. Starting, moving and
+ * stopping one is a few instructions and never a system call. Resolution: one wheel tick (4 ms);
+ * never early. */
 #include "base/list.h"
 
 #ifndef GW_CDEF
@@ -15,12 +16,14 @@ typedef void (*gw_timer_cb)(struct gw_timer *timer);
 /* Lives in the struct it serves; zero-initialised before the first start. */
 struct gw_timer {
     struct gw_list_node node;
-    uint64_t due_us;    /* the deadline that counts; may move later without touching the wheel (lazy) */
+    uint64_t
+        due_us; /* the deadline that counts; may move later without touching the wheel (lazy) */
     uint64_t placed_us; /* where the node stands in the wheel */
     gw_timer_cb on_fire;
 };
 
-/* Fires once, `delay_us` from the loop's now. Starting a running timer moves it. Never fires before it returned. */
+/* Fires once, `delay_us` from the loop's now. Starting a running timer moves it. Never fires before
+ * it returned. */
 void gw_timer_start(struct gw_loop *loop, struct gw_timer *timer, uint64_t delay_us,
                     gw_timer_cb on_fire);
 
