@@ -1,0 +1,82 @@
+/* The ctxs of one script: a Lua table with its handle for each exchange that has one, reused from one request to the next. */
+#include "base/alloc.h"
+#include "script/state.h"
+
+struct creation {
+    struct gw_script *script;
+    struct gw_ctx *ctx;
+};
+
+static int create(lua_State *L)
+{
+    struct creation *creation = lua_touserdata(L, 1);
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, creation->script->new_ctx_ref);
+    lua_pushlightuserdata(L, &creation->ctx->pdk);
+    lua_call(L, 1, 1);
+    creation->ctx->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+static bool add(struct gw_script *script)
+{
+    struct creation creation = { script, gw_alloc_zero(sizeof(struct gw_ctx)) };
+
+    if (!gw_script_protect(script, create, &creation, NULL)) {
+        gw_free(creation.ctx);
+        return false;
+    }
+    if (script->ctx_count == script->ctx_capacity) {
+        script->ctx_capacity = script->ctx_capacity ? script->ctx_capacity * 2 : 16;
+        script->ctxs =
+            gw_realloc(script->ctxs, script->ctx_capacity * sizeof(struct gw_ctx *));
+    }
+    creation.ctx->next_free = script->free_ctx;
+    script->free_ctx = (int)script->ctx_count;
+    script->ctxs[script->ctx_count++] = creation.ctx;
+    return true;
+}
+
+struct gw_ctx *gw_ctx_acquire(struct gw_script *script, struct gw_exchange *x)
+{
+    if (x->ctx_slot >= 0)
+        return script->ctxs[x->ctx_slot];
+    if (script->free_ctx < 0 && !add(script))
+        return NULL;
+
+    struct gw_ctx *ctx = script->ctxs[script->free_ctx];
+
+    x->ctx_slot = script->free_ctx;
+    script->free_ctx = ctx->next_free;
+    ctx->next_free = -1;
+    ctx->pdk.x = x;
+    return ctx;
+}
+
+void gw_ctx_release(struct gw_script *script, struct gw_exchange *x)
+{
+    if (x->ctx_slot < 0)
+        return;
+
+    struct gw_ctx *ctx = script->ctxs[x->ctx_slot];
+    struct gw_pdk *pdk = &ctx->pdk;
+
+    pdk->x = NULL;
+    pdk->phase = 0;
+    pdk->use = 0;
+    pdk->stale = pdk->touched;
+    pdk->touched = 0;
+    pdk->ptr = pdk->ptr2 = NULL;
+    pdk->len = pdk->len2 = 0;
+    ctx->draft = NULL;
+    ctx->next_free = script->free_ctx;
+    script->free_ctx = x->ctx_slot;
+    x->ctx_slot = -1;
+}
+
+void gw_ctx_free_all(struct gw_script *script)
+{
+    for (unsigned i = 0; i < script->ctx_count; i++)
+        gw_free(script->ctxs[i]);
+    gw_free(script->ctxs);
+}

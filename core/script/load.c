@@ -1,0 +1,116 @@
+/* Opening a Lua state for one generation: libraries, where modules are found, what C gives to Lua, the plan, the plugins. The
+ * work is Lua's (lua/moongate/load.lua); this file hands it what it needs and takes the outcome into C. */
+#include "base/alloc.h"
+#include "script/await.h"
+#include "script/state.h"
+
+#include <lualib.h>
+
+struct load {
+    struct gw_script *script;
+    const char *home;
+};
+
+static void push_core(lua_State *L, struct gw_script *script, const char *home)
+{
+    struct gw_slice plan = script->config->plan;
+
+    lua_createtable(L, 0, 16);
+    lua_pushlstring(L, plan.ptr ? plan.ptr : "", plan.len);
+    lua_setfield(L, -2, "plan");
+    lua_pushstring(L, home);
+    lua_setfield(L, -2, "home");
+    lua_pushlightuserdata(L, script);
+    lua_setfield(L, -2, "script");
+    lua_pushlightuserdata(L, gw_script_wait_token());
+    lua_setfield(L, -2, "wait_token");
+    lua_pushinteger(L, (lua_Integer)script->config->route_count);
+    lua_setfield(L, -2, "route_count");
+    lua_pushinteger(L, (lua_Integer)script->worker);
+    lua_setfield(L, -2, "worker");
+    gw_await_register(L, script);
+}
+
+/* From a table of { plugin, skip }; place 0 is nobody's, so that C indexes as Lua does. */
+static void take_uses(lua_State *L, struct gw_script *script)
+{
+    size_t count = lua_objlen(L, -1);
+
+    script->uses = gw_alloc_zero((count + 1) * sizeof(*script->uses));
+    script->use_count = (unsigned)count + 1;
+    script->uses[0].plugin = gw_strndup("?", 1);
+    for (size_t i = 1; i <= count; i++) {
+        lua_rawgeti(L, -1, (int)i);
+        lua_getfield(L, -1, "plugin");
+        script->uses[i].plugin = gw_strndup(lua_tostring(L, -1), lua_objlen(L, -1));
+        lua_getfield(L, -2, "skip");
+        script->uses[i].skip = lua_toboolean(L, -1);
+        lua_pop(L, 3);
+    }
+}
+
+static void take_phases(lua_State *L, struct gw_script *script)
+{
+    unsigned count = script->config->route_count + 1;
+
+    script->phases = gw_alloc_zero(count);
+    for (unsigned i = 0; i < count; i++) {
+        lua_rawgeti(L, -1, (int)i + 1);
+        script->phases[i] = (uint8_t)lua_tointeger(L, -1);
+        lua_pop(L, 1);
+    }
+}
+
+static int load(lua_State *L)
+{
+    struct load *load = lua_touserdata(L, 1);
+    struct gw_script *script = load->script;
+
+    luaL_openlibs(L);
+    if (luaL_loadfile(L, lua_pushfstring(L, "%s/lua/moongate/load.lua", load->home)))
+        return lua_error(L);
+    push_core(L, script, load->home);
+    lua_call(L, 1, 1);
+
+    int loaded = lua_gettop(L);
+
+    lua_getfield(L, loaded, "uses");
+    take_uses(L, script);
+    lua_getfield(L, loaded, "phases");
+    take_phases(L, script);
+    lua_getfield(L, loaded, "new_ctx");
+    script->new_ctx_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_getfield(L, loaded, "runners");
+    for (int i = 0; i < GW_PHASE_COUNT; i++) {
+        lua_rawgeti(L, -1, i + 1);
+        script->phase_refs[i] = luaL_ref(L, LUA_REGISTRYINDEX);
+    }
+    return 0;
+}
+
+bool gw_script_load(struct gw_script *script, const char *home, char **why)
+{
+    struct load data = { script, home };
+
+    if (!gw_script_protect(script, load, &data, why))
+        return false;
+    gw_script_collect(script); /* what loading left behind */
+    return true;
+}
+
+static const struct {
+    const char *name;
+    lua_CFunction function;
+} waiting[] = {
+    { "sleep", gw_await_sleep },
+    { "body", gw_await_body },
+};
+
+void gw_await_register(lua_State *L, struct gw_script *script)
+{
+    for (size_t i = 0; i < GW_ARRAY_LEN(waiting); i++) {
+        lua_pushlightuserdata(L, script);
+        lua_pushcclosure(L, waiting[i].function, 1);
+        lua_setfield(L, -2, waiting[i].name);
+    }
+}

@@ -1,0 +1,163 @@
+#pragma once
+/* The C side of what plugins call (lua/moongate/pdk/): plain C that LuaJIT's FFI reads too, so the two cannot drift. Functions
+ * are small and total. Strings come as pointer and length and go out through the handle's ptr and len (name) and ptr2 and len2
+ * (value), borrowed until the next call with that handle. None of them enters Lua or yields. */
+#ifndef GW_CDEF
+#include <stddef.h>
+#include <stdint.h>
+#endif
+
+struct gw_exchange;
+struct gw_script;
+
+/* Which hook runs; a function of the PDK names those it may be called in. */
+enum gw_pdk_phase {
+    GW_PDK_REWRITE_GLOBAL = 1, /* before routing */
+    GW_PDK_REWRITE = 2,        /* scoped: after routing */
+    GW_PDK_ACCESS = 4,
+    GW_PDK_RESPONSE = 8,
+    GW_PDK_LOG = 16,
+};
+
+/* One per pooled ctx. While no hook of its request runs `phase` is 0; when the request is over `x` is NULL too. */
+struct gw_pdk {
+    struct gw_exchange *x;
+    uint32_t phase; /* enum gw_pdk_phase, or 0 */
+    uint32_t at;    /* place of the running hook in its list */
+    uint32_t use;   /* which use of which plugin runs: index in the plan's uses */
+    uint32_t replied; /* a hook of this phase answered */
+    uint32_t touched; /* Lua tables of the ctx hold something of this request */
+    uint32_t stale;   /* … of the one before: the next user clears them */
+    const char *ptr;
+    size_t len;
+    const char *ptr2;
+    size_t len2;
+    size_t at_byte; /* where gw_pdk_next_arg() goes on */
+};
+
+/* What setters answer; Lua has the words. */
+enum gw_pdk_verdict {
+    GW_PDK_FINE,
+    GW_PDK_BAD_NAME,  /* not a header name */
+    GW_PDK_BAD_VALUE, /* control bytes, or not of that kind */
+    GW_PDK_FRAMING,   /* the core writes it */
+    GW_PDK_UNKNOWN,   /* no such thing in the configuration */
+    GW_PDK_TOO_MANY,
+};
+
+enum gw_pdk_head {
+    GW_PDK_OF_REQUEST,
+    GW_PDK_OF_RESPONSE, /* what will be sent */
+    GW_PDK_OF_SERVICE,  /* what came */
+};
+
+enum gw_pdk_text {
+    GW_PDK_METHOD,
+    GW_PDK_SCHEME,
+    GW_PDK_HOST,
+    GW_PDK_PATH,
+    GW_PDK_RAW_TARGET,
+    GW_PDK_QUERY,
+    GW_PDK_FORWARDED_SCHEME,
+    GW_PDK_FORWARDED_HOST,
+    GW_PDK_CLIENT_IP,
+    GW_PDK_FORWARDED_IP,
+    GW_PDK_CORRELATION_ID,
+};
+
+enum gw_pdk_number {
+    GW_PDK_PORT,
+    GW_PDK_FORWARDED_PORT,
+    GW_PDK_CLIENT_PORT,
+    GW_PDK_HTTP_VERSION, /* 10 or 11 */
+    GW_PDK_PEER_TRUSTED,
+    GW_PDK_START_TIME,   /* milliseconds since 1970 */
+    GW_PDK_ROUTE,        /* index + 1; 0: none */
+    GW_PDK_SERVICE,
+    GW_PDK_CONSUMER,
+    GW_PDK_STATUS,          /* of what will be sent; 0: no response yet */
+    GW_PDK_SERVICE_STATUS,  /* of what came; 0: nothing */
+    GW_PDK_SOURCE,          /* 0 service, 1 exit, 2 error */
+    GW_PDK_BODY_LIMIT,      /* limits.buffer */
+};
+
+enum gw_pdk_edit {
+    GW_PDK_SET,
+    GW_PDK_ADD,
+    GW_PDK_CLEAR,
+};
+
+/* --- reading ---------------------------------------------------------------------------------------------------- */
+
+/* Into ptr and len; 0 when there is none. */
+int gw_pdk_text(struct gw_pdk *h, int what);
+double gw_pdk_number(struct gw_pdk *h, int what);
+
+/* The first field of that name (any case, "_" for "-"); Host and Content-Length are told too. 0: none. */
+int gw_pdk_field(struct gw_pdk *h, int head, const char *name, size_t len);
+
+/* The n-th field, 0 …: name and value. 0: no more. */
+int gw_pdk_field_at(struct gw_pdk *h, int head, uint32_t n);
+
+/* An argument of the query, decoded, into ptr2 and len2: 0 none, 1 with a value, 2 a bare name. */
+int gw_pdk_arg(struct gw_pdk *h, const char *name, size_t len);
+
+/* The next argument from `at_byte` (set it to 0 to begin), name and value decoded; the same answers. */
+int gw_pdk_next_arg(struct gw_pdk *h);
+
+/* What the route's path captured: by place (0 …; name and value) and by name (ptr2, len2). 0: none. */
+int gw_pdk_capture_at(struct gw_pdk *h, uint32_t n);
+int gw_pdk_capture(struct gw_pdk *h, const char *name, size_t len);
+
+/* A body that is here as a whole, into ptr and len; 0 when it is not. */
+int gw_pdk_body(struct gw_pdk *h, int head);
+
+/* --- changing; enum gw_pdk_verdict ------------------------------------------------------------------------------ */
+
+/* Request: what the service gets. Response: before the response phase it waits until there is a head. */
+int gw_pdk_edit(struct gw_pdk *h, int head, int edit, const char *name, size_t name_len,
+                const char *value, size_t value_len);
+
+/* METHOD, PATH, QUERY of the request itself (before routing). */
+int gw_pdk_set_request(struct gw_pdk *h, int what, const char *text, size_t len);
+
+/* METHOD, PATH, QUERY, HOST of what goes to the service. */
+int gw_pdk_set_outgoing(struct gw_pdk *h, int what, const char *text, size_t len);
+int gw_pdk_set_outgoing_body(struct gw_pdk *h, const char *body, size_t len);
+int gw_pdk_set_upstream(struct gw_pdk *h, const char *name, size_t len);
+int gw_pdk_set_target(struct gw_pdk *h, const char *host, size_t len, int port);
+int gw_pdk_set_retries(struct gw_pdk *h, int retries);
+int gw_pdk_set_timeouts(struct gw_pdk *h, double connect_ms, double write_ms, double read_ms);
+
+int gw_pdk_set_status(struct gw_pdk *h, int status);
+int gw_pdk_set_response_body(struct gw_pdk *h, const char *body, size_t len);
+
+/* 1 …: index in the configuration plus one; 0: nobody. */
+int gw_pdk_set_consumer(struct gw_pdk *h, uint32_t consumer);
+
+/* --- answering -------------------------------------------------------------------------------------------------- */
+
+/* A draft that nobody sees before gw_pdk_reply_send(); a new one forgets it. */
+int gw_pdk_reply_new(struct gw_pdk *h, int status);
+int gw_pdk_reply_header(struct gw_pdk *h, const char *name, size_t name_len, const char *value,
+                        size_t value_len);
+/* `type`: content-type unless a header said it. Replaces an earlier answer. */
+void gw_pdk_reply_send(struct gw_pdk *h, const char *body, size_t len, const char *type,
+                       size_t type_len);
+/* A problem as the answer; the draft's headers come too. */
+void gw_pdk_reply_problem(struct gw_pdk *h, const char *detail, size_t len);
+
+/* --- log, clock, ids -------------------------------------------------------------------------------------------- */
+
+int gw_pdk_log_level(void);
+/* With the name of the plugin that runs and the correlation id. */
+void gw_pdk_log(struct gw_script *script, struct gw_pdk *h, int level, const char *text, size_t len);
+
+/* Of an enum gw_error that a wait answered: the words for people, and whether it is about a body beyond the limit. */
+const char *gw_pdk_error_text(int code);
+int gw_pdk_too_large(int code);
+
+/* Seconds: since 1970, or of a clock that only moves forward. */
+double gw_pdk_time(struct gw_script *script);
+double gw_pdk_monotonic(struct gw_script *script);
+void gw_pdk_uuid(struct gw_script *script, int version, char *out);

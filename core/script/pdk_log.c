@@ -1,0 +1,62 @@
+/* ctx.log, moongate.time and moongate.uuid. */
+#include "base/log.h"
+#include "script/pdk_common.h"
+#include "script/state.h"
+
+#define LINE_MAX_BYTES 8192
+
+int gw_pdk_log_level(void)
+{
+    return (int)gw_log_level();
+}
+
+void gw_pdk_log(struct gw_script *script, struct gw_pdk *h, int level, const char *text, size_t len)
+{
+    struct gw_slice id = h->x->correlation_id;
+    int shown = (int)(len < LINE_MAX_BYTES ? len : LINE_MAX_BYTES);
+
+    gw_log((enum gw_log_level)level, "plugin %s, request %.*s: %.*s", script->uses[h->use].plugin,
+           GW_SLICE_ARG(id), shown, text);
+}
+
+const char *gw_pdk_error_text(int code)
+{
+    return gw_error_info(code >= 0 && code < GW_E_COUNT ? (enum gw_error)code : GW_E_INTERNAL)->text;
+}
+
+int gw_pdk_too_large(int code)
+{
+    return code == GW_E_BODY_TOO_LARGE || code == GW_E_UPSTREAM_BODY_TOO_LARGE;
+}
+
+/* While plugins load there is no loop yet. */
+static struct gw_clock clock_of(struct gw_script *script)
+{
+    struct gw_clock clock;
+
+    if (script->loop)
+        return script->loop->clock;
+    gw_clock_init(&clock, false);
+    gw_clock_refresh(&clock);
+    return clock;
+}
+
+double gw_pdk_time(struct gw_script *script)
+{
+    return (double)clock_of(script).wall_us / 1e6;
+}
+
+double gw_pdk_monotonic(struct gw_script *script)
+{
+    return (double)clock_of(script).now_us / 1e6;
+}
+
+void gw_pdk_uuid(struct gw_script *script, int version, char *out)
+{
+    struct gw_random *random = script->loop ? &script->loop->random : &script->random;
+
+    if (version == 7)
+        gw_uuid_v7(random, clock_of(script).wall_us, out);
+    else
+        gw_uuid_v4(random, out);
+}

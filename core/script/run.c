@@ -1,0 +1,273 @@
+#include "script/run.h"
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "script/state.h"
+#include "script/wait.h"
+
+#define FAILURE_MAX 4096
+#define FRAMES_MAX 12
+
+static void set_state(struct gw_run *run, enum gw_run_state state)
+{
+    switch (state) {
+    case GW_RUN_IDLE:
+        GW_ASSERT(run->state == GW_RUN_READY || run->state == GW_RUN_WAITING);
+        break;
+    case GW_RUN_READY:
+        GW_ASSERT(run->state == GW_RUN_IDLE || run->state == GW_RUN_RUNNING ||
+                  run->state == GW_RUN_WAITING);
+        break;
+    case GW_RUN_RUNNING:
+        GW_ASSERT(run->state == GW_RUN_READY || run->state == GW_RUN_WAITING);
+        break;
+    case GW_RUN_WAITING:
+        GW_ASSERT(run->state == GW_RUN_RUNNING);
+        break;
+    }
+    run->state = state;
+}
+
+/* --- the pool ---------------------------------------------------------------------------------------------------- */
+
+static int make_coroutine(lua_State *L)
+{
+    struct gw_run *run = lua_touserdata(L, 1);
+
+    run->L = lua_newthread(L);
+    run->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+struct gw_run *gw_run_acquire(struct gw_script *script)
+{
+    struct gw_list_node *node = gw_list_first(&script->idle);
+    struct gw_run *run;
+
+    if (node) {
+        run = container_of(node, struct gw_run, node);
+        gw_list_remove(node);
+    } else {
+        run = gw_alloc_zero(sizeof(*run));
+        run->script = script;
+        gw_list_init(&run->waits);
+        if (!gw_script_protect(script, make_coroutine, run, NULL)) {
+            gw_free(run);
+            return NULL;
+        }
+    }
+    set_state(run, GW_RUN_READY);
+    return run;
+}
+
+static void cancel_waits(struct gw_run *run)
+{
+    struct gw_list_node *node;
+
+    while ((node = gw_list_first(&run->waits))) {
+        struct gw_wait *wait = container_of(node, struct gw_wait, node);
+
+        gw_wait_end(wait);
+        wait->cancel(wait);
+    }
+}
+
+/* What a dropped or failed coroutine left is taken away, so that it can run something else. */
+static void renew(struct gw_run *run)
+{
+    lua_resetthread(run->script->L, run->L);
+}
+
+void gw_run_release(struct gw_run *run)
+{
+    struct gw_script *script = run->script;
+
+    GW_ASSERT(run->state != GW_RUN_RUNNING);
+    cancel_waits(run);
+    if (run->state == GW_RUN_WAITING) {
+        gw_list_remove(&run->node);
+        renew(run);
+    }
+    gw_free(run->failure), run->failure = NULL;
+    run->x = NULL;
+    run->pdk = NULL;
+    run->on_end = NULL;
+    run->done = NULL;
+    set_state(run, GW_RUN_IDLE);
+    gw_list_prepend(&script->idle, &run->node);
+}
+
+void gw_run_free_all(struct gw_script *script)
+{
+    struct gw_list_node *node;
+
+    GW_ASSERT(gw_list_empty(&script->running));
+    while ((node = gw_list_first(&script->idle))) {
+        gw_list_remove(node);
+        gw_free(container_of(node, struct gw_run, node));
+    }
+}
+
+/* --- failures ---------------------------------------------------------------------------------------------------- */
+
+static const char *failure_text(lua_State *co, int status, const char *given)
+{
+    if (given)
+        return given;
+    if (status == LUA_ERRMEM)
+        return "not enough memory (lua.memory)";
+    if (lua_gettop(co) > 0 && lua_type(co, -1) == LUA_TSTRING)
+        return lua_tostring(co, -1);
+    return "an error that is not a text was raised";
+}
+
+/* Text and frames, without allocating in Lua, because memory may be what is missing. */
+static char *describe_failure(lua_State *co, int status, const char *given)
+{
+    struct gw_buf out;
+    lua_Debug frame;
+    bool first = true;
+
+    gw_buf_init(&out, FAILURE_MAX);
+    gw_buf_printf(&out, "%.*s", FAILURE_MAX / 2, failure_text(co, status, given));
+    for (int level = 0; level < FRAMES_MAX && lua_getstack(co, level, &frame); level++) {
+        if (!lua_getinfo(co, "Sln", &frame) || frame.currentline < 0)
+            continue; /* a C function */
+        gw_buf_printf(&out, "%s%s:%d%s%s", first ? " [" : " < ", frame.short_src, frame.currentline,
+                      frame.name ? " " : "", frame.name ? frame.name : "");
+        first = false;
+    }
+    if (!first)
+        gw_buf_append_char(&out, ']');
+
+    char *text = gw_strndup(out.data, out.len);
+
+    gw_buf_deinit(&out);
+    return text;
+}
+
+static enum gw_outcome fail(struct gw_run *run, int status, const char *given)
+{
+    gw_free(run->failure), run->failure = describe_failure(run->L, status, given);
+    cancel_waits(run);
+    renew(run);
+    set_state(run, GW_RUN_READY);
+    if (status == LUA_ERRMEM)
+        gw_script_collect(run->script);
+    return GW_OUTCOME_FAILED;
+}
+
+/* --- running ------------------------------------------------------------------------------------------------------ */
+
+static void keep_place(struct gw_run *run)
+{
+    if (!run->pdk)
+        return;
+    run->phase = run->pdk->phase;
+    run->at = run->pdk->at;
+    run->use = run->pdk->use;
+    run->pdk->phase = 0; /* nobody may speak for this request until it goes on */
+}
+
+static void restore_place(struct gw_run *run)
+{
+    if (!run->pdk)
+        return;
+    run->pdk->phase = run->phase;
+    run->pdk->at = run->at;
+    run->pdk->use = run->use;
+}
+
+static enum gw_outcome on_yield(struct gw_run *run)
+{
+    lua_State *co = run->L;
+    bool ours = lua_gettop(co) >= 1 && lua_touserdata(co, -1) == gw_script_wait_token() &&
+                !gw_list_empty(&run->waits);
+
+    if (!ours)
+        return fail(run, LUA_YIELD,
+                    "a hook may not yield by itself: it waits with ctx:sleep, ctx:fetch and such "
+                    "(coroutine.yield belongs in a coroutine of your own)");
+    lua_settop(co, 0);
+    set_state(run, GW_RUN_WAITING);
+    gw_list_append(&run->script->running, &run->node);
+    keep_place(run);
+    return GW_OUTCOME_WAITS;
+}
+
+enum gw_outcome gw_run_resume(struct gw_run *run, int args)
+{
+    struct gw_script *script = run->script;
+    struct gw_run *outer = script->current; /* not NULL only where C called from Lua runs hooks of the same state */
+
+    if (run->state == GW_RUN_WAITING) {
+        gw_list_remove(&run->node);
+        restore_place(run);
+    }
+    set_state(run, GW_RUN_RUNNING);
+    script->current = run;
+    int status = lua_resume(run->L, args);
+    script->current = outer;
+
+    switch (status) {
+    case 0:
+        cancel_waits(run);
+        lua_settop(run->L, 0);
+        set_state(run, GW_RUN_READY);
+        return GW_OUTCOME_FINISHED;
+    case LUA_YIELD:
+        return on_yield(run);
+    default:
+        return fail(run, status, NULL);
+    }
+}
+
+void gw_run_wake(struct gw_run *run, int results)
+{
+    enum gw_outcome outcome = gw_run_resume(run, results);
+
+    if (outcome != GW_OUTCOME_WAITS)
+        run->on_end(run, outcome);
+}
+
+/* --- waits -------------------------------------------------------------------------------------------------------- */
+
+void *gw_script_wait_token(void)
+{
+    static char token;
+
+    return &token;
+}
+
+struct gw_run *gw_wait_check(lua_State *L, const char *what)
+{
+    struct gw_script *script = lua_touserdata(L, lua_upvalueindex(1));
+    struct gw_run *run = script->current;
+
+    if (!run)
+        luaL_error(L, "%s cannot be called in init: nothing can wait there", what);
+    if (!lua_isyieldable(L))
+        luaL_error(L,
+                   "%s cannot wait here: a C function that calls back is on the stack "
+                   "(table.sort, string.gsub, require); call it before or after that",
+                   what);
+    return run;
+}
+
+void gw_wait_begin(struct gw_run *run, struct gw_wait *wait, void (*cancel)(struct gw_wait *wait))
+{
+    wait->run = run;
+    wait->cancel = cancel;
+    gw_list_append(&run->waits, &wait->node);
+}
+
+int gw_wait_yield(lua_State *L)
+{
+    lua_pushlightuserdata(L, gw_script_wait_token());
+    return lua_yield(L, 1);
+}
+
+void gw_wait_end(struct gw_wait *wait)
+{
+    gw_list_remove(&wait->node);
+}

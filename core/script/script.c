@@ -1,0 +1,152 @@
+#include "script/script.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "script/run.h"
+#include "script/state.h"
+
+/* --- the state's memory ------------------------------------------------------------------------------------------- */
+
+/* One thread at a time allocates; others only read the count. */
+static void *allocate(void *ctx, void *ptr, size_t old_size, size_t new_size)
+{
+    struct gw_script *script = ctx;
+    size_t used = atomic_load_explicit(&script->memory, memory_order_relaxed) - old_size;
+
+    if (new_size > old_size && used + new_size > script->memory_max)
+        return NULL; /* Lua raises "not enough memory" */
+    atomic_store_explicit(&script->memory, used + new_size, memory_order_relaxed);
+    if (new_size == 0) {
+        gw_free(ptr);
+        return NULL;
+    }
+    return gw_realloc(ptr, new_size);
+}
+
+/* Only reached when something was called unprotected: our own mistake. */
+static int on_panic(lua_State *L)
+{
+    const char *text = lua_tostring(L, -1);
+
+    gw_error("Lua raised an error that nobody caught: %s", text ? text : "(no text)");
+    GW_ASSERT(!"Lua was called unprotected");
+    return 0;
+}
+
+bool gw_script_protect(struct gw_script *script, lua_CFunction function, void *argument,
+                       char **why)
+{
+    lua_State *L = script->L;
+    int top = lua_gettop(L);
+    int status = lua_cpcall(L, function, argument);
+
+    if (status && why) {
+        const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+
+        if (!text)
+            text = status == LUA_ERRMEM ? "not enough memory (lua.memory)" : "an error without text";
+        *why = gw_strndup(text, strlen(text));
+    }
+    lua_settop(L, top);
+    return status == 0;
+}
+
+static int collect(lua_State *L)
+{
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    return 0;
+}
+
+void gw_script_collect(struct gw_script *script)
+{
+    gw_script_protect(script, collect, NULL, NULL);
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
+
+struct gw_script *gw_script_new(const struct gw_script_options *options, char **why)
+{
+    struct gw_script *script = gw_alloc_zero(sizeof(*script));
+    struct gw_config *config = options->config;
+
+    *why = NULL;
+    gw_refs_init(&script->refs);
+    gw_list_init(&script->running);
+    gw_list_init(&script->idle);
+    gw_random_init(&script->random);
+    script->config = gw_config_ref(config);
+    script->generation = config->generation;
+    script->worker = options->worker;
+    script->memory_max = config->lua_memory ? config->lua_memory : SIZE_MAX;
+    script->on_unused = options->on_unused;
+    script->on_unused_ctx = options->on_unused_ctx;
+    script->free_ctx = -1;
+    script->L = lua_newstate(allocate, script);
+    if (!script->L) {
+        *why = gw_strndup("lua.memory is too small for a Lua state", 39);
+        gw_script_free(script);
+        return NULL;
+    }
+    lua_atpanic(script->L, on_panic);
+    if (!gw_script_load(script, options->home, why)) {
+        gw_script_free(script);
+        return NULL;
+    }
+    return script;
+}
+
+void gw_script_attach(struct gw_script *script, struct gw_loop *loop, struct gw_pool *pool,
+                      struct gw_registry *registry)
+{
+    script->loop = loop;
+    script->pool = pool;
+    script->registry = registry;
+}
+
+struct gw_script *gw_script_ref(struct gw_script *script)
+{
+    gw_refs_add(&script->refs);
+    return script;
+}
+
+void gw_script_unref(struct gw_script *script)
+{
+    if (script && gw_refs_drop(&script->refs))
+        script->on_unused(script, script->on_unused_ctx);
+}
+
+/* Background tasks, which end here, do not exist yet; running exchanges keep their runs. */
+void gw_script_retire(struct gw_script *script)
+{
+    gw_debug("generation %llu of worker %u is no longer current",
+             (unsigned long long)script->generation, script->worker);
+}
+
+void gw_script_free(struct gw_script *script)
+{
+    gw_run_free_all(script);
+    if (script->L)
+        lua_close(script->L);
+    gw_ctx_free_all(script);
+    for (unsigned i = 0; i < script->use_count; i++)
+        gw_free(script->uses[i].plugin);
+    gw_free(script->uses);
+    gw_free(script->phases);
+    gw_config_unref(script->config);
+    gw_free(script);
+}
+
+size_t gw_script_memory(const struct gw_script *script)
+{
+    return atomic_load_explicit(&script->memory, memory_order_relaxed);
+}
+
+uint64_t gw_script_generation(const struct gw_script *script)
+{
+    return script->config->generation;
+}
+
+unsigned gw_script_phases(const struct gw_script *script, const struct gw_route *route)
+{
+    return script->phases[route ? route->index : script->config->route_count];
+}

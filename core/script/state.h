@@ -1,0 +1,82 @@
+#pragma once
+/* What the files of script/ share: the state of one script and the ctxs of the exchanges in it. Nobody else includes this. */
+#include "base/list.h"
+#include "base/refs.h"
+#include "script/pdk.h"
+#include "script/phase.h"
+#include "script/script.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdatomic.h>
+
+/* One use of a plugin, for log lines and for what happens when it fails. */
+struct gw_use {
+    char *plugin;
+    bool skip; /* on_error: skip */
+};
+
+/* A ctx of the pool: the handle its Lua tables share. Its address never changes. */
+struct gw_ctx {
+    struct gw_pdk pdk;
+    struct gw_reply *draft; /* of exit(), until it is sent; lives in the exchange's arena */
+    int ref;                /* the Lua ctx, in the registry */
+    int next_free;          /* slot, or -1 */
+};
+
+struct gw_script {
+    struct gw_refs refs;
+    lua_State *L;
+    struct gw_config *config;
+    uint64_t generation;
+    unsigned worker;
+    atomic_size_t memory; /* bytes; written by the thread that runs it */
+    size_t memory_max;
+
+    struct gw_loop *loop; /* NULL until attached: nothing may wait */
+    struct gw_pool *pool;
+    struct gw_registry *registry;
+    struct gw_random random; /* for ids before it is attached */
+
+    struct gw_run *current;  /* the run whose Lua is on the stack, or NULL */
+    struct gw_list running;  /* struct gw_run that wait */
+    struct gw_list idle;     /* struct gw_run to be reused */
+
+    struct gw_ctx **ctxs;
+    unsigned ctx_count, ctx_capacity;
+    int free_ctx; /* slot, or -1 */
+
+    struct gw_use *uses; /* [0] is nobody's */
+    unsigned use_count;
+    uint8_t *phases; /* bits of enum gw_phase by route index; the last is the global plan's */
+    int phase_refs[GW_PHASE_COUNT]; /* functions of lua/moongate/phases.lua in the registry */
+    int new_ctx_ref;
+
+    void (*on_unused)(struct gw_script *script, void *ctx);
+    void *on_unused_ctx;
+};
+
+/* Runs `function` protected, with `argument` as a light userdata; what it returns is dropped. The one way C enters Lua outside
+ * runs. False when it raised, with the error's text in *why (owned by the caller; NULL when it does not care). */
+bool gw_script_protect(struct gw_script *script, lua_CFunction function, void *argument,
+                       char **why);
+
+/* Collects garbage, protected: after "not enough memory". */
+void gw_script_collect(struct gw_script *script);
+
+/* The light userdata a core function yields; whatever else is yielded came from a plugin. */
+void *gw_script_wait_token(void);
+
+/* Opens the state and loads what the plan names (load.c); false with lines for the operator in *why. */
+bool gw_script_load(struct gw_script *script, const char *home, char **why);
+
+/* The ctx of the exchange, taken from the pool at first; NULL when Lua's memory ran out. */
+struct gw_ctx *gw_ctx_acquire(struct gw_script *script, struct gw_exchange *x);
+void gw_ctx_release(struct gw_script *script, struct gw_exchange *x);
+void gw_ctx_free_all(struct gw_script *script);
+
+/* Frees the pool of runs; none may wait. */
+void gw_run_free_all(struct gw_script *script);
+
+/* Puts the functions that wait into the table on the top of the stack (await_*.c). */
+void gw_await_register(lua_State *L, struct gw_script *script);

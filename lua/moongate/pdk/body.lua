@@ -1,0 +1,82 @@
+--- Reading bodies, of requests and responses: the waiting, the bound, the parsing.
+local ffi = require("ffi")
+local args = require("moongate.args")
+local check = require("moongate.pdk.check")
+local core = require("moongate.core")
+local fields = require("moongate.pdk.fields")
+local json = require("moongate.json")
+
+local C = require("moongate.cdef")
+local ffi_string = ffi.string
+
+local M = {}
+
+--- The whole body; waits for it when it is not here yet.
+---@return string? body, string? reason
+function M.read(h, head, max, what)
+  local limit = C.gw_pdk_number(h, C.GW_PDK_BODY_LIMIT)
+  if max ~= nil then
+    if type(max) ~= "number" or max < 0 then
+      error(what .. ": max must be a number of bytes", 3)
+    end
+    limit = math.min(limit, max)
+  end
+  if C.gw_pdk_body(h, head) == 0 then
+    if head == C.GW_PDK_OF_REQUEST and h.phase == check.RESPONSE then
+      return nil, "the request body was not kept (read it in access)"
+    end
+    local code = core.body(head, limit)
+    if code ~= 0 then
+      return nil, C.gw_pdk_too_large(code) ~= 0 and "too large" or ffi_string(C.gw_pdk_error_text(code))
+    end
+    if C.gw_pdk_body(h, head) == 0 then return nil, "the body is gone" end
+  end
+  if h.len > limit then return nil, "too large" end
+  return ffi_string(h.ptr, h.len)
+end
+
+local PARSERS = {
+  ["application/json"] = function(text)
+    local value, reason = json.decode(text)
+    if value == nil then return nil, reason end
+    if type(value) ~= "table" then return nil, "the JSON body is neither an object nor an array" end
+    return value
+  end,
+  ["application/x-www-form-urlencoded"] = function(text, max_args)
+    return args.decode(text, max_args)
+  end,
+  ["multipart/form-data"] = function()
+    return nil, "multipart/form-data is not in this version"
+  end,
+}
+
+--- The body as a table, by its type.
+---@return table? body, string? reason, string? mimetype
+function M.parse(h, head, mimetype, max_args, max, what)
+  if mimetype == nil then
+    mimetype = fields.get(h, head, "content-type")
+    if not mimetype then return nil, "the body has no content-type" end
+  end
+  mimetype = mimetype:match("^%s*([^;%s]*)"):lower()
+  local parser = PARSERS[mimetype]
+  if not parser and mimetype:find("^application/.+%+json$") then parser = PARSERS["application/json"] end
+  if not parser then return nil, ("a body of type %q cannot be parsed"):format(mimetype), mimetype end
+  local text, reason = M.read(h, head, max, what)
+  if not text then return nil, reason, mimetype end
+  local value
+  value, reason = parser(text, max_args)
+  return value, reason, mimetype
+end
+
+--- A table as the bytes of a type.
+---@return string? text, string? reason
+function M.encode(value, mimetype)
+  if mimetype == "application/x-www-form-urlencoded" then
+    return args.encode(value)
+  elseif mimetype == "application/json" or mimetype:find("^application/.+%+json$") then
+    return json.encode(value)
+  end
+  return nil, ("a body of type %q cannot be made of a table"):format(mimetype)
+end
+
+return M

@@ -1,0 +1,176 @@
+--- ctx.response: what will be sent to the client.
+local body = require("moongate.pdk.body")
+local check = require("moongate.pdk.check")
+local fields = require("moongate.pdk.fields")
+local json = require("moongate.json")
+
+local C = require("moongate.cdef")
+local enter = check.enter
+local ANSWER, AFTER, RESPONSE = check.ANSWER, check.AFTER, check.RESPONSE
+local OF_RESPONSE = C.GW_PDK_OF_RESPONSE
+
+local M = {}
+
+--- The status that will be sent.
+---@phase response, log
+---@return integer
+function M:get_status()
+  return C.gw_pdk_number(enter(self, "ctx.response:get_status", AFTER), C.GW_PDK_STATUS)
+end
+
+--- The first header of that name, in any case; "_" stands for "-" too.
+---@phase response, log
+---@param name string
+---@return string?
+function M:get_header(name)
+  local h = enter(self, "ctx.response:get_header", AFTER)
+  name = check.text(name, "ctx.response:get_header", "the name")
+  return fields.get(h, OF_RESPONSE, name)
+end
+
+--- All headers: lower-case keys, arrays for repeats; looked up in any case.
+---@phase response, log
+---@param max? integer  at most so many (100; 1 to 1000)
+---@return table<string, string|string[]>
+function M:get_headers(max)
+  local h = enter(self, "ctx.response:get_headers", AFTER)
+  return fields.all(h, OF_RESPONSE, check.integer(max, "ctx.response:get_headers", "max", 1, 1000, 100))
+end
+
+local SOURCES = { [0] = "service", "exit", "error" }
+
+--- Who made the response: the service, a plugin's exit, or an error.
+---@phase response, log
+---@return "service"|"exit"|"error"
+function M:get_source()
+  return SOURCES[C.gw_pdk_number(enter(self, "ctx.response:get_source", AFTER), C.GW_PDK_SOURCE)]
+end
+
+--- Another status.
+---@phase response
+---@param status integer  200 to 599
+function M:set_status(status)
+  local h = enter(self, "ctx.response:set_status", RESPONSE)
+  C.gw_pdk_set_status(h, check.integer(status, "ctx.response:set_status", "the status", 200, 599))
+end
+
+--- Sets a header of the response, also before there is one.
+---@phase rewrite, access, response
+---@param name string
+---@param value string|number|boolean|string[]
+function M:set_header(name, value)
+  local h = enter(self, "ctx.response:set_header", ANSWER)
+  fields.edit(h, OF_RESPONSE, C.GW_PDK_SET, "ctx.response:set_header", name, value)
+end
+
+--- Adds a header to the response, also before there is one.
+---@phase rewrite, access, response
+---@param name string
+---@param value string|number|boolean|string[]
+function M:add_header(name, value)
+  local h = enter(self, "ctx.response:add_header", ANSWER)
+  fields.edit(h, OF_RESPONSE, C.GW_PDK_ADD, "ctx.response:add_header", name, value)
+end
+
+--- Takes a header out of the response.
+---@phase rewrite, access, response
+---@param name string
+function M:clear_header(name)
+  local h = enter(self, "ctx.response:clear_header", ANSWER)
+  fields.clear(h, OF_RESPONSE, "ctx.response:clear_header", name)
+end
+
+--- Sets several headers.
+---@phase rewrite, access, response
+---@param headers table<string, string|number|boolean|string[]>
+function M:set_headers(headers)
+  local h = enter(self, "ctx.response:set_headers", ANSWER)
+  if type(headers) ~= "table" then
+    error("ctx.response:set_headers: headers must be a table", 2)
+  end
+  for name, value in pairs(headers) do
+    fields.edit(h, OF_RESPONSE, C.GW_PDK_SET, "ctx.response:set_headers", name, value)
+  end
+end
+
+local function add_headers(h, what, headers)
+  if headers == nil then return end
+  if type(headers) ~= "table" then
+    error(what .. ": headers must be a table", 3)
+  end
+  for name, value in pairs(headers) do
+    if type(name) ~= "string" then error(what .. ": the names of headers must be strings", 3) end
+    local values = type(value) == "table" and value or { value }
+    for i = 1, #values do
+      local kind = type(values[i])
+      if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
+        error(("%s: the value of %q must be a string, number or boolean, not %s"):format(what, name, kind), 3)
+      end
+      local text = tostring(values[i])
+      check.verdict(C.gw_pdk_reply_header(h, name, #name, text, #text), what, name, 3)
+    end
+  end
+end
+
+--- Answers the request. In rewrite and access the hooks that are left are skipped; in response it replaces the answer.
+--- It returns, so write `return ctx.response:exit(…)`.
+---@phase rewrite, access, response
+---@param status integer  200 to 599
+---@param content? string|table  a table is sent as JSON
+---@param headers? table<string, string|number|boolean|string[]>
+function M:exit(status, content, headers)
+  local h = enter(self, "ctx.response:exit", ANSWER)
+  check.integer(status, "ctx.response:exit", "the status", 200, 599)
+  local kind, media = type(content), "text/plain; charset=utf-8"
+  if kind == "table" then
+    local reason
+    content, reason = json.encode(content)
+    if not content then error("ctx.response:exit: the body cannot be JSON: " .. reason, 2) end
+    media = "application/json"
+  elseif kind == "number" then
+    content = tostring(content)
+  elseif kind ~= "string" and kind ~= "nil" then
+    error("ctx.response:exit: the body must be a string or a table, not a " .. kind, 2)
+  end
+  C.gw_pdk_reply_new(h, status)
+  add_headers(h, "ctx.response:exit", headers)
+  if content then
+    C.gw_pdk_reply_send(h, content, #content, media, #media)
+  else
+    C.gw_pdk_reply_send(h, nil, 0, nil, 0)
+  end
+end
+
+--- Answers with a problem (RFC 9457): application/problem+json that carries the correlation id.
+---@phase rewrite, access, response
+---@param status integer  400 to 599
+---@param detail? string  what went wrong, for people
+---@param headers? table<string, string|number|boolean|string[]>
+function M:error(status, detail, headers)
+  local h = enter(self, "ctx.response:error", ANSWER)
+  check.integer(status, "ctx.response:error", "the status", 400, 599)
+  detail = detail == nil and "" or check.text(detail, "ctx.response:error", "the detail")
+  C.gw_pdk_reply_new(h, status)
+  add_headers(h, "ctx.response:error", headers)
+  C.gw_pdk_reply_problem(h, detail, #detail)
+end
+
+--- The whole body that will be sent. Waits for it.
+---@phase response
+---@param max? integer  most bytes (limits.buffer)
+---@return string? body, string? reason  nil, "too large" when it is longer
+function M:get_raw_body(max)
+  local h = enter(self, "ctx.response:get_raw_body", RESPONSE)
+  return body.read(h, OF_RESPONSE, max, "ctx.response:get_raw_body")
+end
+
+--- Another body. A Content-Encoding and a strong ETag of the old one are yours to clear.
+---@phase response
+---@param content string
+function M:set_raw_body(content)
+  local h = enter(self, "ctx.response:set_raw_body", RESPONSE)
+  content = check.text(content, "ctx.response:set_raw_body", "the body")
+  check.verdict(C.gw_pdk_set_response_body(h, content, #content), "ctx.response:set_raw_body", "body")
+end
+
+return M

@@ -1,0 +1,183 @@
+--- Runs the hooks of a phase. C enters here once per phase, not once per hook. What runs is chosen when the generation
+--- is built, so that a request makes no closures, tables or strings.
+---
+--- A *list* is what one plan runs in one phase: parallel arrays `fns`, `confs`, `uses` and their length `n`. Where
+--- consumers have uses of their own, `choices[i]` says so, and the use is picked at the plugin's turn in access and
+--- kept for the phases after it.
+local check = require("moongate.pdk.check")
+
+local C = require("moongate.cdef")
+local REWRITE_GLOBAL, REWRITE, ACCESS = check.REWRITE_GLOBAL, check.REWRITE, check.ACCESS
+local RESPONSE, LOG = check.RESPONSE, check.LOG
+
+local M = {}
+
+-- The compiled plan of each route, then the global one.
+local plans = {}
+
+local function nothing() end
+
+-- The variant of the consumer, kept from the plugin's turn on; false: the plugin does not run for this one.
+local function pick(h, ctx, choice)
+  local chosen = ctx:_hold().chosen
+  local variant = chosen[choice]
+  if variant == nil then
+    variant = choice.by_consumer[C.gw_pdk_number(h, C.GW_PDK_CONSUMER)] or choice.default
+    chosen[choice] = variant
+  end
+  return variant
+end
+
+-- `stops`: an answer skips the hooks that are left.
+local function run(h, ctx, list, from, stops)
+  local fns, confs, uses, choices = list.fns, list.confs, list.uses, list.choices
+  for i = from, list.n do
+    h.at = i
+    local choice = choices and choices[i]
+    if choice then
+      local variant = pick(h, ctx, choice)
+      if variant then
+        h.use = variant.use
+        fns[i](variant.conf, ctx)
+      end
+    else
+      h.use = uses[i]
+      fns[i](confs[i], ctx)
+    end
+    if stops and h.replied ~= 0 then return end
+  end
+end
+
+local function begin(ctx)
+  local h = ctx._h
+  if h.stale ~= 0 then -- the request before left something in the tables
+    ctx._state = false
+    h.stale = 0
+  end
+  return h
+end
+
+local function rewrite(ctx, plan, _, from)
+  local h = begin(ctx)
+  h.phase = REWRITE_GLOBAL
+  run(h, ctx, plans[plan].rewrite_global, from, true)
+end
+
+local function access(ctx, plan, stage, from)
+  local h = begin(ctx)
+  local lists = plans[plan]
+  if stage ~= ACCESS then
+    h.phase = REWRITE
+    run(h, ctx, lists.rewrite, from, true)
+    if h.replied ~= 0 then return end
+    from = 1
+  end
+  h.phase = ACCESS
+  run(h, ctx, lists.access, from, true)
+end
+
+local function response(ctx, plan, _, from)
+  local h = begin(ctx)
+  h.phase = RESPONSE
+  run(h, ctx, plans[plan].response, from, false)
+end
+
+local function log(ctx, plan, _, from)
+  local h = begin(ctx)
+  h.phase = LOG
+  run(h, ctx, plans[plan].log, from, false)
+end
+
+local function new_list()
+  return { n = 0, fns = {}, confs = {}, uses = {}, choices = false }
+end
+
+local function add(list, fn, conf, use, choice)
+  local n = list.n + 1
+  list.n, list.fns[n], list.confs[n], list.uses[n] = n, fn, conf, use
+  if choice then
+    list.choices = list.choices or {}
+    list.choices[n] = choice
+  end
+end
+
+-- The uses of one plugin that consumers have in a plan.
+local function choice_of(entry, uses, consumer_index)
+  if not entry.by_consumer then return nil end
+  local choice = { by_consumer = {}, default = false }
+  for id, use in pairs(entry.by_consumer) do
+    choice.by_consumer[consumer_index[id]] = { conf = uses[use].conf, use = use }
+  end
+  if entry.use then
+    choice.default = { conf = uses[entry.use].conf, use = entry.use }
+  end
+  return choice
+end
+
+local function plugin_of(entry, uses)
+  local _, other = next(entry.by_consumer or {})
+  return uses[entry.use or other].plugin
+end
+
+-- Global plugins with a rewrite hook have run it before routing: scoped uses of them do not run it again.
+local function compile(entries, plan, handlers, ran_rewrite, consumer_index)
+  local lists = {
+    rewrite_global = new_list(), rewrite = new_list(), access = new_list(), response = new_list(), log = new_list(),
+  }
+  for _, entry in ipairs(entries) do
+    local name = plugin_of(entry, plan.uses)
+    local handler = handlers[name]
+    local choice = choice_of(entry, plan.uses, consumer_index)
+    local use = entry.use
+    local conf = use and plan.uses[use].conf
+    if handler.rewrite and use then
+      add(lists.rewrite_global, handler.rewrite, conf, use)
+      if not ran_rewrite[name] then add(lists.rewrite, handler.rewrite, conf, use) end
+    end
+    if handler.access or choice then
+      add(lists.access, handler.access or nothing, conf, use, choice)
+    end
+    if handler.response then add(lists.response, handler.response, conf, use, choice) end
+    if handler.log then add(lists.log, handler.log, conf, use, choice) end
+  end
+  return lists
+end
+
+-- Bits of enum gw_phase.
+local function bits(lists, first)
+  return (first.n > 0 and 1 or 0) + ((lists.rewrite.n > 0 or lists.access.n > 0) and 2 or 0)
+    + (lists.response.n > 0 and 4 or 0) + (lists.log.n > 0 and 8 or 0)
+end
+
+local function consumer_places(consumers)
+  local places = {}
+  for index, consumer in ipairs(consumers) do places[consumer.id] = index end
+  return places
+end
+
+---@param plan table  see core/script/script.h
+---@param handlers table<string, table>
+---@param route_count integer
+---@return { phases: integer[], runners: function[] }
+function M.build(plan, handlers, route_count)
+  local consumer_index = consumer_places(plan.consumers)
+  local ran_rewrite, compiled, phases = {}, {}, {}
+  for _, entry in ipairs(plan.plans[plan.global]) do
+    local name = plugin_of(entry, plan.uses)
+    ran_rewrite[name] = handlers[name].rewrite ~= nil
+  end
+  for i, entries in ipairs(plan.plans) do
+    compiled[i] = compile(entries, plan, handlers, ran_rewrite, consumer_index)
+  end
+  local global = compiled[plan.global]
+  for i = 1, route_count do
+    local route = plan.routes[i]
+    plans[i] = compiled[route and route.plan or plan.global]
+    phases[i] = bits(plans[i], new_list())
+  end
+  plans[route_count + 1] = global
+  phases[route_count + 1] = bits(global, global.rewrite_global)
+  return { phases = phases, runners = { rewrite, access, response, log } }
+end
+
+return M

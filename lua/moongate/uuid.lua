@@ -1,0 +1,24 @@
+--- Identifiers (RFC 9562).
+local ffi = require("ffi")
+local core = require("moongate.core")
+
+local C = require("moongate.cdef")
+local out = ffi.new("char[37]")
+
+local M = {}
+
+--- 122 random bits.
+---@return string
+function M.v4()
+  C.gw_pdk_uuid(core.script, 4, out)
+  return ffi.string(out, 36)
+end
+
+--- Begins with the time, so that later ones sort behind.
+---@return string
+function M.v7()
+  C.gw_pdk_uuid(core.script, 7, out)
+  return ffi.string(out, 36)
+end
+
+return M
