@@ -7,12 +7,12 @@
 #include "net/conn.h"
 
 struct gw_h1_limits {
-    size_t head_bytes;         /* request or status line, fields and their separators: 32 KiB */
-    unsigned headers;          /* 100 */
-    size_t target_bytes;       /* 8 KiB */
-    uint64_t head_timeout_us;  /* from the first byte of a head to its end: 10 s */
-    uint64_t idle_timeout_us;  /* between requests: 60 s */
-    unsigned requests;         /* per connection, then Connection: close; 0: no limit */
+    size_t head_bytes;        /* request or status line, fields and their separators: 32 KiB */
+    unsigned headers;         /* 100 */
+    size_t target_bytes;      /* 8 KiB */
+    uint64_t head_timeout_us; /* from the first byte of a head to its end: 10 s */
+    uint64_t idle_timeout_us; /* between requests: 60 s */
+    unsigned requests;        /* per connection, then Connection: close; 0: no limit */
 };
 
 /* ── server role ──────────────────────────────────────────────────────────────── */
@@ -36,8 +36,8 @@ struct gw_server_events {
 
 /* Takes the connection over and binds it. `limits` are copied. `scheme` is static text. */
 struct gw_h1_server *gw_h1_server_new(struct gw_conn *conn, const struct gw_h1_limits *limits,
-                                      struct gw_slice scheme,
-                                      const struct gw_server_events *events, void *ctx);
+                                      struct gw_slice scheme, const struct gw_server_events *events,
+                                      void *ctx);
 
 /* No more requests after the current one: answers carry Connection: close, an idle connection ends now (on_closed comes). */
 void gw_h1_server_drain(struct gw_h1_server *session);
@@ -77,7 +77,7 @@ struct gw_stream *gw_h1_client_open(struct gw_h1_client *session, struct gw_aren
 void gw_h1_client_close(struct gw_h1_client *session);
 
 unsigned gw_h1_client_requests(const struct gw_h1_client *session); /* how many it carried */
-struct gw_conn *gw_h1_client_conn(struct gw_h1_client *session); /* NULL once it is closed */
+struct gw_conn *gw_h1_client_conn(struct gw_h1_client *session);    /* NULL once it is closed */
 
 /* Of a client stream: true once a byte of the request reached the kernel (the retry rule needs it). */
 bool gw_h1_stream_sent(const struct gw_stream *stream);

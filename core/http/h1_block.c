@@ -105,7 +105,8 @@ enum gw_error gw_h1_block_feed(struct gw_h1_block *block, const struct gw_h1_blo
         *input = gw_slice_skip(*input, block->at - before);
         return GW_OK;
     }
-    if (block->start == bytes.len) { /* an empty line and nothing behind it: still between messages */
+    if (block->start ==
+        bytes.len) { /* an empty line and nothing behind it: still between messages */
         gw_h1_block_clear(block);
         block->skipped = true;
     } else if (!before) {

@@ -13,13 +13,14 @@ struct gw_h1_block_limits {
 };
 
 struct gw_h1_block {
-    struct gw_buf partial; /* what came so far of a head that is not whole; empty in the common case */
-    size_t at;             /* looked at up to here */
-    size_t line;           /* where the current line begins */
-    size_t start;          /* where the head begins: behind an empty line */
-    size_t first_end;      /* the first line's CR; 0: not whole yet */
-    unsigned lines;        /* whole lines */
-    bool skipped;          /* an empty line */
+    struct gw_buf
+        partial;      /* what came so far of a head that is not whole; empty in the common case */
+    size_t at;        /* looked at up to here */
+    size_t line;      /* where the current line begins */
+    size_t start;     /* where the head begins: behind an empty line */
+    size_t first_end; /* the first line's CR; 0: not whole yet */
+    unsigned lines;   /* whole lines */
+    bool skipped;     /* an empty line */
 };
 
 void gw_h1_block_init(struct gw_h1_block *block);

@@ -2,8 +2,9 @@
 
 #include "http/token.h"
 
-#define CHUNK_MAX UINT32_MAX /* no honest chunk is larger, and servers that count in 32 bits would wrap */
-#define LINE_PLAIN 20        /* CRLF of the chunk before, sixteen digits, CRLF */
+#define CHUNK_MAX                                                                                  \
+    UINT32_MAX        /* no honest chunk is larger, and servers that count in 32 bits would wrap */
+#define LINE_PLAIN 20 /* CRLF of the chunk before, sixteen digits, CRLF */
 
 /* ── trailers ──────────────────────────────────────────────────────────────── */
 
@@ -12,19 +13,39 @@ static bool is_forbidden(struct gw_slice name)
 {
     static const struct gw_slice names[] = {
 #define NAME(literal) { literal, sizeof(literal) - 1 }
-        NAME("host"),          NAME("transfer-encoding"),   NAME("connection"),
-        NAME("te"),            NAME("trailer"),             NAME("upgrade"),
-        NAME("keep-alive"),    NAME("authorization"),       NAME("cookie"),
-        NAME("set-cookie"),    NAME("www-authenticate"),    NAME("proxy-authorization"),
-        NAME("expect"),        NAME("proxy-authenticate"),  NAME("proxy-connection"),
-        NAME("cache-control"), NAME("max-forwards"),        NAME("pragma"),
-        NAME("range"),         NAME("age"),                 NAME("date"),
-        NAME("expires"),       NAME("location"),            NAME("retry-after"),
-        NAME("vary"),          NAME("forwarded"),           NAME("x-real-ip"),
-        NAME("proxy"),         NAME("via"),                 NAME("http2-settings"),
+        NAME("host"),
+        NAME("transfer-encoding"),
+        NAME("connection"),
+        NAME("te"),
+        NAME("trailer"),
+        NAME("upgrade"),
+        NAME("keep-alive"),
+        NAME("authorization"),
+        NAME("cookie"),
+        NAME("set-cookie"),
+        NAME("www-authenticate"),
+        NAME("proxy-authorization"),
+        NAME("expect"),
+        NAME("proxy-authenticate"),
+        NAME("proxy-connection"),
+        NAME("cache-control"),
+        NAME("max-forwards"),
+        NAME("pragma"),
+        NAME("range"),
+        NAME("age"),
+        NAME("date"),
+        NAME("expires"),
+        NAME("location"),
+        NAME("retry-after"),
+        NAME("vary"),
+        NAME("forwarded"),
+        NAME("x-real-ip"),
+        NAME("proxy"),
+        NAME("via"),
+        NAME("http2-settings"),
     };
     static const struct gw_slice prefixes[] = {
-        NAME("content-"), NAME("x-forwarded"), NAME("x-consumer"), NAME("if-"),
+        NAME("content-"),        NAME("x-forwarded"),     NAME("x-consumer"),   NAME("if-"),
         NAME("access-control-"), NAME("x-authenticated"), NAME("x-credential"),
 #undef NAME
     };
@@ -58,8 +79,7 @@ static int on_trailer_value(llhttp_t *http, const char *at, size_t len)
 {
     struct gw_h1_parse *parse = http->data;
 
-    return gw_buf_append(&parse->scratch, gw_slice(at, len)) ? 0
-                                                             : fail(parse, GW_E_HEAD_TOO_LARGE);
+    return gw_buf_append(&parse->scratch, gw_slice(at, len)) ? 0 : fail(parse, GW_E_HEAD_TOO_LARGE);
 }
 
 static int on_trailer_end(llhttp_t *http)
@@ -95,7 +115,8 @@ static int on_chunk_header(llhttp_t *http)
     if (http->content_length > CHUNK_MAX)
         return fail(parse, GW_E_BAD_BODY);
     parse->last_chunk = http->content_length == 0;
-    return parse->last_chunk ? HPE_PAUSED : 0; /* so that trailers are counted apart from chunk lines */
+    return parse->last_chunk ? HPE_PAUSED
+                             : 0; /* so that trailers are counted apart from chunk lines */
 }
 
 static int on_chunk_body(llhttp_t *http, const char *at, size_t len)
@@ -126,7 +147,8 @@ static const llhttp_settings_t chunk_settings = {
 void gw_h1_chunks_begin(struct gw_h1_parse *parse)
 {
     parse->http.data = parse;
-    parse->http.settings = (void *)(uintptr_t)&chunk_settings; /* llhttp takes it without const and only reads it */
+    parse->http.settings =
+        (void *)(uintptr_t)&chunk_settings; /* llhttp takes it without const and only reads it */
     llhttp_resume(&parse->http);
     gw_buf_init(&parse->scratch, parse->limits->head_bytes);
     parse->name_len = parse->line_bytes = parse->extension_bytes = 0;

@@ -3,7 +3,8 @@
  * are kept here. */
 #include "http/h1_parse.h"
 
-#define GW_H1_EXTENSION_MAX 1024 /* bytes of chunk extensions in a message: nobody uses them, and they cost (CVE-2024-22019) */
+#define GW_H1_EXTENSION_MAX                                                                        \
+    1024 /* bytes of chunk extensions in a message: nobody uses them, and they cost (CVE-2024-22019) */
 
 /* The head was read with parse->http, which stands behind it. */
 void gw_h1_chunks_begin(struct gw_h1_parse *parse);

@@ -189,7 +189,7 @@ static bool is_reusable(const struct gw_h1_session *session)
     const struct gw_h1_client *client = client_of(session);
 
     return session->conn && !session->failing && !client->spoiled && !session->eof &&
-           session->queue.len == 0 && session->in_done && session->out.ended &&
+           !gw_h1_session_has_unread(session) && session->in_done && session->out.ended &&
            session->out.body != GW_H1_BODY_TUNNEL && session->parse.framing.keep_alive;
 }
 

@@ -28,8 +28,7 @@ static bool cut_word(struct gw_slice *rest, struct gw_slice *word)
     return true;
 }
 
-enum gw_error gw_h1_read_request_line(struct gw_head *head, struct gw_slice line,
-                                      size_t max_target)
+enum gw_error gw_h1_read_request_line(struct gw_head *head, struct gw_slice line, size_t max_target)
 {
     struct gw_slice method;
 
@@ -283,13 +282,14 @@ static enum gw_error finish_request(struct gw_h1_reader *reader)
         return error;
     if (head->method == GW_METHOD_CONNECT && (framing->chunked || framing->content_length > 0))
         return GW_E_BAD_FRAMING; /* RFC 9110 9.3.6: what follows is the tunnel */
-    head->body_length = framing->chunked             ? GW_BODY_UNKNOWN
+    head->body_length = framing->chunked              ? GW_BODY_UNKNOWN
                         : framing->content_length < 0 ? GW_BODY_NONE
                                                       : framing->content_length;
     if (head->body_length == GW_BODY_NONE || head->body_length == 0)
         head->expect_continue = false; /* RFC 9110 10.1.1: nothing to wait with */
     else
-        head->protocol = GW_SLICE_EMPTY; /* RFC 9110 7.8: it may be ignored; a body before a tunnel is nobody's need */
+        head->protocol =
+            GW_SLICE_EMPTY; /* RFC 9110 7.8: it may be ignored; a body before a tunnel is nobody's need */
     return GW_OK;
 }
 

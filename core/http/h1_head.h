@@ -12,7 +12,7 @@
 
 /* What a head says beside what gw_head holds. */
 struct gw_h1_framing {
-    bool keep_alive;        /* the peer would go on with this connection */
+    bool keep_alive; /* the peer would go on with this connection */
     bool chunked;
     int64_t content_length; /* -1: none */
 };

@@ -75,7 +75,8 @@ static bool write_chunk(struct gw_h1_out *out, struct gw_slice bytes, struct gw_
     char line[GW_H1_CHUNK_LINE_MAX];
 
     if (bytes.len == 0)
-        return !end || write_parts(out, GW_SLICE_EMPTY, GW_SLICE("0\r\n\r\n"), NULL, GW_SLICE_EMPTY);
+        return !end ||
+               write_parts(out, GW_SLICE_EMPTY, GW_SLICE("0\r\n\r\n"), NULL, GW_SLICE_EMPTY);
     return write_parts(out, gw_h1_chunk_line(line, bytes.len), bytes, owner,
                        end ? GW_SLICE("\r\n0\r\n\r\n") : GW_SLICE("\r\n"));
 }

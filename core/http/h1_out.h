@@ -9,9 +9,9 @@ struct gw_h1_out {
     struct gw_conn *conn;    /* borrowed; NULL once it is gone: everything is dropped then */
     struct gw_slice pending; /* a head not yet written; in the stream's arena */
     enum gw_h1_body body;
-    int64_t remaining;       /* GW_H1_BODY_LENGTH */
-    bool started;            /* the final head was given */
-    bool ended;              /* the message is whole */
+    int64_t remaining; /* GW_H1_BODY_LENGTH */
+    bool started;      /* the final head was given */
+    bool ended;        /* the message is whole */
 };
 
 /* For the next message. */

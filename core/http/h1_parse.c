@@ -98,8 +98,8 @@ static enum gw_h1_step fail_block(struct gw_h1_parse *parse, struct gw_slice inp
         (void)gw_h1_read_request_line(parse->head, line, SIZE_MAX);
     }
     gw_h1_block_clear(&parse->block);
-    return fail(parse, error == GW_E_TARGET_TOO_LONG && parse->is_response ? GW_E_HEAD_TOO_LARGE
-                                                                          : error);
+    return fail(parse,
+                error == GW_E_TARGET_TOO_LONG && parse->is_response ? GW_E_HEAD_TOO_LARGE : error);
 }
 
 void gw_h1_parse_refuse(struct gw_h1_parse *parse, enum gw_error why)
@@ -158,10 +158,9 @@ static enum gw_error read_head(struct gw_h1_parse *parse, struct gw_slice block)
 {
     size_t first = (size_t)((const char *)memchr(block.ptr, '\r', block.len) - block.ptr);
     struct gw_slice line = gw_slice(block.ptr, first);
-    enum gw_error error = parse->is_response
-                              ? gw_h1_read_status_line(parse->head, line)
-                              : gw_h1_read_request_line(parse->head, line,
-                                                        parse->limits->target_bytes);
+    enum gw_error error = parse->is_response ? gw_h1_read_status_line(parse->head, line)
+                                             : gw_h1_read_request_line(parse->head, line,
+                                                                       parse->limits->target_bytes);
     if (error)
         return error;
 
@@ -222,7 +221,8 @@ static enum gw_h1_step finish_response(struct gw_h1_parse *parse)
     int64_t length = parse->framing.content_length;
 
     if (head->status == 101) {
-        if (!parse->asked_upgrade || head->protocol.len == 0 || parse->framing.chunked || length > 0)
+        if (!parse->asked_upgrade || head->protocol.len == 0 || parse->framing.chunked ||
+            length > 0)
             return fail(parse, GW_E_UPSTREAM_PROTOCOL);
         gw_h1_parse_tunnel(parse);
         head->body_length = GW_BODY_UNKNOWN;

@@ -17,9 +17,9 @@ enum gw_h1_step {
 };
 
 enum gw_h1_state {
-    GW_H1_IDLE,        /* between messages */
+    GW_H1_IDLE, /* between messages */
     GW_H1_IN_HEAD,
-    GW_H1_IN_LENGTH,   /* `remaining` bytes of body to come */
+    GW_H1_IN_LENGTH, /* `remaining` bytes of body to come */
     GW_H1_IN_CHUNKS,
     GW_H1_UNTIL_CLOSE, /* the end of the connection ends the body */
     GW_H1_TUNNEL,      /* no HTTP any more */
@@ -33,7 +33,8 @@ struct gw_h1_parse {
     const struct gw_h1_limits *limits;
 
     /* Of the current message. */
-    struct gw_arena *arena; /* where heads and trailers live; a server's is made when a head is whole or refused */
+    struct gw_arena *
+        arena; /* where heads and trailers live; a server's is made when a head is whole or refused */
     struct gw_head *head;
     struct gw_fields *trailers;
     struct gw_h1_framing framing;
@@ -51,13 +52,13 @@ struct gw_h1_parse {
 
     /* Of a chunked body. */
     llhttp_t http;
-    struct gw_slice chunk;     /* set by the callback, taken by the step */
-    struct gw_buf scratch;     /* a trailer's name and value */
-    size_t name_len;           /* of that, the name */
-    size_t line_bytes;         /* of framing since the last bytes of body */
-    size_t extension_bytes;    /* beyond what framing needs, in the whole message */
+    struct gw_slice chunk;  /* set by the callback, taken by the step */
+    struct gw_buf scratch;  /* a trailer's name and value */
+    size_t name_len;        /* of that, the name */
+    size_t line_bytes;      /* of framing since the last bytes of body */
+    size_t extension_bytes; /* beyond what framing needs, in the whole message */
     unsigned trailer_count;
-    char before;               /* the last byte of framing */
+    char before; /* the last byte of framing */
     bool last_chunk, in_trailers, message_complete;
 };
 

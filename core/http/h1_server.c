@@ -5,13 +5,13 @@
  *                           └── refused ──────> REFUSED ── owner closed ──> CLOSED
  *
  * From everywhere to CLOSED when the connection breaks; on_closed follows in a call of its own, when no stream is open. */
-#include "http/h1_session.h"
+#include "http/h1_answer.h"
 
 #include "base/alloc.h"
 
-#define LINGER_US 2000000         /* for the client to see our last answer and close */
+#define LINGER_US 2000000          /* for the client to see our last answer and close */
 #define LINGER_SENDING_US 30000000 /* while some of it still waits to be sent */
-#define DISCARD_BYTES (64 * 1024) /* of a request nobody reads */
+#define DISCARD_BYTES (64 * 1024)  /* of a request nobody reads */
 #define DISCARD_US 1000000
 
 enum server_state {
@@ -29,14 +29,12 @@ struct gw_h1_server {
     struct gw_slice scheme;
     const struct gw_server_events *events;
     void *ctx;
-    struct gw_timer timer;    /* what for: see the state */
-    struct gw_h1_asked asked; /* of the current request */
+    struct gw_timer timer; /* what for: see the state */
+    struct gw_h1_answer answer;
     unsigned requests;
     size_t discarded;
-    uint64_t sent;            /* bytes, when the idle timer last fired */
-    bool draining;
-    bool silent;              /* closed by its owner: no on_closed */
-    bool waits_for_100;       /* the client said that it would send no body before a 100 */
+    uint64_t sent; /* bytes, when the idle timer last fired */
+    bool silent;   /* closed by its owner: no on_closed */
 };
 
 static const struct gw_stream_ops server_ops;
@@ -122,7 +120,7 @@ static void go_idle(struct gw_h1_server *server)
 
     gw_h1_parse_next_message(&session->parse);
     set_state(server, SERVER_IDLE);
-    if (server->draining && session->queue.len == 0) {
+    if (server->answer.last && !gw_h1_session_has_unread(session)) {
         close_gently(server);
         return;
     }
@@ -149,7 +147,7 @@ static bool wants(const struct gw_h1_session *session)
     return false;
 }
 
-static void open_stream(struct gw_h1_server *server, enum server_state state)
+static void open_stream(struct gw_h1_server *server, enum server_state state, bool keep_alive)
 {
     struct gw_h1_session *session = &server->session;
     struct gw_head *head = session->parse.head;
@@ -158,35 +156,26 @@ static void open_stream(struct gw_h1_server *server, enum server_state state)
     head->scheme = server->scheme;
     gw_h1_session_open(session, session->parse.arena);
     session->stream.ops = &server_ops;
-    server->asked = (struct gw_h1_asked){
-        .method = head->method,
-        .version = head->version == 10 ? 10 : 11,
-        .protocol = head->protocol,
-    };
+    gw_h1_answer_begin(&server->answer, head, keep_alive);
 }
 
 static void on_head(struct gw_h1_session *session)
 {
     struct gw_h1_server *server = server_of(session);
-    struct gw_head *head = session->parse.head;
     unsigned most = session->limits.requests;
+    bool more = most == 0 || ++server->requests < most;
 
-    server->requests++;
-    open_stream(server, SERVER_STREAM);
-    server->asked.keep_alive = session->parse.framing.keep_alive && !server->draining &&
-                               (most == 0 || server->requests < most);
-    server->waits_for_100 = head->expect_continue;
+    open_stream(server, SERVER_STREAM, session->parse.framing.keep_alive && more);
     session->in_done = session->parse.ended;
-    server->events->on_request(server->ctx, &session->stream, session->parse.arena, head,
-                               session->parse.ended);
+    server->events->on_request(server->ctx, &session->stream, session->parse.arena,
+                               session->parse.head, session->parse.ended);
 }
 
 static void refuse(struct gw_h1_server *server, enum gw_error why)
 {
     struct gw_h1_session *session = &server->session;
 
-    open_stream(server, SERVER_REFUSED);
-    server->asked.keep_alive = false;
+    open_stream(server, SERVER_REFUSED, false);
     server->events->on_refused(server->ctx, &session->stream, session->parse.arena,
                                session->parse.head, why);
 }
@@ -293,73 +282,11 @@ static void finish(struct gw_h1_session *session)
 
 /* ── responses ─────────────────────────────────────────────────────────────── */
 
-static void send_interim(struct gw_h1_server *server, const struct gw_head *head)
-{
-    struct gw_h1_session *session = &server->session;
-    struct gw_h1_written written;
-
-    if (server->asked.version == 10) /* RFC 9110 15.2 */
-        return;
-    if (gw_h1_write_response(head, false, &server->asked, session->stream.arena, &written)) {
-        gw_h1_session_fail(session, GW_E_INTERNAL);
-        return;
-    }
-    if (head->status == 100)
-        server->waits_for_100 = false;
-    gw_h1_out_interim(&session->out, written.text);
-}
-
-/* An answer with nothing but its status. */
-static void send_bare(struct gw_h1_server *server, int status)
-{
-    struct gw_h1_session *session = &server->session;
-    struct gw_head head = { .status = status, .body_length = 0 };
-    struct gw_h1_written written;
-
-    server->asked.keep_alive = false;
-    server->asked.wall_us = session->loop->clock.wall_us;
-    if (!gw_h1_write_response(&head, true, &server->asked, session->stream.arena, &written))
-        gw_h1_out_head(&session->out, &written, true);
-}
-
-static void send_final(struct gw_h1_server *server, const struct gw_head *head, bool end)
-{
-    struct gw_h1_session *session = &server->session;
-    struct gw_h1_written written;
-
-    /* A body that was announced and not called for may come or not: nothing after it can be trusted. */
-    if (server->waits_for_100 && !session->parse.body_begun && session->queue.len == 0)
-        server->asked.keep_alive = false;
-    if (server->draining)
-        server->asked.keep_alive = false;
-    server->asked.wall_us = session->loop->clock.wall_us;
-    if (gw_h1_write_response(head, end, &server->asked, session->stream.arena, &written)) {
-        send_bare(server, gw_error_info(GW_E_INTERNAL)->status);
-        gw_h1_session_fail(session, GW_E_INTERNAL);
-        return;
-    }
-    gw_h1_out_head(&session->out, &written, end);
-    if (written.body == GW_H1_BODY_TUNNEL) {
-        gw_h1_parse_tunnel(&session->parse);
-        session->in_done = false;
-        gw_h1_session_pump(session);
-    }
-    gw_h1_session_flush_later(session);
-}
-
 static void send_head(struct gw_stream *stream, const struct gw_head *head, bool end)
 {
-    struct gw_h1_server *server = server_of(container_of(stream, struct gw_h1_session, stream));
-    struct gw_h1_session *session = &server->session;
+    struct gw_h1_session *session = container_of(stream, struct gw_h1_session, stream);
 
-    if (session->failing)
-        return;
-    if (session->out.started)
-        gw_h1_session_fail(session, GW_E_INTERNAL);
-    else if (head->status < 200 && head->status != 101)
-        send_interim(server, head);
-    else
-        send_final(server, head, end);
+    gw_h1_answer_head(&server_of(session)->answer, session, head, end);
 }
 
 /* Whether the connection goes on after this exchange, and what happens to the rest of its request. */
@@ -392,10 +319,10 @@ static void close_stream(struct gw_stream *stream, enum gw_error why)
     struct gw_h1_session *session = container_of(stream, struct gw_h1_session, stream);
     struct gw_h1_server *server = server_of(session);
     bool keeps = why == GW_OK && !session->failing && server->state == SERVER_STREAM &&
-                 server->asked.keep_alive && session->out.body != GW_H1_BODY_TUNNEL;
+                 server->answer.asked.keep_alive && session->out.body != GW_H1_BODY_TUNNEL;
 
     if (may_answer(session, why))
-        send_bare(server, gw_error_info(why)->status);
+        gw_h1_answer_bare(&server->answer, session, gw_error_info(why)->status);
 
     bool whole = session->out.ended;
 
@@ -433,8 +360,8 @@ static const struct gw_h1_role role = {
 };
 
 struct gw_h1_server *gw_h1_server_new(struct gw_conn *conn, const struct gw_h1_limits *limits,
-                                      struct gw_slice scheme,
-                                      const struct gw_server_events *events, void *ctx)
+                                      struct gw_slice scheme, const struct gw_server_events *events,
+                                      void *ctx)
 {
     struct gw_h1_server *server = gw_alloc_zero(sizeof(*server));
 
@@ -448,8 +375,8 @@ struct gw_h1_server *gw_h1_server_new(struct gw_conn *conn, const struct gw_h1_l
 
 void gw_h1_server_drain(struct gw_h1_server *server)
 {
-    server->draining = true;
-    if (server->state == SERVER_IDLE && server->session.queue.len == 0)
+    server->answer.last = true;
+    if (server->state == SERVER_IDLE && !gw_h1_session_has_unread(&server->session))
         close_gently(server);
 }
 
@@ -472,7 +399,6 @@ bool gw_h1_server_idle(const struct gw_h1_server *server)
 
 struct gw_conn *gw_h1_stream_conn(const struct gw_stream *stream)
 {
-    return stream->ops == &server_ops
-               ? container_of(stream, struct gw_h1_session, stream)->conn
-               : NULL;
+    return stream->ops == &server_ops ? container_of(stream, struct gw_h1_session, stream)->conn
+                                      : NULL;
 }

@@ -165,8 +165,8 @@ static void deliver(struct gw_h1_session *session, enum gw_h1_step step, struct 
  * stays until finish(), which runs in a deferred call. */
 static void parse(struct gw_h1_session *session, struct gw_slice *input)
 {
-    GW_ASSERT(!session->pumping);
-    session->pumping = true;
+    GW_ASSERT(!session->parsing);
+    session->parsing = input;
     while (input->len && session->conn && session->role->wants(session)) {
         struct gw_slice body;
         enum gw_h1_step step = gw_h1_parse_next(&session->parse, input, &body);
@@ -175,7 +175,7 @@ static void parse(struct gw_h1_session *session, struct gw_slice *input)
             break;
         deliver(session, step, body);
     }
-    session->pumping = false;
+    session->parsing = NULL;
 }
 
 static void hold_conn(struct gw_h1_session *session, bool on)
@@ -242,8 +242,13 @@ static void run_pump(struct gw_defer *defer)
 
 void gw_h1_session_pump(struct gw_h1_session *session)
 {
-    if (session->conn && !session->pumping)
+    if (session->conn && !session->parsing)
         gw_loop_defer(session->loop, &session->pump, run_pump);
+}
+
+bool gw_h1_session_has_unread(const struct gw_h1_session *session)
+{
+    return session->parsing ? session->parsing->len > 0 : session->queue.len > 0;
 }
 
 static void on_room(void *owner)

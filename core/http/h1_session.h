@@ -34,23 +34,24 @@ struct gw_h1_role {
 struct gw_h1_session {
     struct gw_stream stream; /* the one at work; see `open` */
     const struct gw_h1_role *role;
-    struct gw_conn *conn;    /* owned; NULL once closed */
+    struct gw_conn *conn; /* owned; NULL once closed */
     struct gw_loop *loop;
     struct gw_h1_limits limits;
     struct gw_h1_parse parse;
     struct gw_h1_out out;
-    struct gw_buf queue;     /* read, not yet wanted */
+    struct gw_buf queue; /* read, not yet wanted */
     struct gw_defer pump, flush, tell, end;
 
-    bool open;               /* the stream has an owner who has not closed it */
-    bool held;               /* by the owner */
+    bool open; /* the stream has an owner who has not closed it */
+    bool held; /* by the owner */
     bool conn_held;
-    bool eof;                /* the peer ended its side; on_eof may still be due */
+    bool eof; /* the peer ended its side; on_eof may still be due */
     bool eof_told;
-    bool pumping;
-    bool in_done;            /* the incoming message ended, and its owner knows */
-    bool failing;            /* on_end was or will be called */
-    enum gw_error why;       /* for on_end */
+    const struct gw_slice
+        *parsing;      /* what the parser has not taken yet, while it is at work; else NULL */
+    bool in_done;      /* the incoming message ended, and its owner knows */
+    bool failing;      /* on_end was or will be called */
+    enum gw_error why; /* for on_end */
 };
 
 /* Takes the connection over and binds it. */
@@ -78,6 +79,9 @@ void gw_h1_session_close(struct gw_h1_session *session, uint64_t linger_us);
 
 /* Queued bytes may be wanted again. */
 void gw_h1_session_pump(struct gw_h1_session *session);
+
+/* Bytes were read that the parser has not taken yet. */
+bool gw_h1_session_has_unread(const struct gw_h1_session *session);
 
 /* A head waits for its body; it will be sent at the end of the turn. */
 void gw_h1_session_flush_later(struct gw_h1_session *session);

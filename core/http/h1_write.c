@@ -190,10 +190,9 @@ enum gw_error gw_h1_write_request(const struct gw_head *head, bool end, struct g
     if (!request_is_writable(head))
         return GW_E_INTERNAL;
 
-    struct text text =
-        text_new(arena, FIXED_ROOM + head->method_name.len + 2 * head->authority.len +
-                            head->path.len + head->query.len + head->protocol.len +
-                            fields_size(&head->fields));
+    struct text text = text_new(
+        arena, FIXED_ROOM + head->method_name.len + 2 * head->authority.len + head->path.len +
+                   head->query.len + head->protocol.len + fields_size(&head->fields));
 
     put_request_line(&text, head);
 
@@ -239,8 +238,7 @@ static void put_persistence(struct text *text, const struct gw_h1_asked *asked)
 }
 
 static enum gw_error put_response_framing(struct text *text, const struct gw_head *head, bool end,
-                                          struct gw_h1_asked *asked,
-                                          struct gw_h1_written *written)
+                                          struct gw_h1_asked *asked, struct gw_h1_written *written)
 {
     int64_t length = head->body_length;
 

@@ -7,17 +7,17 @@
 
 /* How the body that follows a head is marked off. */
 enum gw_h1_body {
-    GW_H1_BODY_NONE,    /* there is none, whatever is sent */
+    GW_H1_BODY_NONE, /* there is none, whatever is sent */
     GW_H1_BODY_LENGTH,
     GW_H1_BODY_CHUNKED,
-    GW_H1_BODY_CLOSE,   /* by the end of the connection (HTTP/1.0 clients) */
+    GW_H1_BODY_CLOSE, /* by the end of the connection (HTTP/1.0 clients) */
     GW_H1_BODY_TUNNEL,
 };
 
 struct gw_h1_written {
     struct gw_slice text; /* in the arena */
     enum gw_h1_body body;
-    int64_t length;       /* GW_H1_BODY_LENGTH */
+    int64_t length; /* GW_H1_BODY_LENGTH */
 };
 
 enum gw_error gw_h1_write_request(const struct gw_head *head, bool end, struct gw_arena *arena,
@@ -28,8 +28,9 @@ struct gw_h1_asked {
     enum gw_method method;
     int version;              /* 10 or 11 */
     struct gw_slice protocol; /* of its Upgrade; stands in where a 101 names none */
-    bool keep_alive;          /* the connection is to be kept; cleared where the body's end is that of the connection */
-    int64_t wall_us;          /* for Date */
+    bool
+        keep_alive; /* the connection is to be kept; cleared where the body's end is that of the connection */
+    int64_t wall_us; /* for Date */
 };
 
 enum gw_error gw_h1_write_response(const struct gw_head *head, bool end, struct gw_h1_asked *asked,

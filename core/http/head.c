@@ -7,9 +7,9 @@ static const struct {
     bool idempotent; /* RFC 9110 9.2.2; QUERY: draft-ietf-httpbis-safe-method-w-body */
 } methods[] = {
 #define METHOD(name, idempotent) [GW_METHOD_##name] = { { #name, sizeof(#name) - 1 }, idempotent }
-    METHOD(GET, true),      METHOD(HEAD, true),   METHOD(POST, false),   METHOD(PUT, true),
-    METHOD(DELETE, true),   METHOD(CONNECT, false), METHOD(OPTIONS, true), METHOD(TRACE, true),
-    METHOD(PATCH, false),   METHOD(QUERY, true),
+    METHOD(GET, true),    METHOD(HEAD, true),     METHOD(POST, false),   METHOD(PUT, true),
+    METHOD(DELETE, true), METHOD(CONNECT, false), METHOD(OPTIONS, true), METHOD(TRACE, true),
+    METHOD(PATCH, false), METHOD(QUERY, true),
 #undef METHOD
 };
 

@@ -5,7 +5,10 @@
 
 #define CONNECTION_MAX 32 /* items of one Connection field; each costs a walk over all fields */
 
-#define NAME(literal) { literal, sizeof(literal) - 1 }
+#define NAME(literal)                                                                              \
+    {                                                                                              \
+        literal, sizeof(literal) - 1                                                               \
+    }
 
 static bool is_one_of(struct gw_slice name, const struct gw_slice *names, size_t count)
 {
@@ -38,8 +41,8 @@ static bool is_protected(struct gw_slice name)
         NAME("traceparent"),   NAME("tracestate"),    NAME("range"),
     };
     static const struct gw_slice prefixes[] = {
-        NAME("content-"), NAME("x-forwarded-"), NAME("x-consumer-"), NAME("access-control-"),
-        NAME("if-"),
+        NAME("content-"),        NAME("x-forwarded-"), NAME("x-consumer-"),
+        NAME("access-control-"), NAME("if-"),
     };
 
     return IS_ONE_OF(name, names) || HAS_PREFIX_OF(name, prefixes);
@@ -97,7 +100,9 @@ static bool says_forwarding(struct gw_slice name)
 static bool says_identity(struct gw_slice name)
 {
     static const struct gw_slice prefixes[] = {
-        NAME("x-consumer-"), NAME("x-credential-"), NAME("x-authenticated-"),
+        NAME("x-consumer-"),
+        NAME("x-credential-"),
+        NAME("x-authenticated-"),
         NAME("x-anonymous-consumer"),
     };
 
@@ -122,8 +127,8 @@ static bool is_forged(struct gw_slice name)
 void gw_hop_clean_request(struct gw_fields *fields)
 {
     static const struct gw_slice hop[] = {
-        NAME("proxy-connection"), NAME("proxy-authorization"), NAME("proxy"),
-        NAME("te"),               NAME("keep-alive"),
+        NAME("proxy-connection"), NAME("proxy-authorization"), NAME("proxy"), NAME("te"),
+        NAME("keep-alive"),
     };
     unsigned kept = 0;
 

@@ -18,11 +18,12 @@ void gw_hop_clean_request(struct gw_fields *fields);
 void gw_hop_clean_response(struct gw_fields *fields);
 
 struct gw_forwarded {
-    struct gw_slice client_ip;   /* the peer's address, as text */
-    struct gw_slice scheme;      /* how the client reached us */
+    struct gw_slice client_ip; /* the peer's address, as text */
+    struct gw_slice scheme;    /* how the client reached us */
     struct gw_slice authority;
-    uint16_t port;               /* our own port */
-    bool peer_trusted;           /* the peer is one of trusted_proxies: its X-Forwarded-* are kept and extended */
+    uint16_t port; /* our own port */
+    bool
+        peer_trusted; /* the peer is one of trusted_proxies: its X-Forwarded-* are kept and extended */
 };
 
 /* X-Forwarded-For/-Proto/-Host/-Port, X-Real-IP, as Kong sets them. An untrusted peer's own (all of X-Forwarded-*, X-Real-IP and

@@ -87,7 +87,8 @@ bool gw_field_value_valid(struct gw_slice value)
 bool gw_visible_valid(struct gw_slice text)
 {
     for (size_t i = 0; i < text.len; i++)
-        if (text.ptr[i] <= 0x20 || text.ptr[i] >= 0x7f) /* char may be signed: 0x80 and up is below */
+        if (text.ptr[i] <= 0x20 ||
+            text.ptr[i] >= 0x7f) /* char may be signed: 0x80 and up is below */
             return false;
     return true;
 }

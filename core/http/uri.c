@@ -172,8 +172,7 @@ static enum gw_error parse_absolute_form(struct gw_head *head, struct gw_slice r
     while (end < rest.len && rest.ptr[end] != '/' && rest.ptr[end] != '?')
         end++;
 
-    enum gw_error error =
-        gw_uri_parse_authority(gw_slice(rest.ptr, end), arena, &head->authority);
+    enum gw_error error = gw_uri_parse_authority(gw_slice(rest.ptr, end), arena, &head->authority);
     struct gw_slice path;
 
     if (error)
@@ -185,8 +184,8 @@ static enum gw_error parse_absolute_form(struct gw_head *head, struct gw_slice r
         return gw_uri_path_normalise(path, arena, &head->path);
 
     /* RFC 9112 3.2.4: without path and query, OPTIONS means the server as a whole. */
-    head->path = head->method == GW_METHOD_OPTIONS && !head->has_query ? GW_SLICE("*")
-                                                                       : GW_SLICE("/");
+    head->path =
+        head->method == GW_METHOD_OPTIONS && !head->has_query ? GW_SLICE("*") : GW_SLICE("/");
     return GW_OK;
 }
 

@@ -11,8 +11,8 @@ int gw_hex_value(char c)
 /* RFC 3986 2.3 */
 static bool is_unreserved(unsigned char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '.' || c == '_' || c == '~';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
 }
 
 /* What no path may hold as it stands. */
@@ -93,7 +93,8 @@ static bool drop_segment(const char *out, size_t *len)
 /* Resolves "." and ".." (RFC 3986 5.2.4) and joins slashes, in place. */
 static enum gw_error resolve_segments(char *path, size_t *path_len)
 {
-    size_t len = 1; /* path[0] is "/"; path[0 … len) is done and ends with "/" at the top of the loop */
+    size_t len =
+        1; /* path[0] is "/"; path[0 … len) is done and ends with "/" at the top of the loop */
     size_t at = 1;
 
     while (at < *path_len) {

@@ -18,13 +18,13 @@ struct gw_probe {
     struct gw_arena *arena;   /* owned, may be NULL */
     struct gw_buf log;        /* one event a line */
     struct gw_buf body;
-    struct gw_head *head;     /* the last one; lives in the stream's arena */
-    unsigned ends;            /* clean ends of the message */
-    unsigned failures;        /* on_end */
-    unsigned after_close;     /* events that came too late: must stay 0 */
-    unsigned nested;          /* events inside an operation: must stay 0 */
+    struct gw_head *head; /* the last one; lives in the stream's arena */
+    unsigned ends;        /* clean ends of the message */
+    unsigned failures;    /* on_end */
+    unsigned after_close; /* events that came too late: must stay 0 */
+    unsigned nested;      /* events inside an operation: must stay 0 */
     bool in_operation;
-    int error;                /* of on_end */
+    int error; /* of on_end */
     int id;
 };
 
@@ -265,8 +265,7 @@ struct gw_acceptor *gw_acceptor_new(struct gw_conn *conn, const struct gw_h1_lim
 {
     struct gw_acceptor *acceptor = gw_alloc_zero(sizeof(*acceptor));
 
-    acceptor->server =
-        gw_h1_server_new(conn, limits, GW_SLICE("http"), &acceptor_events, acceptor);
+    acceptor->server = gw_h1_server_new(conn, limits, GW_SLICE("http"), &acceptor_events, acceptor);
     return acceptor;
 }
 
