@@ -4,6 +4,20 @@ local words = require("moongate.schema.words")
 
 local M = {}
 
+--- Calls a function of a plugin's schema; an error in it is one more reason to refuse the value.
+---@param fn function
+---@param value any
+---@return any ok
+---@return string? message
+---@return string? field
+function M.call(fn, value)
+  local ran, ok, message, field = pcall(fn, value)
+  if not ran then
+    return nil, "cannot be checked, the schema's own function failed: " .. tostring(ok)
+  end
+  return ok, message, field
+end
+
 local function given(fields, record)
   local count, missing = 0, {}
   for _, name in ipairs(fields) do
@@ -82,7 +96,7 @@ M.RULES = {
       type(record[rule.if_field]) == "table" and "set" or show(record[rule.if_field])), rule.then_field
   end,
   check = function(rule, record)
-    local ok, message, field = rule.fn(record)
+    local ok, message, field = M.call(rule.fn, record)
     if not ok then
       return message or "is not valid", field
     end

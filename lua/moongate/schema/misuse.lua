@@ -3,6 +3,7 @@
 --- author reads which field of which file is wrong when the plugin is loaded, not when a request
 --- comes.
 local check = require("moongate.schema.check")
+local context = require("moongate.schema.context")
 local cross = require("moongate.schema.cross")
 local types = require("moongate.schema.types")
 local words = require("moongate.schema.words")
@@ -125,7 +126,7 @@ function M.consistency(kind)
   end
   for _, entry in ipairs(kind.one_of or {}) do
     if not kind.takes[type(entry)] then
-      problem(kind, ("one_of holds %s, which is not %s"):format(words.value(entry), check.noun(kind)))
+      problem(kind, ("one_of holds %s, which is not %s"):format(words.value(entry), context.noun(kind)))
       return
     end
   end

@@ -215,6 +215,17 @@ describe("a file as decK writes it", function()
     assert.equal("prefix", c.routes[2].path_match)
   end)
 
+  it("loads with the schemas of the bundled plugins, too", function()
+    local function bundled(name)
+      local chunk = loadfile("plugins/" .. name .. "/schema.lua")
+      return chunk and { schema = chunk(), authenticates = name == "key-auth" }, "no plugin named " .. name
+    end
+    for _, path in ipairs { "spec/support/kong.yaml", "examples/quickstart/moongate.yaml" } do
+      local result, errors = config.load(path, { plugins = bundled })
+      assert(result, errors and config.format(errors[1]))
+    end
+  end)
+
   it("keeps ids and references", function()
     assert.equal("9b2a4d6e-1111-4000-8000-000000000001", c.consumers[1].id)
     assert.equal(1, c.routes[1].service)

@@ -60,6 +60,14 @@ describe("moongate.schema", function()
     assert.same({}, warnings)
   end)
 
+  it("warns of unsafe defaults inside a record that was filled in, too", function()
+    local kind = t.record {
+      cookie = t.record { secure = t.boolean { default = true, kong_default = false, kong_unsafe = "it can be read" } },
+    }
+    local _, _, warnings = t.validate(kind, {}, { kong = true })
+    assert.same({ { path = { "cookie", "secure" }, message = "relies on the default false: it can be read" } }, warnings)
+  end)
+
   it("takes what comes later only with its default", function()
     local kind = t.record {
       body = t.array { t.string {}, default = {}, later = "One call instead of six" },
@@ -72,12 +80,20 @@ describe("moongate.schema", function()
 
   it("keeps the secret out of messages and copies", function()
     local kind = t.record { key = t.string { secret = true, len_min = 9, match = "^%d+$" } }
+    assert.equal("key: expected a string, got a number (write it in quotes)", errors_of(kind, { key = 12345 }))
     assert.is_nil(errors_of(kind, { key = "hush" }):find("hush", 1, true))
     assert.same({ key = "***" }, t.redact(kind, { key = "hush" }))
   end)
 
   it("drops the doubles of a set", function()
     assert.same({ "a", "b" }, value_of(t.set { t.string {} }, { "a", "b", "a" }))
+  end)
+
+  it("survives a check of the plugin's own that fails", function()
+    local kind = t.record { a = t.string { check = function(text) return text.x.y end } }
+    assert.is_truthy(errors_of(kind, { a = "x" }):find("a: cannot be checked, the schema's own function failed", 1, true))
+    kind = t.record { a = t.any {}, t.check(function(record) return record.b.c end) }
+    assert.is_truthy(errors_of(kind, {}):find("the schema's own function failed", 1, true))
   end)
 
   it("asks a check of the plugin's own last", function()
