@@ -47,5 +47,10 @@ size_t gw_router_allowed_methods(const struct gw_router *router,
 size_t gw_router_explain(const struct gw_router *router, const struct gw_route_query *query,
                          struct gw_route_candidate *candidates, size_t max);
 
+/* The rules of all routes in the order they are tried, 0 being the first; false past the last. `why` says what else the route asks
+ * for: methods, headers, arguments. For `moongate routes`. */
+bool gw_router_rule_at(const struct gw_router *router, unsigned at,
+                       struct gw_route_candidate *candidate);
+
 bool gw_router_needs_headers(const struct gw_router *router);
 bool gw_router_needs_query(const struct gw_router *router);

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "config/router_rules.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct collect {
@@ -90,6 +91,35 @@ size_t gw_router_explain(const struct gw_router *router, const struct gw_route_q
     }
     gw_free(collect.rules);
     return count;
+}
+
+static void add_text(struct gw_route_candidate *candidate, const char *before, struct gw_slice text)
+{
+    size_t len = strlen(candidate->why);
+
+    snprintf(candidate->why + len, sizeof(candidate->why) - len, "%s%.*s", len ? before : "",
+             GW_SLICE_ARG(text));
+}
+
+bool gw_router_rule_at(const struct gw_router *router, unsigned at,
+                       struct gw_route_candidate *candidate)
+{
+    if (at >= router->rule_count)
+        return false;
+    const struct gw_rule *rule = router->rules[at];
+    const struct gw_matcher *matcher = rule->matcher;
+
+    *candidate = (struct gw_route_candidate){ .route = matcher->route, .path = rule->path->text,
+                                              .host = rule->host_text };
+    for (unsigned i = 0; i < matcher->method_count; i++)
+        add_text(candidate, " ", matcher->methods[i]);
+    for (unsigned i = 0; i < matcher->header_count; i++)
+        add_text(candidate, " ", matcher->headers[i].name);
+    for (unsigned i = 0; i < matcher->argument_count; i++) {
+        add_text(candidate, " ", GW_SLICE("?"));
+        add_text(candidate, "", matcher->arguments[i].name);
+    }
+    return true;
 }
 
 static bool has_item(const char *list, size_t len, struct gw_slice wanted)
