@@ -70,34 +70,19 @@ char *gw_home_find(void)
     return home;
 }
 
-static char *absolute(const char *path)
-{
-    char here[PATH_MAX], out[PATH_MAX];
-
-    if (path[0] == '/')
-        return gw_strndup(path, strlen(path));
-    if (path[0] == '.' && path[1] == '/')
-        path += 2;
-    if (!getcwd(here, sizeof(here)))
-        return gw_strndup(path, strlen(path));
-    int len = snprintf(out, sizeof(out), "%s/%s", strcmp(here, "/") == 0 ? "" : here, path);
-
-    return gw_strndup(out, len > 0 && (size_t)len < sizeof(out) ? (size_t)len : strlen(out));
-}
-
 char *gw_home_config(const char *written)
 {
     static const char *const usual[] = { "moongate.yaml", "/etc/moongate/moongate.yaml" };
 
     if (written) {
         if (access(written, R_OK) == 0)
-            return absolute(written);
+            return gw_strndup(written, strlen(written));
         gw_complain(written, strerror(errno), "-c names the configuration to read");
         return NULL;
     }
     for (size_t i = 0; i < GW_ARRAY_LEN(usual); i++)
         if (access(usual[i], F_OK) == 0)
-            return absolute(usual[i]);
+            return gw_strndup(usual[i], strlen(usual[i]));
     gw_complain("no configuration", "neither ./moongate.yaml nor /etc/moongate/moongate.yaml is there",
                 "write one, or name it with -c FILE");
     return NULL;

@@ -5,6 +5,6 @@
  * NULL when none holds lua/moongate: a text for the operator was written. */
 char *gw_home_find(void);
 
-/* The configuration to use: `written` (-c), else ./moongate.yaml, else /etc/moongate/moongate.yaml; absolute, symbolic links
- * kept. Owned by the caller. NULL when there is none: a text for the operator was written. */
+/* The configuration to use: `written` (-c), else ./moongate.yaml, else /etc/moongate/moongate.yaml, as it was
+ * named. Owned by the caller. NULL when there is none: a text for the operator was written. */
 char *gw_home_config(const char *written);
