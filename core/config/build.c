@@ -6,7 +6,7 @@
 #include "config/router_build.h"
 
 struct gw_build {
-    struct gw_config *config; /* NULL once taken */
+    struct gw_config *config;       /* NULL once taken */
     struct gw_router_build *router; /* NULL before gw_build_routes() */
 };
 

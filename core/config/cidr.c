@@ -9,18 +9,17 @@
 
 __extension__ typedef unsigned __int128 uint128;
 
-struct range4 {
-    uint32_t first, last;
-};
-
-struct range6 {
+struct range {
     uint128 first, last;
 };
 
+struct ranges {
+    struct range *items;
+    size_t count, capacity;
+};
+
 struct gw_cidr_set {
-    struct range4 *v4;
-    struct range6 *v6;
-    size_t v4_count, v4_capacity, v6_count, v6_capacity;
+    struct ranges v4, v6;
     bool sealed;
 };
 
@@ -33,8 +32,8 @@ void gw_cidr_set_free(struct gw_cidr_set *set)
 {
     if (!set)
         return;
-    gw_free(set->v4);
-    gw_free(set->v6);
+    gw_free(set->v4.items);
+    gw_free(set->v6.items);
     gw_free(set);
 }
 
@@ -127,30 +126,27 @@ const char *gw_cidr_check(const char *text, size_t len)
     return parse_network(&addr, &prefix, text, len);
 }
 
-static uint32_t to_v4(const struct gw_addr_bytes *addr)
-{
-    uint32_t value = 0;
-
-    for (unsigned i = 0; i < 4; i++)
-        value = value << 8 | addr->bytes[i];
-    return value;
-}
-
-static uint128 to_v6(const struct gw_addr_bytes *addr)
+static uint128 to_number(const struct gw_addr_bytes *addr)
 {
     uint128 value = 0;
 
-    for (unsigned i = 0; i < 16; i++)
+    for (unsigned i = 0; i < addr->len; i++)
         value = value << 8 | addr->bytes[i];
     return value;
 }
 
-static void *grow(void *array, size_t count, size_t *capacity, size_t item)
+static struct ranges *ranges_of(struct gw_cidr_set *set, const struct gw_addr_bytes *addr)
 {
-    if (count < *capacity)
-        return array;
-    *capacity = *capacity ? *capacity * 2 : 8;
-    return gw_realloc(array, *capacity * item);
+    return addr->len == 4 ? &set->v4 : &set->v6;
+}
+
+static void append(struct ranges *ranges, struct range range)
+{
+    if (ranges->count == ranges->capacity) {
+        ranges->capacity = ranges->capacity ? ranges->capacity * 2 : 8;
+        ranges->items = gw_realloc(ranges->items, ranges->capacity * sizeof(*ranges->items));
+    }
+    ranges->items[ranges->count++] = range;
 }
 
 const char *gw_cidr_set_add(struct gw_cidr_set *set, const char *text, size_t len)
@@ -162,104 +158,58 @@ const char *gw_cidr_set_add(struct gw_cidr_set *set, const char *text, size_t le
     GW_ASSERT(!set->sealed);
     if (wrong)
         return wrong;
-    if (addr.len == 4) {
-        uint32_t hosts = prefix == 0 ? UINT32_MAX : prefix == 32 ? 0 : UINT32_MAX >> prefix;
+    unsigned free_bits = addr.len * 8 - prefix;
+    uint128 hosts = free_bits == 128 ? ~(uint128)0 : ((uint128)1 << free_bits) - 1;
 
-        set->v4 = grow(set->v4, set->v4_count, &set->v4_capacity, sizeof(*set->v4));
-        set->v4[set->v4_count++] =
-            (struct range4){ to_v4(&addr) & ~hosts, to_v4(&addr) | hosts };
-        return NULL;
-    }
-    uint128 hosts = prefix == 128 ? 0 : ~(uint128)0 >> prefix;
-
-    set->v6 = grow(set->v6, set->v6_count, &set->v6_capacity, sizeof(*set->v6));
-    set->v6[set->v6_count++] = (struct range6){ to_v6(&addr) & ~hosts, to_v6(&addr) | hosts };
+    append(ranges_of(set, &addr),
+           (struct range){ to_number(&addr) & ~hosts, to_number(&addr) | hosts });
     return NULL;
 }
 
-static int compare4(const void *a, const void *b)
+static int by_first(const void *a, const void *b)
 {
-    const struct range4 *left = a, *right = b;
+    const struct range *left = a, *right = b;
 
     return (left->first > right->first) - (left->first < right->first);
 }
 
-static int compare6(const void *a, const void *b)
+static void merge(struct ranges *ranges)
 {
-    const struct range6 *left = a, *right = b;
-
-    return (left->first > right->first) - (left->first < right->first);
-}
-
-static size_t merge4(struct range4 *ranges, size_t count)
-{
+    struct range *items = ranges->items;
     size_t kept = 0;
 
-    for (size_t i = 1; i < count; i++) {
-        if (ranges[kept].last == UINT32_MAX || ranges[i].first <= ranges[kept].last + 1) {
-            if (ranges[i].last > ranges[kept].last)
-                ranges[kept].last = ranges[i].last;
-        } else {
-            ranges[++kept] = ranges[i];
-        }
+    if (ranges->count == 0)
+        return;
+    qsort(items, ranges->count, sizeof(*items), by_first);
+    for (size_t i = 1; i < ranges->count; i++) {
+        if (items[kept].last != ~(uint128)0 && items[i].first > items[kept].last + 1)
+            items[++kept] = items[i];
+        else if (items[i].last > items[kept].last)
+            items[kept].last = items[i].last;
     }
-    return count ? kept + 1 : 0;
-}
-
-static size_t merge6(struct range6 *ranges, size_t count)
-{
-    size_t kept = 0;
-
-    for (size_t i = 1; i < count; i++) {
-        if (ranges[kept].last == ~(uint128)0 || ranges[i].first <= ranges[kept].last + 1) {
-            if (ranges[i].last > ranges[kept].last)
-                ranges[kept].last = ranges[i].last;
-        } else {
-            ranges[++kept] = ranges[i];
-        }
-    }
-    return count ? kept + 1 : 0;
+    ranges->count = kept + 1;
 }
 
 void gw_cidr_set_seal(struct gw_cidr_set *set)
 {
-    if (set->v4_count)
-        qsort(set->v4, set->v4_count, sizeof(*set->v4), compare4);
-    if (set->v6_count)
-        qsort(set->v6, set->v6_count, sizeof(*set->v6), compare6);
-    set->v4_count = merge4(set->v4, set->v4_count);
-    set->v6_count = merge6(set->v6, set->v6_count);
+    merge(&set->v4);
+    merge(&set->v6);
     set->sealed = true;
 }
 
-static bool has4(const struct gw_cidr_set *set, uint32_t addr)
+static bool has(const struct ranges *ranges, uint128 addr)
 {
-    size_t from = 0, to = set->v4_count;
+    size_t from = 0, to = ranges->count;
 
     while (from < to) { /* the first range that ends at or behind addr */
         size_t middle = from + (to - from) / 2;
 
-        if (set->v4[middle].last < addr)
+        if (ranges->items[middle].last < addr)
             from = middle + 1;
         else
             to = middle;
     }
-    return from < set->v4_count && set->v4[from].first <= addr;
-}
-
-static bool has6(const struct gw_cidr_set *set, uint128 addr)
-{
-    size_t from = 0, to = set->v6_count;
-
-    while (from < to) {
-        size_t middle = from + (to - from) / 2;
-
-        if (set->v6[middle].last < addr)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    return from < set->v6_count && set->v6[from].first <= addr;
+    return from < ranges->count && ranges->items[from].first <= addr;
 }
 
 bool gw_cidr_set_has(const struct gw_cidr_set *set, const struct gw_addr_bytes *addr)
@@ -270,10 +220,10 @@ bool gw_cidr_set_has(const struct gw_cidr_set *set, const struct gw_addr_bytes *
     struct gw_addr_bytes plain = *addr;
 
     unmap(&plain);
-    return plain.len == 4 ? has4(set, to_v4(&plain)) : has6(set, to_v6(&plain));
+    return has(plain.len == 4 ? &set->v4 : &set->v6, to_number(&plain));
 }
 
 size_t gw_cidr_set_count(const struct gw_cidr_set *set)
 {
-    return set->v4_count + set->v6_count;
+    return set->v4.count + set->v6.count;
 }

@@ -1,7 +1,6 @@
 #pragma once
 /* Sets of IP networks: trusted_proxies, allow and deny lists. An IPv4-mapped IPv6 address or network is the IPv4 one. Kept as
- * sorted ranges that do not touch, so that a lookup in 100,000 networks is a binary search and needs eight (IPv4) or thirty-two
- * bytes a network. */
+ * sorted ranges that do not touch: a lookup is a binary search, and a network takes 32 bytes. */
 #ifndef GW_CDEF
 #include <stdbool.h>
 #include <stddef.h>

@@ -99,8 +99,8 @@ static void find_literal(struct gw_regex *regex);
 struct gw_regex *gw_regex_new(const char *text, size_t len, unsigned flags, char *why,
                               size_t why_size)
 {
-    uint32_t options = PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP |
-                       PCRE2_NEVER_BACKSLASH_C;
+    uint32_t options =
+        PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C;
     int error;
     size_t at;
 
@@ -159,8 +159,8 @@ enum gw_regex_result gw_regex_match(const struct gw_regex *regex, struct gw_slic
                                     size_t *matched)
 {
     struct scratch *own = get_scratch();
-    int result = pcre2_match(regex->code, (PCRE2_SPTR)(subject.len ? subject.ptr : ""),
-                             subject.len, 0, 0, own->data, own->limits);
+    int result = pcre2_match(regex->code, (PCRE2_SPTR)(subject.len ? subject.ptr : ""), subject.len,
+                             0, 0, own->data, own->limits);
 
     if (result == PCRE2_ERROR_NOMATCH)
         return GW_REGEX_NO;
@@ -237,8 +237,8 @@ static bool has_one_branch(struct gw_slice text)
                     return false; /* [\Q…, [[:alpha:]]: not worth following */
             }
         } else if (c == '(') {
-            if (next == '*' || (next == '?' && i + 2 < text.len &&
-                                !memchr(":<P=!>", text.ptr[i + 2], 6)))
+            if (next == '*' ||
+                (next == '?' && i + 2 < text.len && !memchr(":<P=!>", text.ptr[i + 2], 6)))
                 return false; /* verbs, comments, flags, conditions */
             depth++;
         } else if (c == ')') {

@@ -101,10 +101,11 @@ static bool regex_path_fits(const struct gw_rule *rule, struct gw_slice subject,
     case GW_REGEX_GAVE_UP:
         match->regex_errors++;
         if (gw_regex_complain(regex))
-            gw_warn("route %.*s: a path of %zu bytes made \"%.*s\" give up at its limit, so it did not "
-                    "match (simplify the pattern; said once)",
-                    GW_SLICE_ARG(rule->matcher->route->name), subject.len,
-                    GW_SLICE_ARG(rule->path->text));
+            gw_warn(
+                "route %.*s: a path of %zu bytes made \"%.*s\" give up at its limit, so it did not "
+                "match (simplify the pattern; said once)",
+                GW_SLICE_ARG(rule->matcher->route->name), subject.len,
+                GW_SLICE_ARG(rule->path->text));
         return false;
     case GW_REGEX_YES:
         break;

@@ -3,7 +3,9 @@
  * Precedence: decisions.md "Route precedence". Cost grows sublinearly with the number of routes. */
 #include "config/config.h"
 
-enum { GW_ROUTE_CAPTURES_MAX = 16 };
+enum {
+    GW_ROUTE_CAPTURES_MAX = 16
+};
 
 struct gw_route_pair {
     struct gw_slice name, value;
@@ -12,21 +14,23 @@ struct gw_route_pair {
 /* What is asked; filled by proxy. Slices are borrowed for the call. */
 struct gw_route_query {
     struct gw_slice method;
-    struct gw_slice host; /* lower case, no port */
-    struct gw_slice path; /* normalised */
+    struct gw_slice host;  /* lower case, no port */
+    struct gw_slice path;  /* normalised */
     struct gw_slice query; /* raw, without "?" */
-    const struct gw_route_pair *headers; /* names in lower case; only needed when gw_router_needs_headers() */
+    const struct gw_route_pair
+        *headers; /* names in lower case; only needed when gw_router_needs_headers() */
     unsigned header_count;
 };
 
 struct gw_route_match {
-    const struct gw_route *route;  /* NULL: none */
-    size_t matched;                /* bytes of the path that strip_path takes away (the whole path for =exact) */
+    const struct gw_route *route; /* NULL: none */
+    size_t matched; /* bytes of the path that strip_path takes away (the whole path for =exact) */
     unsigned capture_count;
-    struct gw_route_pair captures[GW_ROUTE_CAPTURES_MAX]; /* {id} of templates, (?<name>) of regexes; borrowed from path and config */
-    bool method_mismatch;          /* no route, but one would match with another method */
-    unsigned regex_errors;         /* regexes that gave up at their limit, and so did not match */
-    unsigned work;                 /* steps it took: what the specs count instead of time */
+    struct gw_route_pair captures
+        [GW_ROUTE_CAPTURES_MAX]; /* {id} of templates, (?<name>) of regexes; borrowed from path and config */
+    bool method_mismatch;  /* no route, but one would match with another method */
+    unsigned regex_errors; /* regexes that gave up at their limit, and so did not match */
+    unsigned work;         /* steps it took: what the specs count instead of time */
 };
 
 /* One route that matches, with the rule of it that comes first. */
@@ -40,8 +44,8 @@ void gw_router_match(const struct gw_router *router, const struct gw_route_query
                      struct gw_route_match *match);
 
 /* The methods that would match the rest of the query, comma separated, for Allow; returns the length written. */
-size_t gw_router_allowed_methods(const struct gw_router *router,
-                                 const struct gw_route_query *query, char *out, size_t size);
+size_t gw_router_allowed_methods(const struct gw_router *router, const struct gw_route_query *query,
+                                 char *out, size_t size);
 
 /* All routes that match, best first, at most `max`; returns how many there are in all. For `moongate explain`. */
 size_t gw_router_explain(const struct gw_router *router, const struct gw_route_query *query,

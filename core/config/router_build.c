@@ -1,4 +1,4 @@
-/* From what routes ask for to rules in order, in the trees of their hosts. */
+/* Collects what routes ask for. */
 #include "config/router_build.h"
 
 #include "base/alloc.h"
@@ -7,24 +7,13 @@
 #include "config/router_rules.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 static_assert(GW_REGEX_NAMES_MAX <= GW_ROUTE_CAPTURES_MAX, "every named group has its capture");
-
-/* What was said of one route so far; its arrays live in the arena. */
-struct draft {
-    struct gw_matcher *matcher;
-    struct gw_slice *hosts;
-    struct gw_path *paths;
-    unsigned host_count, path_count;
-    struct gw_rule *rules; /* in no order */
-    unsigned rule_count;
-};
 
 struct gw_router_build {
     struct gw_router *router;
     bool taken;
-    struct draft *drafts;
+    struct gw_router_draft *drafts;
     unsigned count;
     struct gw_router_shadow *shadows;
     unsigned shadow_count;
@@ -89,7 +78,7 @@ static void *with_room(struct gw_arena *arena, void *array, unsigned count, size
     return larger;
 }
 
-static struct draft *draft_of(struct gw_router_build *build, unsigned route)
+static struct gw_router_draft *draft_of(struct gw_router_build *build, unsigned route)
 {
     GW_ASSERT(!build->taken);
     return route < build->count ? &build->drafts[route] : NULL;
@@ -97,9 +86,10 @@ static struct draft *draft_of(struct gw_router_build *build, unsigned route)
 
 /* --- What routes ask for ------------------------------------------------------------------------------------ */
 
-const char *gw_router_build_method(struct gw_router_build *build, unsigned route, struct gw_slice method)
+const char *gw_router_build_method(struct gw_router_build *build, unsigned route,
+                                   struct gw_slice method)
 {
-    struct draft *draft = draft_of(build, route);
+    struct gw_router_draft *draft = draft_of(build, route);
     struct gw_arena *arena = build->router->arena;
 
     if (!draft)
@@ -129,9 +119,10 @@ static const char *check_wildcard(struct gw_slice host)
     return "a \"*\" must be the whole first or last label: *.example.com or example.*";
 }
 
-const char *gw_router_build_host(struct gw_router_build *build, unsigned route, struct gw_slice host)
+const char *gw_router_build_host(struct gw_router_build *build, unsigned route,
+                                 struct gw_slice host)
 {
-    struct draft *draft = draft_of(build, route);
+    struct gw_router_draft *draft = draft_of(build, route);
     struct gw_arena *arena = build->router->arena;
 
     if (!draft)
@@ -151,21 +142,20 @@ const char *gw_router_build_host(struct gw_router_build *build, unsigned route, 
     return NULL;
 }
 
-const char *gw_router_build_path(struct gw_router_build *build, unsigned route, struct gw_slice path,
-                                 bool whole_segments)
+const char *gw_router_build_path(struct gw_router_build *build, unsigned route,
+                                 struct gw_slice path, bool whole_segments)
 {
-    struct draft *draft = draft_of(build, route);
+    struct gw_router_draft *draft = draft_of(build, route);
 
     if (!draft)
         return no_such_route;
     struct gw_path parsed = { .whole_segments = whole_segments, .index = draft->path_count };
-    const char *wrong =
-        gw_path_parse(build->router, &parsed, path, build->why, sizeof(build->why));
+    const char *wrong = gw_path_parse(build->router, &parsed, path, build->why, sizeof(build->why));
 
     if (wrong)
         return wrong;
-    draft->paths = with_room(build->router->arena, draft->paths, draft->path_count,
-                             sizeof(*draft->paths));
+    draft->paths =
+        with_room(build->router->arena, draft->paths, draft->path_count, sizeof(*draft->paths));
     draft->paths[draft->path_count++] = parsed;
     return NULL;
 }
@@ -196,16 +186,16 @@ static const char *add_value(struct gw_router_build *build, struct gw_condition 
         if (!parsed.regex)
             return build->why;
     }
-    condition->values = with_room(arena, condition->values, condition->value_count,
-                                  sizeof(*condition->values));
+    condition->values =
+        with_room(arena, condition->values, condition->value_count, sizeof(*condition->values));
     condition->values[condition->value_count++] = parsed;
     return NULL;
 }
 
-const char *gw_router_build_header(struct gw_router_build *build, unsigned route, struct gw_slice name,
-                                   struct gw_slice value)
+const char *gw_router_build_header(struct gw_router_build *build, unsigned route,
+                                   struct gw_slice name, struct gw_slice value)
 {
-    struct draft *draft = draft_of(build, route);
+    struct gw_router_draft *draft = draft_of(build, route);
 
     if (!draft)
         return no_such_route;
@@ -222,7 +212,7 @@ const char *gw_router_build_header(struct gw_router_build *build, unsigned route
 const char *gw_router_build_argument(struct gw_router_build *build, unsigned route,
                                      struct gw_slice name, struct gw_slice value)
 {
-    struct draft *draft = draft_of(build, route);
+    struct gw_router_draft *draft = draft_of(build, route);
 
     if (!draft)
         return no_such_route;
@@ -236,7 +226,7 @@ const char *gw_router_build_argument(struct gw_router_build *build, unsigned rou
 const char *gw_router_build_regex_priority(struct gw_router_build *build, unsigned route,
                                            int32_t priority)
 {
-    struct draft *draft = draft_of(build, route);
+    struct gw_router_draft *draft = draft_of(build, route);
 
     if (!draft)
         return no_such_route;
@@ -244,153 +234,7 @@ const char *gw_router_build_regex_priority(struct gw_router_build *build, unsign
     return NULL;
 }
 
-/* --- Rules -------------------------------------------------------------------------------------------------- */
-
-static void set_host(struct gw_rule *rule, struct gw_slice host)
-{
-    rule->host_text = host;
-    rule->host = host;
-    rule->host_kind = GW_HOST_EXACT;
-    if (host.ptr[0] == '*') {
-        rule->host_kind = GW_HOST_SUFFIX;
-        rule->host = gw_slice_skip(host, 1);
-    } else if (host.ptr[host.len - 1] == '*') {
-        rule->host_kind = GW_HOST_PREFIX;
-        rule->host.len--;
-    }
-}
-
-static void weigh(struct draft *draft)
-{
-    struct gw_matcher *matcher = draft->matcher;
-
-    matcher->weight = 0;
-    matcher->weight += matcher->method_count > 0;
-    matcher->weight += draft->host_count > 0;
-    matcher->weight += matcher->header_count > 0;
-    matcher->weight += matcher->argument_count > 0;
-    matcher->weight += draft->path_count > 0;
-    matcher->plain_hosts = draft->host_count > 0;
-    for (unsigned i = 0; i < draft->host_count; i++) {
-        if (memchr(draft->hosts[i].ptr, '*', draft->hosts[i].len))
-            matcher->plain_hosts = false;
-    }
-}
-
-static void make_rules(struct gw_router *router, struct draft *draft)
-{
-    static const struct gw_path any_path = { .kind = GW_PATH_ANY };
-    unsigned hosts = draft->host_count ? draft->host_count : 1;
-    unsigned paths = draft->path_count ? draft->path_count : 1;
-
-    weigh(draft);
-    if (draft->matcher->weight == 0) /* it asks for nothing: its service is switched off */
-        return;
-    draft->rule_count = hosts * paths;
-    draft->rules = gw_arena_alloc_zero(router->arena, draft->rule_count * sizeof(*draft->rules));
-    for (unsigned i = 0; i < draft->rule_count; i++) {
-        struct gw_rule *rule = &draft->rules[i];
-
-        rule->matcher = draft->matcher;
-        rule->path = draft->path_count ? &draft->paths[i % paths] : &any_path;
-        if (draft->host_count)
-            set_host(rule, draft->hosts[i / paths]);
-    }
-    router->rule_count += draft->rule_count;
-    router->has_methods |= draft->matcher->method_count > 0;
-    router->needs_headers |= draft->matcher->header_count > 0;
-    router->needs_query |= draft->matcher->argument_count > 0;
-}
-
-static int by_precedence(const void *a, const void *b)
-{
-    const struct gw_rule *const *left = a, *const *right = b;
-
-    return gw_rule_compare(*left, *right);
-}
-
-static void sort_rules(struct gw_router_build *build)
-{
-    struct gw_router *router = build->router;
-    unsigned at = 0;
-
-    router->rules = gw_alloc((router->rule_count + 1) * sizeof(*router->rules));
-    for (unsigned i = 0; i < build->count; i++) {
-        for (unsigned k = 0; k < build->drafts[i].rule_count; k++)
-            router->rules[at++] = &build->drafts[i].rules[k];
-    }
-    if (router->rule_count)
-        qsort(router->rules, router->rule_count, sizeof(struct gw_rule *), by_precedence);
-    for (unsigned i = 0; i < router->rule_count; i++)
-        router->rules[i]->order = i;
-}
-
-/* --- The index ---------------------------------------------------------------------------------------------- */
-
-static void note_length(uint64_t lengths[4], size_t len)
-{
-    if (len < 256)
-        lengths[len / 64] |= 1ull << (len % 64);
-}
-
-static struct gw_path_node *tree_in(struct gw_router *router, struct gw_map *map,
-                                    struct gw_slice host)
-{
-    struct gw_path_node *root = gw_map_get(map, host);
-
-    if (root)
-        return root;
-    root = gw_arena_alloc_zero(router->arena, sizeof(*root));
-    gw_map_put(map, host, root);
-    return root;
-}
-
-static struct gw_path_node *tree_of(struct gw_router *router, const struct gw_rule *rule)
-{
-    switch (rule->host_kind) {
-    case GW_HOST_ANY:
-        return &router->any_host;
-    case GW_HOST_PREFIX:
-        note_length(router->prefix_lengths, rule->host.len);
-        return tree_in(router, &router->prefixes, rule->host);
-    case GW_HOST_SUFFIX:
-        note_length(router->suffix_lengths, rule->host.len);
-        return tree_in(router, &router->suffixes, rule->host);
-    case GW_HOST_EXACT:
-        return tree_in(router, &router->hosts, rule->host);
-    }
-    return NULL;
-}
-
-/* Called in order, so that each node's lists are in order too. */
-static void insert(struct gw_router *router, struct gw_rule *rule)
-{
-    const struct gw_path *path = rule->path;
-    struct gw_path_node *node =
-        gw_path_node_at(router->arena, tree_of(router, rule), path->literal);
-    bool pattern = path->kind == GW_PATH_REGEX || path->kind == GW_PATH_TEMPLATE;
-    struct gw_rule_list *list = pattern ? &node->patterns : &node->plain;
-
-    if (list->last)
-        list->last->next = rule;
-    else
-        list->first = rule;
-    list->last = rule;
-}
-
-/* A route is shadowed when each of its rules is. */
-static bool find_shadow(const struct gw_router *router, const struct draft *draft, unsigned *by)
-{
-    for (unsigned i = 0; i < draft->rule_count; i++) {
-        const struct gw_rule *cover = gw_rule_shadowed_by(router, &draft->rules[i]);
-
-        if (!cover)
-            return false;
-        if (i == 0)
-            *by = cover->matcher->route->index;
-    }
-    return draft->rule_count > 0;
-}
+/* --- The end ------------------------------------------------------------------------------------------------ */
 
 static void find_shadows(struct gw_router_build *build)
 {
@@ -398,7 +242,7 @@ static void find_shadows(struct gw_router_build *build)
     for (unsigned i = 0; i < build->count; i++) {
         unsigned by = 0;
 
-        if (find_shadow(build->router, &build->drafts[i], &by))
+        if (gw_router_draft_shadowed(build->router, &build->drafts[i], &by))
             build->shadows[build->shadow_count++] =
                 (struct gw_router_shadow){ .route = i, .by = by };
     }
@@ -407,11 +251,7 @@ static void find_shadows(struct gw_router_build *build)
 struct gw_router *gw_router_build_take(struct gw_router_build *build)
 {
     GW_ASSERT(!build->taken);
-    for (unsigned i = 0; i < build->count; i++)
-        make_rules(build->router, &build->drafts[i]);
-    sort_rules(build);
-    for (unsigned i = 0; i < build->router->rule_count; i++)
-        insert(build->router, build->router->rules[i]);
+    gw_router_index(build->router, build->drafts, build->count);
     find_shadows(build);
     build->taken = true;
     return build->router;

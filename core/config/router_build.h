@@ -10,17 +10,20 @@ struct gw_router_build;
 /* `routes` must stay where they are as long as the router; all text goes into the arena. */
 struct gw_router_build *gw_router_build_new(struct gw_arena *arena, const struct gw_route *routes,
                                             unsigned route_count);
-void gw_router_build_free(struct gw_router_build *build); /* with the router when it was not taken; NULL is fine */
+void gw_router_build_free(
+    struct gw_router_build *build); /* with the router when it was not taken; NULL is fine */
 
 /* Each returns NULL or what is wrong. `route` is an index. */
-const char *gw_router_build_method(struct gw_router_build *build, unsigned route, struct gw_slice method);
-const char *gw_router_build_host(struct gw_router_build *build, unsigned route, struct gw_slice host);
-const char *gw_router_build_path(struct gw_router_build *build, unsigned route, struct gw_slice path,
-                                 bool whole_segments);
+const char *gw_router_build_method(struct gw_router_build *build, unsigned route,
+                                   struct gw_slice method);
+const char *gw_router_build_host(struct gw_router_build *build, unsigned route,
+                                 struct gw_slice host);
+const char *gw_router_build_path(struct gw_router_build *build, unsigned route,
+                                 struct gw_slice path, bool whole_segments);
 /* "~*…" is a regex without regard to case. Several values of one name: any of them will do. Without a value (ptr NULL) the
  * header or argument must only be there. */
-const char *gw_router_build_header(struct gw_router_build *build, unsigned route, struct gw_slice name,
-                                   struct gw_slice value);
+const char *gw_router_build_header(struct gw_router_build *build, unsigned route,
+                                   struct gw_slice name, struct gw_slice value);
 const char *gw_router_build_argument(struct gw_router_build *build, unsigned route,
                                      struct gw_slice name, struct gw_slice value);
 const char *gw_router_build_regex_priority(struct gw_router_build *build, unsigned route,
@@ -39,12 +42,3 @@ struct gw_router_shadow {
 /* After take: all of them, by index of the route; owned by the build. */
 unsigned gw_router_build_shadows(const struct gw_router_build *build,
                                  const struct gw_router_shadow **shadows);
-
-#ifndef GW_CDEF
-
-struct gw_rule;
-
-/* router_shadow.c: a rule that comes before this one and takes everything that would match it, or NULL. */
-const struct gw_rule *gw_rule_shadowed_by(const struct gw_router *router, const struct gw_rule *rule);
-
-#endif

@@ -23,7 +23,8 @@ static bool regex_fits(struct gw_regex *regex, const struct gw_matcher *matcher,
         return result == GW_REGEX_YES;
     match->regex_errors++;
     if (gw_regex_complain(regex))
-        gw_warn("route %.*s: a value of %zu bytes made the regex \"%.*s\" give up at its limit, so it did "
+        gw_warn("route %.*s: a value of %zu bytes made the regex \"%.*s\" give up at its limit, so "
+                "it did "
                 "not match (simplify the pattern; said once)",
                 GW_SLICE_ARG(matcher->route->name), value.len,
                 GW_SLICE_ARG(gw_regex_source(regex)));
@@ -72,7 +73,8 @@ static char next_byte(struct gw_slice *text)
 {
     char c = text->ptr[0];
 
-    if (c == '%' && text->len >= 3 && hex_value(text->ptr[1]) >= 0 && hex_value(text->ptr[2]) >= 0) {
+    if (c == '%' && text->len >= 3 && hex_value(text->ptr[1]) >= 0 &&
+        hex_value(text->ptr[2]) >= 0) {
         c = (char)(hex_value(text->ptr[1]) * 16 + hex_value(text->ptr[2]));
         *text = gw_slice_skip(*text, 3);
         return c;

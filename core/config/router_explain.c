@@ -144,8 +144,8 @@ static size_t add_method(char *out, size_t size, size_t len, struct gw_slice met
     return len + separator + method.len;
 }
 
-size_t gw_router_allowed_methods(const struct gw_router *router,
-                                 const struct gw_route_query *query, char *out, size_t size)
+size_t gw_router_allowed_methods(const struct gw_router *router, const struct gw_route_query *query,
+                                 char *out, size_t size)
 {
     struct collect collect = { .query = query, .any_method = true };
     size_t len = 0;

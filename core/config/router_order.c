@@ -101,8 +101,9 @@ int gw_rule_compare(const struct gw_rule *a, const struct gw_rule *b)
 static const char *kind_name(enum gw_path_kind kind)
 {
     static const char *const names[] = {
-        [GW_PATH_ANY] = "no path",      [GW_PATH_PREFIX] = "a prefix", [GW_PATH_TEMPLATE] = "a template",
-        [GW_PATH_REGEX] = "a regex", [GW_PATH_EXACT] = "an exact path",
+        [GW_PATH_ANY] = "no path",         [GW_PATH_PREFIX] = "a prefix",
+        [GW_PATH_TEMPLATE] = "a template", [GW_PATH_REGEX] = "a regex",
+        [GW_PATH_EXACT] = "an exact path",
     };
 
     return names[kind];
@@ -117,9 +118,9 @@ void gw_rule_explain(const struct gw_rule *winner, const struct gw_rule *loser, 
                  winner->matcher->weight);
         return;
     case STEP_PLAIN_HOSTS:
-        snprintf(out, size, "%s", loser->host_kind == GW_HOST_ANY
-                                      ? "it names no host"
-                                      : "it has a wildcard among its hosts");
+        snprintf(out, size, "%s",
+                 loser->host_kind == GW_HOST_ANY ? "it names no host"
+                                                 : "it has a wildcard among its hosts");
         return;
     case STEP_CONDITIONS:
         snprintf(out, size, "it names fewer headers and query arguments (%u, not %u)",

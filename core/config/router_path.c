@@ -31,8 +31,8 @@ static int hex_value(char c)
 
 static bool is_unreserved(int c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '.' || c == '_' || c == '~';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
 }
 
 /* Brings a literal path to the form that requests have when they are matched: escapes of unreserved characters decoded, the
@@ -76,7 +76,7 @@ static const char *normalise(struct gw_arena *arena, struct gw_slice text, struc
 
 static bool has_dead_segment(struct gw_slice path)
 {
-    for (size_t from = 1; from < path.len; ) {
+    for (size_t from = 1; from < path.len;) {
         const char *slash = memchr(path.ptr + from, '/', path.len - from);
 
         if (!slash)
@@ -141,7 +141,8 @@ static const char *check_names(const struct gw_path *path)
     return NULL;
 }
 
-static const char *parse_template(struct gw_arena *arena, struct gw_path *path, struct gw_slice text)
+static const char *parse_template(struct gw_arena *arena, struct gw_path *path,
+                                  struct gw_slice text)
 {
     struct gw_slice rest = gw_slice_skip(text, 1);
     unsigned slashes = 0;
@@ -202,8 +203,8 @@ const char *gw_path_parse(struct gw_router *router, struct gw_path *path, struct
     bool whole;
 
     path->kind = GW_PATH_REGEX;
-    path->regex = gw_router_own_regex(router, gw_slice_skip(path->text, 1), GW_REGEX_ANCHORED, why,
-                                      why_size);
+    path->regex =
+        gw_router_own_regex(router, gw_slice_skip(path->text, 1), GW_REGEX_ANCHORED, why, why_size);
     if (!path->regex)
         return why;
     path->literal = gw_regex_literal_prefix(path->regex, &whole);
@@ -224,8 +225,8 @@ bool gw_path_template_match(const struct gw_path *path, struct gw_slice subject,
             return false;
         subject = gw_slice_skip(subject, 1);
         const char *slash = subject.len ? memchr(subject.ptr, '/', subject.len) : NULL;
-        struct gw_slice part = gw_slice(subject.ptr, slash ? (size_t)(slash - subject.ptr)
-                                                           : subject.len);
+        struct gw_slice part =
+            gw_slice(subject.ptr, slash ? (size_t)(slash - subject.ptr) : subject.len);
 
         subject = gw_slice_skip(subject, part.len);
         if (segment->name.len == 0) {

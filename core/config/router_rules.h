@@ -33,10 +33,11 @@ struct gw_path_segment {
 
 struct gw_path {
     enum gw_path_kind kind;
-    bool whole_segments;     /* a prefix ends where a segment ends */
-    unsigned index;          /* in its route */
-    struct gw_slice text;    /* as written */
-    struct gw_slice literal; /* normalised bytes that every match begins with; all of it for prefix and exact */
+    bool whole_segments;  /* a prefix ends where a segment ends */
+    unsigned index;       /* in its route */
+    struct gw_slice text; /* as written */
+    struct gw_slice
+        literal; /* normalised bytes that every match begins with; all of it for prefix and exact */
     struct gw_regex *regex;
     struct gw_path_segment *segments;
     unsigned segment_count;
@@ -60,7 +61,7 @@ struct gw_matcher {
     struct gw_slice *methods;
     struct gw_condition *headers, *arguments;
     unsigned method_count, header_count, argument_count;
-    unsigned weight; /* how many kinds of attributes the route names */
+    unsigned weight;  /* how many kinds of attributes the route names */
     bool plain_hosts; /* it names hosts, and none with a wildcard */
     int32_t regex_priority;
 };
@@ -81,7 +82,7 @@ struct gw_rule_list {
 
 /* A node of a radix tree over path bytes. */
 struct gw_path_node {
-    struct gw_slice label; /* the bytes from the parent to here */
+    struct gw_slice label;        /* the bytes from the parent to here */
     struct gw_rule_list plain;    /* any, prefix, exact: decided by comparing */
     struct gw_rule_list patterns; /* regex, template: tried only when they could still win */
     unsigned char *bytes;         /* the first byte of each child's label */
@@ -90,8 +91,8 @@ struct gw_path_node {
 };
 
 struct gw_router {
-    struct gw_arena *arena; /* the configuration's */
-    struct gw_map hosts, suffixes, prefixes; /* to struct gw_path_node */
+    struct gw_arena *arena;                        /* the configuration's */
+    struct gw_map hosts, suffixes, prefixes;       /* to struct gw_path_node */
     uint64_t suffix_lengths[4], prefix_lengths[4]; /* bit n: there is one of n bytes */
     struct gw_path_node any_host;
     struct gw_rule **rules; /* in order; owned */
@@ -100,6 +101,23 @@ struct gw_router {
     unsigned regex_count, regex_capacity;
     bool needs_headers, needs_query, has_methods;
 };
+
+/* What was said of one route while the router is built; the arrays live in the arena. */
+struct gw_router_draft {
+    struct gw_matcher *matcher;
+    struct gw_slice *hosts;
+    struct gw_path *paths;
+    unsigned host_count, path_count;
+    struct gw_rule *rules; /* in no order */
+    unsigned rule_count;
+};
+
+/* router_index.c: makes the rules of all routes, puts them in order and into the trees. */
+void gw_router_index(struct gw_router *router, struct gw_router_draft *drafts, unsigned count);
+
+/* router_shadow.c: true when no request reaches any rule of the route; *by is the index of a route that takes them. */
+bool gw_router_draft_shadowed(const struct gw_router *router, const struct gw_router_draft *draft,
+                              unsigned *by);
 
 /* router_path.c: reads a path of a route. NULL, or what is wrong with it (`why`). Literal text lives in the arena. */
 const char *gw_path_parse(struct gw_router *router, struct gw_path *path, struct gw_slice text,

@@ -1,6 +1,5 @@
 /* Routes that no request ever reaches, because a better one takes all of theirs. Only what is certain is reported. */
 #include "base/check.h"
-#include "config/router_build.h"
 #include "config/router_rules.h"
 
 struct cover {
@@ -151,10 +150,25 @@ static void on_node(struct gw_router_visit *visit, const struct gw_path_node *no
     search_list(cover, &node->patterns);
 }
 
-const struct gw_rule *gw_rule_shadowed_by(const struct gw_router *router, const struct gw_rule *rule)
+/* A rule that comes before this one and takes everything that would match it, or NULL. */
+static const struct gw_rule *find_cover(const struct gw_router *router, const struct gw_rule *rule)
 {
     struct cover cover = { .visit.visit = on_node, .rule = rule };
 
     gw_router_walk(router, rule->host_kind, rule->host, rule->path->literal, &cover.visit);
     return cover.found;
+}
+
+bool gw_router_draft_shadowed(const struct gw_router *router, const struct gw_router_draft *draft,
+                              unsigned *by)
+{
+    for (unsigned i = 0; i < draft->rule_count; i++) {
+        const struct gw_rule *cover = find_cover(router, &draft->rules[i]);
+
+        if (!cover)
+            return false;
+        if (i == 0)
+            *by = cover->matcher->route->index;
+    }
+    return draft->rule_count > 0;
 }

@@ -87,7 +87,9 @@ static int pick(struct gw_balance *balance, const struct gw_balance_ask *ask)
 
     for (unsigned i = 0; i < balance->count; i++)
         up += is_up(&balance->slots[i]) ? balance->slots[i].weight : 0;
-    if (up != balance->weights_up) /* a slot went down or came back: what was owed before is no measure now */
+    if (up !=
+        balance
+            ->weights_up) /* a slot went down or came back: what was owed before is no measure now */
         begin(balance);
     return pick_next(balance, ask);
 }

@@ -4,7 +4,8 @@
 --       { name = "users", paths = { "/users" }, hosts = { "*.example.com" }, methods = { "GET" },
 --         headers = { ["x-a"] = { "1", "~*^2" } }, query = { v = { "1" } }, regex_priority = 3, segments = false },
 --     }
---     router:match { method = "GET", host = "a.example.com", path = "/users/1", query = "v=1", headers = { { "x-a", "1" } } }
+--     router:match { method = "GET", host = "a.example.com", path = "/users/1", query = "v=1", headers = { { "x-a",
+-- "1" } } }
 local c = require("support.c")
 local ffi = require("ffi")
 

@@ -1,6 +1,7 @@
 --- `default_access: deny`: nothing is open by accident. A route needs a plugin that authenticates, or `public: true`.
 local plan = require("moongate.plan")
 local report = require("moongate.config.report")
+local words = require("moongate.schema.words")
 
 local M = {}
 
@@ -13,11 +14,19 @@ local function guard_of(config, entries)
   end
 end
 
+-- In Kong's files everybody may pass by default. Who never wrote that down is told which routes it concerns.
+local function warn_of_open(state, open)
+  if #open > 0 and state.report.doc.root.default_access == nil then
+    report.warn(state.report, {}, ("%d of %d routes are open to everybody, because default_access is allow in a file "
+      .. "with _format_version (%s)"):format(#open, #state.items.routes, words.list(open)))
+  end
+end
+
 --- Checks every route of a normalised configuration.
 ---@param state table   from collect.lua
 ---@param config table
 function M.run(state, config)
-  local plans = plan.build(config)
+  local plans, open = plan.build(config), {}
   for index, item in ipairs(state.items.routes) do
     local guard = guard_of(config, plans.routes[index])
     local route = config.routes[index]
@@ -28,8 +37,11 @@ function M.run(state, config)
       local name = route.name and "the route " .. route.name or "the route"
       report.error(state.report, item.path, name .. " is open to everybody: use a plugin that authenticates "
         .. "(key-auth …) or write public: true (default_access is deny)")
+    elseif not guard and not route.public then
+      open[#open + 1] = route.name or report.path_text(item.path)
     end
   end
+  warn_of_open(state, open)
 end
 
 return M

@@ -41,8 +41,12 @@ function add_list(state, kind, list, path, parents)
   end
 end
 
-local function key_of(item)
-  return item.raw.name or item.raw.username
+local function name_of(item)
+  local name = item.raw.name or item.raw.username
+  if type(name) ~= "string" then
+    return nil
+  end
+  return item.kind == "upstreams" and name:lower() or name -- a host name, which services write as they like
 end
 
 local function register(state, item)
@@ -175,7 +179,7 @@ function M.run(rep)
   end
   for _, kind in ipairs(KINDS) do
     for index, item in ipairs(state.items[kind]) do
-      item.index, item.name = index, type(key_of(item)) == "string" and key_of(item) or nil
+      item.index, item.name = index, name_of(item)
       register(state, item)
     end
   end

@@ -11,7 +11,7 @@ M.null = require("cjson").null
 
 M.MAX_DEPTH = 64
 M.MAX_BYTES = 64 * 1024 * 1024
-M.MAX_NODES = 4 * 1000 * 1000 -- also counts what aliases repeat
+M.MAX_NODES = 2 * 1000 * 1000 -- also counts what aliases repeat
 
 ---@return table
 function M.new()

@@ -10,7 +10,9 @@ local M = {}
 ---@return string? text
 ---@return string? problem
 function M.expand(text, lookup)
-  if not text:find("${", 1, true) then
+  if text:find("^{vault://.*}$") then
+    return nil, "references to vaults are known, not in this version (write ${NAME} to take it from the environment)"
+  elseif not text:find("${", 1, true) then
     return text
   end
   local out, at, problem = {}, 1, nil

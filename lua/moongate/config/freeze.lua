@@ -192,7 +192,7 @@ local function warn_of_shadows(build, normal)
     local shadowed = normal.routes[route[0] + 1]
     found[#found + 1] = {
       path = shadowed.path, line = shadowed.line, file = normal.file,
-      message = ("the route %s never gets a request: %s takes all of them (make one of them more specific, or remove it)")
+      message = ("the route %s never gets a request: %s takes all of them (make it more specific, or remove it)")
         :format(name_of(shadowed), name_of(normal.routes[by[0] + 1])),
     }
     at = at + 1

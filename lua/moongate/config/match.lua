@@ -116,10 +116,11 @@ local function pairs_of(map, lower, check_regex, complain)
 end
 
 local function list_of(rep, item, key, parse)
-  local list = {}
+  local list, seen = {}, {}
   local raw = type(item.raw[key]) == "table" and item.raw[key] or {}
   for i, text in ipairs(raw) do
-    if type(text) == "string" and text ~= "" then
+    if type(text) == "string" and text ~= "" and not seen[text] then
+      seen[text] = true
       local entry, problem = parse(text)
       if problem and not entry then
         report.error(rep, report.join(item.path, key, i - 1), problem)

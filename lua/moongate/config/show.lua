@@ -1,8 +1,8 @@
 --- The configuration as people may see it (`GET /config`): JSON without secrets, with its keys in order, so that two
 --- can be compared.
 ---
---- What a schema calls secret reads "***" (the validator leaves such a copy of a plugin's configuration in `shown`). For the
---- rest, and for credentials, what the name of a field gives away.
+--- What a schema calls secret reads "***" (the validator leaves such a copy of a plugin's configuration in `shown`).
+--- For the rest, and for credentials, what the name of a field gives away.
 local M = {}
 
 local HIDDEN = "***"

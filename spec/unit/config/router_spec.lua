@@ -96,7 +96,8 @@ describe("gw_router_match: paths", function()
   it("refuses paths that could never match, and says why", function()
     for path, text in pairs {
       ["users"] = "must begin with", [""] = "empty", ["/a//b"] = "never matches", ["/a/../b"] = "never matches",
-      ["/a/./b"] = "never matches", ["/a%2Fb"] = "never matches", ["/a%zz"] = "two hex digits", ["/a b"] = "percent%-encoded",
+      ["/a/./b"] = "never matches", ["/a%2Fb"] = "never matches", ["/a%zz"] = "two hex digits",
+        ["/a b"] = "percent%-encoded",
       ["/a?b"] = "percent%-encoded", ["/\195\164"] = "percent%-encoded", ["=users"] = 'after "="',
       ["/{id"] = "pairs", ["/{}"] = "letters", ["/{a-b}"] = "letters", ["/{a}{b}"] = "one variable",
       ["/{a}/{a}"] = "same name", ["~/(a"] = "parenthesis.*at byte 4", ["~/[a"] = "at byte",
@@ -129,7 +130,8 @@ describe("gw_router_match: hosts", function()
   it("knows a wildcard at the end", function()
     local route = { hosts = { "example.*" } }
     for host, fits in pairs {
-      ["example.com"] = true, ["example.co.uk"] = true, ["example."] = false, ["example"] = false, ["a.example.com"] = false,
+      ["example.com"] = true, ["example.co.uk"] = true, ["example."] = false, ["example"] = false,
+        ["a.example.com"] = false,
     } do
       assert.equal(fits, found(route, { host = host }), host)
     end
@@ -152,7 +154,8 @@ end)
 
 describe("gw_router_match: methods, headers, query", function()
   it("answers a wrong method with the methods that would do", function()
-    local router = router_of({ paths = { "/a" }, methods = { "GET", "HEAD" } }, { paths = { "/" }, methods = { "POST", "GET" } },
+    local router = router_of({ paths = { "/a" }, methods = { "GET", "HEAD" } }, { paths = { "/" }, methods = { "POST",
+      "GET" } },
       { paths = { "/b" } })
     local name, more = router:match { path = "/a", method = "DELETE" }
     assert.is_nil(name)

@@ -111,6 +111,17 @@ routes:
     assert.is_truthy(one.routes[1].id:find("^%x+%-%x+%-5%x+%-[89ab]%x+%-%x+$"))
   end)
 
+  it("finds an upstream whatever the case of its name", function()
+    local c = load("services: [{ host: Orders }]\nupstreams: [{ name: ORDERS, targets: [{ target: a }] }]")
+    assert.equal(1, c.services[1].upstream)
+    assert.equal("orders", c.upstreams[1].name)
+  end)
+
+  it("takes a path or host that is written twice once", function()
+    local c = load(OPEN .. "routes: [{ paths: [/a, /a], hosts: [b, b] }]")
+    assert.same({ 1, 1 }, { #c.routes[1].paths, #c.routes[1].hosts })
+  end)
+
   it("reads JSON and YAML alike", function()
     local a = load('{ "default_access": "allow",\n"routes": [ { "paths": ["/a"], "public": true } ] }', "moongate.json")
     local b = load("default_access: allow\nroutes: [{ paths: [/a], public: true }]\n")
@@ -235,6 +246,14 @@ describe("a file as decK writes it", function()
     assert.same({ "gold" }, c.consumers[2].groups)
     assert.equal("ann-key-2", c.consumers[1].credentials["key-auth"][2].key)
     assert.same({ route = 1, consumer = 2 }, c.plugins[4].scope)
+  end)
+
+  it("is told which routes are open because nobody said otherwise", function()
+    local text = "_format_version: '3.0'\nlisteners: [{ address: '127.0.0.1:0' }]\nroutes: [{ name: r, paths: [/] }]\n"
+    local warnings = load(text).warnings
+    assert.equal("moongate.yaml:1: 1 of 1 routes are open to everybody, because default_access is allow in a file "
+      .. "with _format_version (r)", config.format(warnings[1]))
+    assert.same({}, load(text .. "default_access: allow\n").warnings)
   end)
 
   it("gives plugins Kong's defaults, and warns of unsafe ones nobody wrote", function()
