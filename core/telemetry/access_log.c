@@ -1,0 +1,229 @@
+#include "telemetry/access_log.h"
+
+#include "base/utf8.h"
+
+#include <assert.h>
+#include <time.h>
+
+/* Written by hand, because it happens once a request: a pointer that moves, no format strings.
+ * There are no checks for room: every text is cut, and a byte becomes at most six. */
+#define PATH_MAX_BYTES 2048
+#define NAME_MAX_BYTES 256 /* route, service, consumer, upstream */
+#define ID_MAX_BYTES 128
+#define SHORT_MAX_BYTES 64 /* method, client address, error */
+#define ESCAPED 6          /* \u001f, \ufffd */
+#define REST_MAX 1024      /* keys and numbers */
+
+static_assert(ESCAPED * (PATH_MAX_BYTES + 4 * NAME_MAX_BYTES + ID_MAX_BYTES + 3 * SHORT_MAX_BYTES) +
+                      REST_MAX <=
+                  GW_ACCESS_LINE_MAX,
+              "the longest line fits");
+
+/* For each byte: . as it is, u as \u00XX, x the start of what must be UTF-8, else \ and that. */
+static const char escapes[] = "uuuuuuuubtnufruu"
+                              "uuuuuuuuuuuuuuuu"
+                              "..\"............."
+                              "................"
+                              "................"
+                              "............\\..."
+                              "................"
+                              "...............u"
+                              "xxxxxxxxxxxxxxxx"
+                              "xxxxxxxxxxxxxxxx"
+                              "xxxxxxxxxxxxxxxx"
+                              "xxxxxxxxxxxxxxxx"
+                              "xxxxxxxxxxxxxxxx"
+                              "xxxxxxxxxxxxxxxx"
+                              "xxxxxxxxxxxxxxxx"
+                              "xxxxxxxxxxxxxxxx";
+static_assert(sizeof(escapes) == 256 + 1, "one for each byte");
+
+#define PUT(at, literal) put(at, "" literal, sizeof(literal) - 1)
+
+static char *put(char *at, const char *bytes, size_t len)
+{
+    memcpy(at, bytes, len);
+    return at + len;
+}
+
+static char *put_number(char *at, uint64_t value)
+{
+    char digits[20];
+    size_t from = sizeof(digits);
+
+    do
+        digits[--from] = (char)('0' + value % 10);
+    while (value /= 10);
+    return put(at, digits + from, sizeof(digits) - from);
+}
+
+/* Microseconds as milliseconds, three decimals. */
+static char *put_ms(char *at, int64_t us)
+{
+    if (us < 0)
+        return PUT(at, "null");
+    unsigned rest = (unsigned)(us % 1000);
+
+    at = put_number(at, (uint64_t)us / 1000);
+    *at++ = '.';
+    *at++ = (char)('0' + rest / 100);
+    *at++ = (char)('0' + rest / 10 % 10);
+    *at++ = (char)('0' + rest % 10);
+    return at;
+}
+
+static char *put_escaped(char *at, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+
+    if (escapes[c] != 'u') {
+        *at++ = '\\';
+        *at++ = escapes[c];
+        return at;
+    }
+    at = PUT(at, "\\u00");
+    *at++ = hex[c >> 4];
+    *at++ = hex[c & 15];
+    return at;
+}
+
+/* At most `max` bytes, not ending in the middle of a character that was whole. */
+static struct gw_slice cut(struct gw_slice text, size_t max)
+{
+    if (text.len <= max)
+        return text;
+    text.len = max;
+    for (int back = 0; back < 3 && ((unsigned char)text.ptr[text.len] & 0xc0) == 0x80; back++)
+        text.len--;
+    return text;
+}
+
+static char *put_text(char *at, struct gw_slice text, size_t max)
+{
+    text = cut(text, max);
+    *at++ = '"';
+    while (text.len > 0) {
+        size_t len = 0;
+
+        while (len < text.len && escapes[(unsigned char)text.ptr[len]] == '.')
+            len++;
+        if (len == 0 && escapes[(unsigned char)text.ptr[0]] == 'x')
+            len = gw_utf8_length(text);
+        if (len > 0) {
+            at = put(at, text.ptr, len);
+        } else {
+            unsigned char c = (unsigned char)text.ptr[0];
+
+            at = escapes[c] == 'x' ? PUT(at, "\\ufffd") : put_escaped(at, c);
+            len = 1;
+        }
+        text = gw_slice_skip(text, len);
+    }
+    *at++ = '"';
+    return at;
+}
+
+static char *put_text_or_null(char *at, struct gw_slice text, size_t max)
+{
+    return text.len ? put_text(at, text, max) : PUT(at, "null");
+}
+
+/* "2026-01-01T00:00:00": made anew once a second. */
+static char *put_second(char *at, int64_t second)
+{
+    static _Thread_local int64_t made_for = INT64_MIN;
+    static _Thread_local char made[sizeof("2026-01-01T00:00:00")];
+    struct tm tm;
+    time_t when = (time_t)second;
+
+    if (second != made_for) {
+        if (!gmtime_r(&when, &tm) || tm.tm_year > 9999 - 1900 || tm.tm_year < -1900)
+            memset(&tm, 0, sizeof(tm)); /* no clock says so */
+        strftime(made, sizeof(made), "%Y-%m-%dT%H:%M:%S", &tm);
+        made_for = second;
+    }
+    return put(at, made, sizeof(made) - 1);
+}
+
+/* RFC 3339, milliseconds. */
+static char *put_time(char *at, int64_t wall_us)
+{
+    int64_t second = wall_us / 1000000;
+    int64_t ms = wall_us / 1000 % 1000;
+
+    if (ms < 0) {
+        ms += 1000;
+        second--;
+    }
+    at = put_second(at, second);
+    *at++ = '.';
+    *at++ = (char)('0' + ms / 100);
+    *at++ = (char)('0' + ms / 10 % 10);
+    *at++ = (char)('0' + ms % 10);
+    *at++ = 'Z';
+    return at;
+}
+
+static char *put_request(char *at, const struct gw_access_record *record)
+{
+    at = PUT(at, "{\"correlationId\":");
+    at = put_text(at, record->correlation_id, ID_MAX_BYTES);
+    at = PUT(at, ",\"timestamp\":\"");
+    at = put_time(at, record->wall_us);
+    at = PUT(at, "\",\"method\":");
+    at = put_text(at, record->method, SHORT_MAX_BYTES);
+    at = PUT(at, ",\"path\":");
+    at = put_text(at, record->path, PATH_MAX_BYTES);
+    at = PUT(at, ",\"statusCode\":");
+    at = put_number(at, record->status > 0 ? (uint64_t)record->status : 0);
+    at = PUT(at, ",\"duration\":");
+    return put_ms(at, record->duration_us);
+}
+
+static char *put_upstream(char *at, const struct gw_access_record *record)
+{
+    at = PUT(at, ",\"route\":");
+    at = put_text_or_null(at, record->route, NAME_MAX_BYTES);
+    at = PUT(at, ",\"service\":");
+    at = put_text_or_null(at, record->service, NAME_MAX_BYTES);
+    at = PUT(at, ",\"consumer\":");
+    at = put_text_or_null(at, record->consumer, NAME_MAX_BYTES);
+    at = PUT(at, ",\"upstream\":");
+    at = put_text_or_null(at, record->upstream, NAME_MAX_BYTES);
+    at = PUT(at, ",\"upstreamStatus\":");
+    at = record->upstream_status > 0 ? put_number(at, (uint64_t)record->upstream_status)
+                                     : PUT(at, "null");
+    at = PUT(at, ",\"tries\":");
+    return put_number(at, record->tries);
+}
+
+static char *put_phases(char *at, const struct gw_access_record *record)
+{
+    at = PUT(at, ",\"phases\":{\"rewrite\":");
+    at = put_ms(at, record->rewrite_us);
+    at = PUT(at, ",\"access\":");
+    at = put_ms(at, record->access_us);
+    at = PUT(at, ",\"connect\":");
+    at = put_ms(at, record->connect_us);
+    at = PUT(at, ",\"head\":");
+    at = put_ms(at, record->head_us);
+    at = PUT(at, ",\"body\":");
+    at = put_ms(at, record->body_us);
+    return PUT(at, "}}\n");
+}
+
+size_t gw_access_log_format(char out[GW_ACCESS_LINE_MAX], const struct gw_access_record *record)
+{
+    char *at = put_request(out, record);
+
+    at = put_upstream(at, record);
+    at = PUT(at, ",\"bytesIn\":");
+    at = put_number(at, record->bytes_in);
+    at = PUT(at, ",\"bytesOut\":");
+    at = put_number(at, record->bytes_out);
+    at = PUT(at, ",\"clientIp\":");
+    at = put_text_or_null(at, record->client_ip, SHORT_MAX_BYTES);
+    at = PUT(at, ",\"error\":");
+    at = put_text_or_null(at, record->error, SHORT_MAX_BYTES);
+    return (size_t)(put_phases(at, record) - out);
+}
