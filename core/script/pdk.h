@@ -81,6 +81,10 @@ enum gw_pdk_number {
     GW_PDK_BODY_LIMIT,      /* limits.buffer */
 };
 
+enum {
+    GW_PDK_ID_MAX = 128,
+};
+
 enum gw_pdk_edit {
     GW_PDK_SET,
     GW_PDK_ADD,
@@ -120,6 +124,9 @@ int gw_pdk_edit(struct gw_pdk *h, int head, int edit, const char *name, size_t n
 
 /* METHOD, PATH, QUERY of the request itself (before routing). */
 int gw_pdk_set_request(struct gw_pdk *h, int what, const char *text, size_t len);
+
+/* 1 … GW_PDK_ID_MAX bytes of visible ASCII without quotes and backslashes: it goes into logs and headers. */
+int gw_pdk_set_id(struct gw_pdk *h, const char *id, size_t len);
 
 /* METHOD, PATH, QUERY, HOST of what goes to the service. */
 int gw_pdk_set_outgoing(struct gw_pdk *h, int what, const char *text, size_t len);

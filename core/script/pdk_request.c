@@ -191,6 +191,17 @@ int gw_pdk_set_request(struct gw_pdk *h, int what, const char *text, size_t len)
     }
 }
 
+int gw_pdk_set_id(struct gw_pdk *h, const char *id, size_t len)
+{
+    if (len == 0 || len > GW_PDK_ID_MAX)
+        return GW_PDK_BAD_VALUE;
+    for (size_t i = 0; i < len; i++)
+        if (id[i] <= ' ' || id[i] >= 0x7f || id[i] == '"' || id[i] == '\\')
+            return GW_PDK_BAD_VALUE;
+    h->x->correlation_id = gw_pdk_keep(h, id, len);
+    return GW_PDK_FINE;
+}
+
 int gw_pdk_set_outgoing(struct gw_pdk *h, int what, const char *text, size_t len)
 {
     struct gw_exchange *x = h->x;

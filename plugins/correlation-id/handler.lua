@@ -10,6 +10,7 @@ local function is_sound(id)
   return id ~= nil and #id <= MAX_LENGTH and id:find("^[%w%-%._~#+/=:@]+$") ~= nil
 end
 
+-- One prefix a Lua state, a number a request: unique, short to compare, and in order.
 local prefix, counter = nil, 0
 
 local make = {

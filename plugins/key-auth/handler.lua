@@ -46,14 +46,18 @@ end
 
 local function refuse(conf, ctx, detail)
   if conf.anonymous then
-    local consumer = auth.consumer(conf.anonymous)
-    if consumer then
-      return auth.accept_anonymous(ctx, consumer)
+    local accepted, reason = auth.accept_anonymous(ctx, conf.anonymous)
+    if accepted then
+      return
     end
-    ctx.log:err("the anonymous consumer '", conf.anonymous, "' does not exist")
+    ctx.log:err("anonymous: ", reason)
   end
   ctx.response:set_header("www-authenticate", conf.realm and ('Key realm="%s"'):format(conf.realm) or "Key")
   return ctx.response:error(401, detail)
+end
+
+function M.init()
+  auth.prepare("key-auth", "key")
 end
 
 function M.access(conf, ctx)

@@ -35,6 +35,13 @@ function M:get_port()
   return C.gw_pdk_number(enter(self, "ctx.client:get_port", ANY), C.GW_PDK_CLIENT_PORT)
 end
 
+--- Whether who is connected is one of trusted_proxies.
+---@phase rewrite, access, response, log
+---@return boolean
+function M:is_trusted()
+  return C.gw_pdk_number(enter(self, "ctx.client:is_trusted", ANY), C.GW_PDK_PEER_TRUSTED) ~= 0
+end
+
 --- The protocol of the route: "http" or "https".
 ---@phase rewrite after routing, access, response, log
 ---@param allow_terminated? boolean  believe a trusted proxy that it ended TLS

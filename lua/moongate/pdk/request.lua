@@ -195,6 +195,18 @@ function M:get_id()
   return text(enter(self, "ctx.request:get_id", ANY), C.GW_PDK_CORRELATION_ID)
 end
 
+--- Another correlation id, for the log, for problems and for later plugins. At most 128 bytes of visible ASCII without quotes
+--- and backslashes.
+---@phase rewrite, access
+---@param id string
+function M:set_id(id)
+  local h = enter(self, "ctx.request:set_id", check.BEFORE)
+  id = check.text(id, "ctx.request:set_id", "the id")
+  if C.gw_pdk_set_id(h, id, #id) ~= 0 then
+    error("ctx.request:set_id: an id is at most 128 bytes of visible ASCII without quotes", 2)
+  end
+end
+
 --- What the route's path captured.
 ---@phase rewrite after routing, access, response, log
 ---@return { named: table<string, string>, unnamed: string[] }
