@@ -259,7 +259,12 @@ local function make_specs()
   local function make_opaque(name)
     unknown[name] = true
     local size, align = measure(libraries, name)
-    if not size then return false end
+    if not size then -- the library hides it, too: good for pointers
+      local incomplete = ("typedef struct %s %s;"):format(name, name)
+      if name:find("^struct ") or not try(incomplete) then return false end
+      out[#out + 1] = incomplete
+      return true
+    end
     local bytes = ("{ unsigned char opaque[%s]; } __attribute__((aligned(%s)))"):format(size, align)
     local opaque = name:find("^struct ") and ("%s %s;"):format(name, bytes)
       or ("typedef struct %s %s;"):format(bytes, name)

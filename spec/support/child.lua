@@ -9,8 +9,8 @@ ffi.cdef [[
   int64_t read(int fd, void *out, size_t size);
   int waitpid(int pid, int *status, int options);
   void _exit(int code);
-  struct gw_spec_rlimit { unsigned long soft, hard; };
-  int setrlimit(int resource, const struct gw_spec_rlimit *limit);
+  struct gw_child_rlimit { unsigned long soft, hard; };
+  int setrlimit(int resource, const void *limit);
 ]]
 
 local C = ffi.C
@@ -20,7 +20,7 @@ local SIGABRT = 6
 local M = {}
 
 local function become_child(fds, fn)
-  C.setrlimit(RLIMIT_CORE, ffi.new("struct gw_spec_rlimit"))
+  C.setrlimit(RLIMIT_CORE, ffi.cast("const void *", ffi.new("struct gw_child_rlimit")))
   C.dup2(fds[1], 2)
   local ok, message = pcall(fn)
   if not ok then

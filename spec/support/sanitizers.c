@@ -1,10 +1,16 @@
 /* What the sanitizers ask a program for, linked into whatever is built with them. */
 const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
 const char *__ubsan_default_options(void);
 const char *__lsan_default_suppressions(void);
 
 /* An allocation that is too large fails as it does without them. */
 const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void)
 {
     return "allocator_may_return_null=1";
 }
