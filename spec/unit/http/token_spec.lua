@@ -1,0 +1,46 @@
+local c = require("support.c")
+
+describe("token", function()
+  local TCHARS = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+  it("knows every tchar and nothing else", function()
+    for byte = 0, 255 do
+      local char = string.char(byte)
+      local is = TCHARS:find(char, 1, true) ~= nil
+      assert.equal(is, c.gw_token_valid(c.slice(char)), byte)
+      assert.equal(is and char:lower():byte() or 0, c.gw_token_lower(byte), byte)
+    end
+  end)
+
+  it("is at least one of them", function()
+    assert.is_false(c.gw_token_valid(c.slice("")))
+    assert.is_true(c.gw_token_valid(c.slice("M-SEARCH")))
+    assert.is_false(c.gw_token_valid(c.slice("a b")))
+  end)
+
+  it("as a field name has no upper case", function()
+    assert.is_true(c.gw_field_name_valid(c.slice("x-a_b.c")))
+    for _, name in ipairs({ "", "X-a", "x a", "x:", "x\r\n", "x\0", "\xc3" }) do
+      assert.is_false(c.gw_field_name_valid(c.slice(name)), name)
+    end
+  end)
+
+  it("allows no control byte in a value, wherever it stands", function()
+    for byte = 0, 255 do
+      local bad = (byte < 0x20 and byte ~= 9) or byte == 0x7f
+      for _, before in ipairs({ 0, 1, 7, 8, 15, 16, 31 }) do
+        local value = ("v"):rep(before) .. string.char(byte) .. ("\xff~ "):rep(5)
+        assert.equal(bad and before or #value, tonumber(c.gw_find_control(value, #value)), byte)
+        assert.equal(not bad, c.gw_field_value_valid(c.slice(value)), byte)
+      end
+    end
+  end)
+
+  it("tells visible ASCII", function()
+    for byte = 0, 255 do
+      local text = "a" .. string.char(byte) .. "b"
+      assert.equal(byte > 0x20 and byte < 0x7f, c.gw_visible_valid(c.slice(text)), byte)
+    end
+    assert.is_true(c.gw_visible_valid(c.slice("")))
+  end)
+end)
