@@ -137,3 +137,12 @@ void gw_fields_copy(struct gw_fields *to, struct gw_arena *arena, const struct g
     memcpy(to->items, from->items, from->count * sizeof(*from->items));
     to->count = from->count;
 }
+
+void gw_fields_copy_deep(struct gw_fields *to, struct gw_arena *arena, const struct gw_fields *from)
+{
+    gw_fields_copy(to, arena, from);
+    for (unsigned i = 0; i < to->count; i++) {
+        to->items[i].name = gw_arena_copy(arena, to->items[i].name);
+        to->items[i].value = gw_arena_copy(arena, to->items[i].value);
+    }
+}

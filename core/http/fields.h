@@ -43,3 +43,6 @@ bool gw_fields_has_token(const struct gw_fields *fields, struct gw_slice name,
 void gw_fields_copy(struct gw_fields *to, struct gw_arena *arena, const struct gw_fields *from);
 
 uint32_t gw_fields_hash(struct gw_slice name);
+
+/* Copies the bytes too. */
+void gw_fields_copy_deep(struct gw_fields *to, struct gw_arena *arena, const struct gw_fields *from);

@@ -10,6 +10,19 @@ static void run_flush(struct gw_defer *defer);
 static void run_tell(struct gw_defer *defer);
 static void run_end(struct gw_defer *defer);
 
+/* Bounded by one read beyond QUEUE_SOFT: reading is held then. */
+static void init_queue(struct gw_h1_session *session)
+{
+    gw_buf_init(&session->queue, SIZE_MAX / 2);
+}
+
+static void keep(struct gw_h1_session *session, struct gw_slice bytes)
+{
+    bool kept = gw_buf_append(&session->queue, bytes);
+
+    GW_ASSERT(kept);
+}
+
 void gw_h1_session_init(struct gw_h1_session *session, const struct gw_h1_role *role,
                         struct gw_conn *conn, const struct gw_h1_limits *limits, bool is_response)
 {
@@ -18,7 +31,7 @@ void gw_h1_session_init(struct gw_h1_session *session, const struct gw_h1_role *
     session->loop = gw_conn_loop(conn);
     session->limits = *limits;
     gw_h1_parse_init(&session->parse, is_response, &session->limits);
-    gw_buf_init(&session->queue, SIZE_MAX / 2); /* bounded by one read beyond QUEUE_SOFT */
+    init_queue(session);
     gw_conn_bind(conn, &conn_events, session);
 }
 
@@ -198,8 +211,10 @@ static void settle(struct gw_h1_session *session)
 
     if (!session->conn)
         return;
-    if (!left && session->queue.data)
-        gw_buf_deinit(&session->queue); /* idle connections hold nothing */
+    if (!left && session->queue.data) { /* idle connections hold nothing */
+        gw_buf_deinit(&session->queue);
+        init_queue(session);
+    }
     session->role->on_settled(session, left);
     if (session->conn && eof_is_due(session)) {
         session->eof_told = true;
@@ -222,12 +237,12 @@ static void on_read(void *owner, struct gw_slice bytes)
     struct gw_h1_session *session = owner;
 
     if (session->queue.len) {
-        gw_buf_append(&session->queue, bytes);
+        keep(session, bytes);
         parse_queue(session);
     } else {
         parse(session, &bytes);
         if (bytes.len && session->conn)
-            gw_buf_append(&session->queue, bytes);
+            keep(session, bytes);
     }
     settle(session);
 }

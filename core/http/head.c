@@ -105,3 +105,20 @@ bool gw_status_has_no_body(int status, enum gw_method request_method)
     return request_method == GW_METHOD_HEAD || status < 200 || status == 204 || status == 304 ||
            (request_method == GW_METHOD_CONNECT && status < 300);
 }
+
+struct gw_head *gw_head_copy(const struct gw_head *head, struct gw_arena *arena)
+{
+    struct gw_head *copy = gw_arena_alloc(arena, sizeof(*copy));
+
+    *copy = *head;
+    copy->method_name = gw_arena_copy(arena, head->method_name);
+    copy->scheme = gw_arena_copy(arena, head->scheme);
+    copy->authority = gw_arena_copy(arena, head->authority);
+    copy->path = gw_arena_copy(arena, head->path);
+    copy->query = gw_arena_copy(arena, head->query);
+    copy->raw_target = gw_arena_copy(arena, head->raw_target);
+    copy->protocol = gw_arena_copy(arena, head->protocol);
+    copy->reason = gw_arena_copy(arena, head->reason);
+    gw_fields_copy_deep(&copy->fields, arena, &head->fields);
+    return copy;
+}

@@ -56,3 +56,6 @@ const char *gw_status_reason(int status);
 
 /* True when a response of that status to that method has no body by definition (RFC 9110 6.4.1). */
 bool gw_status_has_no_body(int status, enum gw_method request_method);
+
+/* A copy of a head and of everything it points to, in the arena. */
+struct gw_head *gw_head_copy(const struct gw_head *head, struct gw_arena *arena);

@@ -293,6 +293,24 @@ function Place:client(over)
   return self:keep(M.dial(near, over)), wire
 end
 
+--- The two ends of a stream pair, as probes: client, server.
+function Place:pair()
+  local arenas = { c.gw_arena_new(), c.gw_arena_new() }
+  local ends = { ffi.new("struct gw_stream *[1]"), ffi.new("struct gw_stream *[1]") }
+  c.gw_stream_pair_open(self.loop.c, arenas[1], arenas[2], ends[1], ends[2])
+  return self:keep(M.probe(ends[1][0], arenas[1])), self:keep(M.probe(ends[2][0], arenas[2]))
+end
+
+--- A reply stream; spec: status, fields, body.
+function Place:reply(spec)
+  local arena = c.gw_arena_new()
+  local reply = ffi.cast("struct gw_reply *", c.gw_arena_alloc_zero(arena, ffi.sizeof("struct gw_reply")))
+  reply.status = spec.status or 200
+  reply.fields = M.fields(arena, spec.fields)
+  if spec.body then reply.body = c.gw_blob_new(c.slice(spec.body)) end
+  return self:keep(M.probe(c.gw_reply_stream_open(self.loop.c, arena, reply), arena))
+end
+
 function Place:free()
   for i = #self.things, 1, -1 do
     local thing = self.things[i]
