@@ -3,7 +3,9 @@
 #include "base/check.h"
 
 static const struct gw_balance_algorithm *const algorithms[] = {
-    &gw_balance_round_robin, /* the default */
+#define X(name) &gw_balance_##name,
+    GW_BALANCE_ALGORITHMS(X)
+#undef X
 };
 
 const struct gw_balance_algorithm *gw_balance_find(struct gw_slice name)

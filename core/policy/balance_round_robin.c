@@ -1,8 +1,8 @@
 #include "policy/balance.h"
 
-/* Smooth weighted round robin: each pick gives every slot its weight as credit; the richest one is picked and pays the sum.
- * Over as many picks as the weights' sum each slot comes exactly `weight` times, spread as evenly as it can be: 5:1:1 is
- * a a b a c a a. */
+/* Smooth weighted round robin: each pick gives every slot its weight as credit; the richest one is
+ * picked and pays the sum. Over as many picks as the weights' sum each slot comes exactly `weight`
+ * times, spread as evenly as it can be: 5:1:1 is a a b a c a a. */
 
 static const struct gw_balance_ask nothing;
 
@@ -56,8 +56,8 @@ static uint64_t weights_up(const struct gw_balance *balance, uint64_t *divisor)
     return sum;
 }
 
-/* Begins anew, `salt` picks into the order. Real picks, because only from a state that picks lead to are the shares exact; but
- * at most so many that it costs well below a millisecond. */
+/* Begins anew, `salt` picks into the order. Real picks, because only from a state that picks lead
+ * to are the shares exact; but at most so many that it costs well below a millisecond. */
 static void begin(struct gw_balance *balance)
 {
     const uint64_t most_steps = 256 * 1024;
@@ -87,9 +87,8 @@ static int pick(struct gw_balance *balance, const struct gw_balance_ask *ask)
 
     for (unsigned i = 0; i < balance->count; i++)
         up += is_up(&balance->slots[i]) ? balance->slots[i].weight : 0;
-    if (up !=
-        balance
-            ->weights_up) /* a slot went down or came back: what was owed before is no measure now */
+    if (up != balance->weights_up) /* a slot went down or came back: what was owed before is no
+                                      measure now */
         begin(balance);
     return pick_next(balance, ask);
 }

@@ -2,6 +2,7 @@
 local t = require("moongate.schema")
 local later = require("moongate.config.later")
 local limits = require("moongate.config.limits")
+local words = require("moongate.schema.words")
 
 local M = {}
 
@@ -114,8 +115,23 @@ M.routes = entity(later.route, {
   plugins = child("a plugin", "plugins"),
 })
 
+-- Those that core/policy/balance.h lists; the first one is the default.
+local ALGORITHMS = { "round-robin" }
+
+local function algorithm(name)
+  for _, known in ipairs(ALGORITHMS) do
+    if name == known then return true end
+  end
+  if later.ALGORITHMS[name] then
+    return nil, ("%s is %s"):format(words.quote(name), later.MESSAGE)
+  end
+  return nil, ("%s is no algorithm (known: %s)%s"):format(words.quote(name), table.concat(ALGORITHMS, ", "),
+    words.did_you_mean(name, ALGORITHMS))
+end
+
 M.upstreams = entity(later.upstream, {
   name = t.host { required = true },
+  algorithm = t.string { default = ALGORITHMS[1], check = algorithm },
   host_header = t.string { match = "^[%w._:%[%]-]+$" },
   targets = child("a target", "targets"),
 })

@@ -57,7 +57,7 @@ M.route = merged(
 
 M.upstream = merged(
   group(FAILURE, {
-    algorithm = "round-robin", hash_on = "none", hash_fallback = "none", hash_on_header = none,
+    hash_on = "none", hash_fallback = "none", hash_on_header = none,
     hash_fallback_header = none, hash_on_cookie = none, hash_on_cookie_path = "/", hash_on_query_arg = none,
     hash_fallback_query_arg = none, hash_on_uri_capture = none, hash_fallback_uri_capture = none,
     slots = 10000, use_srv_name = false, sticky_sessions_cookie = none, sticky_sessions_cookie_path = "/",
@@ -95,6 +95,11 @@ M.plugin = merged(
 M.consumer = group(KONG, { consumer_groups = none })
 
 M.listener = group(TLS, { tls = none, http2 = none, proxy_protocol = none })
+
+--- Kong's ways of balancing that are not there yet.
+M.ALGORITHMS = {
+  ["consistent-hashing"] = true, ["least-connections"] = true, latency = true, ["sticky-sessions"] = true,
+}
 
 --- Plugins of Kong's that have no folder here yet.
 M.PLUGINS = {}

@@ -138,7 +138,7 @@ function M.upstreams(state)
     local value = item.value or {}
     list[index] = {
       id = item.id, name = value.name, tags = value.tags, host_header = value.host_header,
-      algorithm = "round-robin", targets = {},
+      algorithm = value.algorithm, targets = {},
     }
   end
   for _, item in ipairs(state.items.targets) do

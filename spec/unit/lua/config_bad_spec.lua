@@ -111,6 +111,8 @@ local CASES = {
     "routes[0]", "write public: true" },
   -- upstreams
   { "an upstream without a name", H .. "upstreams:\n  - targets: []\n", 3, "upstreams[0].name", "is required" },
+  { "an algorithm that is none", H .. "upstreams:\n  - { name: u, algorithm: round_robin }\n", 3, "upstreams[0].algorithm",
+    "is no algorithm (known: round-robin)" },
   { "an algorithm to come", H .. "upstreams:\n  - { name: u, algorithm: latency }\n", 3, "upstreams[0].algorithm",
     "known, not in this version" },
   { "health checks", H .. "upstreams:\n  - name: u\n    healthchecks: { active: { healthy: { interval: 5 } } }\n", 4,
