@@ -55,11 +55,11 @@ local function every_name(paths)
 end
 
 -- A plugin's own modules are `require("<plugin>.<module>")`; they are loaded once per finder and seen by it alone.
-local function private_require(folder, name, environment, loaded)
+local function private_require(folder, name, environment, loaded, other)
   return function(module)
     local rest = type(module) == "string" and module:match("^(.-)%.") == name and module:sub(#name + 2)
     if not rest then
-      return require(module)
+      return other(module)
     elseif loaded[module] == nil then
       local path = folder .. "/" .. rest:gsub("%.", "/")
       local chunk, reason = loadfile(files.exists(path .. ".lua") and path .. ".lua" or path .. "/init.lua")
@@ -73,21 +73,43 @@ local function private_require(folder, name, environment, loaded)
   end
 end
 
---- Runs a file of a plugin and returns what it returns. The loader may bring its own way to do so.
+-- Stands for the functions of the PDK while a handler is only looked at: there is no gateway behind them yet. Whatever
+-- is done with it gives it back.
+local absent = {}
+do
+  local function itself()
+    return absent
+  end
+  local meta = { __newindex = function() end, __tostring = function() return "(nothing yet)" end }
+  for _, event in ipairs { "index", "call", "add", "sub", "mul", "div", "mod", "pow", "unm", "concat" } do
+    meta["__" .. event] = itself
+  end
+  setmetatable(absent, meta)
+end
+
+local function look_only(module)
+  if type(module) == "string" and module:find("^moongate%.") and not module:find("^moongate%.schema") then
+    return absent
+  end
+  return require(module)
+end
+
+--- Runs a file of a plugin and returns what it returns.
 ---@param path string
 ---@param folder string
 ---@param name string
 ---@param loaded table
+---@param other? fun(module: string): any  `require` for everything that is not the plugin's own
 ---@return boolean ok
 ---@return any result  or the error
-function M.run_file(path, folder, name, loaded)
+function M.run_file(path, folder, name, loaded, other)
   local chunk, reason = loadfile(path)
   if not chunk then
     return false, reason
   end
   local environment = setmetatable({}, { __index = _G })
   environment._G = environment
-  environment.require = private_require(folder, name, environment, loaded)
+  environment.require = private_require(folder, name, environment, loaded, other or require)
   return pcall(setfenv(chunk, environment))
 end
 
@@ -142,10 +164,10 @@ function M.handler_problem(handler)
   end
 end
 
-local function load(finder, name, folder)
+local function load(name, folder)
   local loaded = {}
   local function run(file)
-    local ok, result = finder.run_file(folder .. "/" .. file, folder, name, loaded)
+    local ok, result = M.run_file(folder .. "/" .. file, folder, name, loaded, look_only)
     -- A module that is not found comes with every place that was tried; the first line says enough.
     local reason = tostring(result):gsub("\n\t[^\n]*", "")
     return ok and result or nil, not ok and ("%s: %s"):format(file, reason) or nil
@@ -186,7 +208,7 @@ local function load(finder, name, folder)
 end
 
 --- A function that knows plugins by name, for `moongate.config.load`. It answers each name once.
----@param opts { paths: string[], bundled: string, run_file: function? }  folders; `bundled` is looked at last
+---@param opts { paths: string[], bundled: string }  folders; `bundled` is looked at last
 ---@return fun(name: string): table?, string?
 function M.finder(opts)
   local paths, answers = {}, {}
@@ -194,13 +216,12 @@ function M.finder(opts)
     paths[i] = files.absolute(path) or path
   end
   paths[#paths + 1] = files.absolute(opts.bundled) or opts.bundled
-  local finder = { run_file = opts.run_file or M.run_file }
   return function(name)
     if not answers[name] then
       local folder, bundled = find(paths, name)
       local info, reason
       if folder then
-        info, reason = load(finder, name, folder)
+        info, reason = load(name, folder)
       else
         reason = later.plugin_reason(name, ("no plugin named %s%s"):format(words.quote(name),
           words.did_you_mean(name, every_name(paths))))

@@ -65,6 +65,13 @@ describe("the plugin finder", function()
     assert.is_nil(package.loaded["mine.helper"])
   end)
 
+  it("looks at a handler without a gateway behind it", function()
+    local info = handler('local uuid = require("moongate.uuid")\nlocal made = uuid.v4():sub(1) .. "x"\n'
+      .. "return { priority = 3, access = function() return made end }")
+    assert.equal(3, info.priority)
+    assert.is_nil(package.loaded["moongate.uuid"])
+  end)
+
   it("keeps a plugin's globals to itself", function()
     handler("leaked = 1\nreturn { access = print }")
     assert.is_nil(rawget(_G, "leaked"))
