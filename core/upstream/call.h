@@ -1,7 +1,11 @@
 #pragma once
-/* One request to a service: choose a target, take or make a connection, send, wait for the head, try again where that is safe.
- * To its owner a call is simply a stream (http/stream.h): bind events, send_head() starts it, on_head brings the answer, on_end
- * the error. Proxy, fetch and everything else that talks to services uses it. */
+/* One request to a service: choose a target, take or make a connection, send, wait for the head,
+ * try again where that is safe. To its owner a call is simply a stream (http/stream.h): bind
+ * events, send_head() starts it, on_head brings the answer, on_end the error. Proxy, fetch and
+ * everything else that talks to services uses it.
+ *
+ * One thing is asked beyond the contract of streams: because a head may be sent again, the bytes
+ * its slices point to must live as long as the call (in its arena). */
 #include "config/config.h"
 #include "http/stream.h"
 #include "net/addr.h"
@@ -12,29 +16,42 @@
 struct gw_call_options {
     struct gw_loop *loop;
     struct gw_pool *pool;
-    struct gw_arena *arena;            /* response heads live here; outlives the call */
-    const struct gw_service *service;  /* timeouts, retries, keepalive; outlives the call. NULL: defaults below */
-    struct gw_upstream *upstream;      /* NULL: service->upstream, or `target` */
-    struct gw_slice target_host;       /* a target outside the registry (set_target, fetch by url): name or IP */
+    struct gw_arena *arena; /* response heads live here; outlives the call */
+    const struct gw_service
+        *service; /* timeouts, retries, keepalive; outlives the call. NULL: defaults */
+    struct gw_upstream *upstream; /* NULL: service->upstream, or `target` */
+    struct gw_slice
+        target_host; /* a target outside the registry (set_target, fetch by url): name or IP */
     uint16_t target_port;
-    uint64_t connect_timeout_us, write_timeout_us, read_timeout_us, response_timeout_us; /* 0: the service's */
-    int retries;                       /* -1: the service's */
-    struct gw_slice correlation_id;    /* for log lines */
+    uint64_t connect_timeout_us, write_timeout_us, read_timeout_us,
+        response_timeout_us;  /* 0: the service's */
+    int retries;              /* -1: the service's */
+    bool authority_of_target; /* Host becomes the upstream's host_header or the target's own, where
+                                 it has one */
+    bool fresh_unless_repeatable; /* a request that may not be sent twice gets no reused connection
+                                   */
+    /* The whole body, when it is in memory; lives as long as the call. Then send_head() is the only
+     * thing that is sent (with `end`, and the head's body_length is body.len): the call sends the
+     * body itself, again at every try. */
+    struct gw_slice body;
+    bool has_body;
+    struct gw_slice correlation_id; /* for log lines */
 };
 
 struct gw_call_info {
     char target[GW_ADDR_TEXT_MAX]; /* "ip:port" of the last attempt; "" before the first */
     unsigned tries;
-    uint64_t connect_us;  /* spent until the stream that answered was there; 0 when it was reused */
-    uint64_t sent_us;     /* when the request was whole on its way (clock), 0: not yet */
-    uint64_t head_us;     /* when the final head came (clock), 0: not yet */
-    int status;           /* of the final head */
+    uint64_t connect_us; /* spent until the stream that answered was there; 0 when it was reused */
+    uint64_t sent_us;    /* when the request was whole on its way (clock), 0: not yet */
+    uint64_t head_us;    /* when the final head came (clock), 0: not yet */
+    int status;          /* of the final head */
     uint64_t bytes_in, bytes_out; /* body bytes */
     bool reused;
 };
 
-/* Owned by who binds it, until gw_stream_close(). Nothing starts before send_head(). */
+/* Owned by who binds it, until gw_stream_close(). Nothing starts before send_head(). Lives in the
+ * options' arena. */
 struct gw_stream *gw_call_open(const struct gw_call_options *options);
 
-/* Of a stream made by gw_call_open(); borrowed until it is closed. */
+/* Of a stream made by gw_call_open(); lives in its arena, so it may be read after the close too. */
 const struct gw_call_info *gw_call_info(const struct gw_stream *stream);

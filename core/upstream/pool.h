@@ -1,12 +1,35 @@
 #pragma once
-/* Idle connections to targets, of one worker. Hands out streams, not connections. */
+/* Idle connections to targets, of one worker, and the worker's look at the upstreams. Hands out
+ * streams, not connections. */
+#include "http/stream.h"
+#include "net/conn.h"
 #include "net/loop.h"
 
 struct gw_pool;
+struct gw_service;
 
 struct gw_pool *gw_pool_new(struct gw_loop *loop);
-void gw_pool_free(struct gw_pool *pool); /* closes idle ones; streams in use must be closed before */
+void gw_pool_free(
+    struct gw_pool *pool); /* closes idle ones; streams in use must be closed before */
 
-/* Closes what is idle, now: at shutdown. */
+/* Closes what is idle, now, and what becomes idle from now on: at shutdown. */
 void gw_pool_drain(struct gw_pool *pool);
 unsigned gw_pool_idle(const struct gw_pool *pool);
+
+/* ── for calls ─────────────────────────────────────────────────────────────────── */
+
+/* A stream on the connection to that address ("ip:port") that became idle last, or NULL. How long
+ * the connection is kept after it is the service's wish (NULL: the defaults). Response heads live
+ * in `arena`. */
+struct gw_stream *gw_pool_take(struct gw_pool *pool, struct gw_slice address,
+                               const struct gw_service *service, struct gw_arena *arena);
+
+/* Takes a new connection over and opens a stream on it; it comes to the pool when the stream was
+ * closed well. */
+struct gw_stream *gw_pool_adopt(struct gw_pool *pool, struct gw_slice address, struct gw_conn *conn,
+                                const struct gw_service *service, struct gw_arena *arena);
+
+struct gw_views *gw_pool_views(struct gw_pool *pool);
+
+/* Connection attempts in flight: *gw_pool_pending() is counted by who dials. */
+unsigned *gw_pool_pending(struct gw_pool *pool);

@@ -1,0 +1,415 @@
+/* The stream that a call is to its owner: what is sent goes to the attempt, or is kept until there
+ * is one; what the attempt says goes up. One timer, because only one thing is waited for at a time:
+ * room for the request, then the head, then more body.
+ *
+ * An event upwards is always the last thing a function does: the owner may close the call in it. */
+#include "upstream/call.h"
+
+#include "http/h1.h"
+#include "upstream/call_private.h"
+
+#define TIMEOUT_US 60000000ull
+#define RETRIES 5
+#define INTERIM_MAX 20            /* heads below 200 before the final one */
+#define PENDING_MAX (1024 * 1024) /* more than any stream gives after it was told to stop */
+#define MEMORY_PIECE (128 * 1024) /* of a body in memory, given to the connection at once */
+#define REPLAY_COPY_MAX                                                                            \
+    (16 * 1024) /* of an idempotent request's body, copied for the race on reused connections */
+
+static struct gw_call *call_of(struct gw_stream *stream)
+{
+    return container_of(stream, struct gw_call, stream);
+}
+
+/* ── time ──────────────────────────────────────────────────────────────────── */
+
+static uint64_t timeout_of(const struct gw_call *call, uint64_t own, uint64_t services)
+{
+    return own ? own : call->options.service ? services : TIMEOUT_US;
+}
+
+static enum gw_call_wait what_is_awaited(const struct gw_call *call)
+{
+    if (call->state != GW_CALL_ACTIVE)
+        return GW_CALL_WAIT_NONE;
+    if (!call->request_whole && call->blocked)
+        return GW_CALL_WAIT_WRITE;
+    if (!call->final_head) {
+        bool expects = call->head.expect_continue && !call->interim && !call->info.bytes_out;
+
+        return call->request_whole || expects ? GW_CALL_WAIT_RESPONSE : GW_CALL_WAIT_NONE;
+    }
+    if (call->response_whole || call->held)
+        return GW_CALL_WAIT_NONE;
+    return call->request_whole || call->tunnel ? GW_CALL_WAIT_READ : GW_CALL_WAIT_NONE;
+}
+
+static void on_timeout(struct gw_timer *timer)
+{
+    static const enum gw_error errors[] = {
+        [GW_CALL_WAIT_NONE] = GW_E_INTERNAL,
+        [GW_CALL_WAIT_WRITE] = GW_E_WRITE_TIMEOUT,
+        [GW_CALL_WAIT_RESPONSE] = GW_E_RESPONSE_TIMEOUT,
+        [GW_CALL_WAIT_READ] = GW_E_READ_TIMEOUT,
+    };
+    struct gw_call *call = container_of(timer, struct gw_call, timer);
+
+    gw_call_fail(call, errors[call->waits]);
+}
+
+static void start_timer(struct gw_call *call)
+{
+    const struct gw_call_options *options = &call->options;
+    const struct gw_service *service = options->service;
+    uint64_t delay = 0;
+
+    switch (call->waits) {
+    case GW_CALL_WAIT_NONE:
+        gw_timer_stop(&call->timer);
+        return;
+    case GW_CALL_WAIT_WRITE:
+        delay =
+            timeout_of(call, options->write_timeout_us, service ? service->write_timeout_us : 0);
+        break;
+    case GW_CALL_WAIT_RESPONSE:
+        delay = timeout_of(call, options->response_timeout_us,
+                           service ? service->response_timeout_us : 0);
+        break;
+    case GW_CALL_WAIT_READ:
+        delay = timeout_of(call, options->read_timeout_us, service ? service->read_timeout_us : 0);
+        break;
+    }
+    if (delay)
+        gw_timer_start(options->loop, &call->timer, delay, on_timeout);
+    else
+        gw_timer_stop(&call->timer);
+}
+
+void gw_call_set_timer(struct gw_call *call)
+{
+    call->waits = what_is_awaited(call);
+    start_timer(call);
+}
+
+/* Bytes moved: waits between two moves begin anew. */
+static void note_progress(struct gw_call *call)
+{
+    enum gw_call_wait waits = what_is_awaited(call);
+
+    /* The head is awaited from the last byte of the request on, room since the last write: no other
+     * move counts. */
+    if (waits == call->waits && waits != GW_CALL_WAIT_READ)
+        return;
+    call->waits = waits;
+    start_timer(call);
+}
+
+/* ── failing ───────────────────────────────────────────────────────────────── */
+
+void gw_call_fail(struct gw_call *call, enum gw_error why)
+{
+    call->state = GW_CALL_FAILED;
+    gw_timer_stop(&call->timer);
+    gw_attempt_end(call, why);
+    if (call->stream.events)
+        call->stream.events->on_end(call->stream.owner, why);
+}
+
+static void on_fail_defer(struct gw_defer *defer)
+{
+    struct gw_call *call = container_of(defer, struct gw_call, defer);
+
+    gw_call_fail(call, call->failure);
+}
+
+void gw_call_fail_later(struct gw_call *call, enum gw_error why)
+{
+    call->state = GW_CALL_FAILED;
+    call->failure = why;
+    gw_loop_defer(call->options.loop, &call->defer, on_fail_defer);
+}
+
+/* ── the request ───────────────────────────────────────────────────────────── */
+
+static void request_is_whole(struct gw_call *call)
+{
+    call->request_whole = true;
+    if (!call->info.sent_us)
+        call->info.sent_us = call->options.loop->clock.now_us;
+}
+
+/* Sends as much of a body in memory as there is room for. */
+static void pump_memory(struct gw_call *call, struct gw_slice body, struct gw_blob *owner)
+{
+    while (!call->request_whole && !call->blocked) {
+        struct gw_slice rest = gw_slice_skip(body, call->body_at);
+        struct gw_slice piece =
+            gw_slice(rest.ptr, rest.len < MEMORY_PIECE ? rest.len : MEMORY_PIECE);
+        bool last = piece.len == rest.len;
+
+        call->body_at += piece.len;
+        if (last)
+            request_is_whole(call);
+        call->blocked = !gw_stream_send_body(call->up, piece, owner, last);
+        call->info.bytes_out = call->body_at;
+    }
+}
+
+static void flush_pending(struct gw_call *call)
+{
+    bool end = call->body_ended && !call->trailers;
+
+    if (call->pending.len == 0 && !end && !call->trailers)
+        return;
+    if (end)
+        request_is_whole(call);
+    call->info.bytes_out += call->pending.len;
+    /* A reset of this connection could only be followed by another try if the bytes stayed here;
+     * but this connection is new. */
+    call->body_sent = call->body_sent || call->pending.len > 0;
+    call->blocked = !gw_stream_send_body(call->up, gw_buf_slice(&call->pending), NULL, end);
+    gw_buf_deinit(&call->pending);
+    gw_buf_init(&call->pending, PENDING_MAX);
+    if (call->trailers) {
+        request_is_whole(call);
+        gw_stream_send_trailers(call->up, call->trailers);
+    }
+}
+
+void gw_call_flush(struct gw_call *call)
+{
+    bool has_memory = call->options.has_body && call->options.body.len > 0;
+
+    gw_stream_send_head(call->up, &call->head, call->head_ends);
+    if (call->head_ends)
+        request_is_whole(call);
+    else if (has_memory)
+        pump_memory(call, call->options.body, NULL);
+    else if (call->replay)
+        pump_memory(call, gw_blob_slice(call->replay), call->replay);
+    else
+        flush_pending(call);
+    gw_call_set_timer(call);
+}
+
+void gw_call_tell_room(struct gw_call *call)
+{
+    if (call->state != GW_CALL_ACTIVE || call->blocked || !call->owner_waits)
+        return;
+    call->owner_waits = false;
+    call->stream.events->on_room(call->stream.owner);
+}
+
+static void send_head(struct gw_stream *stream, const struct gw_head *head, bool end)
+{
+    struct gw_call *call = call_of(stream);
+    const struct gw_call_options *options = &call->options;
+
+    if (call->state != GW_CALL_NEW)
+        return;
+    call->head = *head;
+    call->head.fields = (struct gw_fields){ NULL, 0, 0 };
+    gw_fields_copy(&call->head.fields, options->arena, &head->fields);
+    call->head_ends = end && !(options->has_body && options->body.len > 0);
+    call->body_ended = end;
+    if (options->fresh_unless_repeatable && !gw_method_idempotent(head->method))
+        call->must_be_fresh = true;
+    gw_attempt_start(call);
+}
+
+/* A piece that goes straight through. Of an idempotent request on a reused connection a small one
+ * is kept, for the race. */
+static void keep_for_race(struct gw_call *call, struct gw_slice bytes)
+{
+    if (bytes.len == 0)
+        return;
+    if (!call->body_sent && call->info.reused && gw_method_idempotent(call->head.method) &&
+        call->pending.len + bytes.len <= REPLAY_COPY_MAX)
+        gw_buf_append(&call->pending, bytes);
+    else
+        call->body_sent = true;
+}
+
+static bool keep_until_connected(struct gw_call *call, struct gw_slice bytes, struct gw_blob *owner,
+                                 bool end)
+{
+    if (call->pending.len == 0) /* the first piece is taken whatever its size, and then some */
+        call->pending.max = bytes.len + PENDING_MAX;
+    call->owner_waits = true;
+    call->body_ended = end;
+    if (owner && end && call->pending.len == 0 && bytes.ptr == owner->data &&
+        bytes.len == owner->len)
+        call->replay = gw_blob_ref(owner);
+    else if (!gw_buf_append(&call->pending, bytes))
+        gw_call_fail_later(call, GW_E_INTERNAL);
+    return false;
+}
+
+static bool send_body(struct gw_stream *stream, struct gw_slice bytes, struct gw_blob *owner,
+                      bool end)
+{
+    struct gw_call *call = call_of(stream);
+
+    if (bytes.len == 0 && !end)
+        return !call->blocked && call->state == GW_CALL_ACTIVE;
+    if (call->state == GW_CALL_SEEKING)
+        return keep_until_connected(call, bytes, owner, end);
+    if (call->state != GW_CALL_ACTIVE)
+        return true;
+    call->body_ended = end;
+    keep_for_race(call, bytes);
+    call->info.bytes_out += bytes.len;
+    if (end)
+        request_is_whole(call);
+    call->blocked = !gw_stream_send_body(call->up, bytes, owner, end);
+    call->owner_waits = call->blocked;
+    gw_call_set_timer(call);
+    return !call->blocked;
+}
+
+static void send_trailers(struct gw_stream *stream, const struct gw_fields *trailers)
+{
+    struct gw_call *call = call_of(stream);
+    struct gw_fields *kept = gw_arena_alloc_zero(call->options.arena, sizeof(*kept));
+
+    gw_fields_copy(kept, call->options.arena, trailers);
+    call->trailers = kept;
+    call->body_ended = true;
+    if (call->state != GW_CALL_ACTIVE)
+        return;
+    request_is_whole(call);
+    gw_stream_send_trailers(call->up, kept);
+    gw_call_set_timer(call);
+}
+
+static void hold(struct gw_stream *stream, bool on)
+{
+    struct gw_call *call = call_of(stream);
+
+    if (call->held == on)
+        return;
+    call->held = on;
+    if (call->state != GW_CALL_ACTIVE)
+        return;
+    gw_stream_hold(call->up, on);
+    note_progress(call);
+}
+
+static void close_call(struct gw_stream *stream, enum gw_error why)
+{
+    struct gw_call *call = call_of(stream);
+
+    GW_ASSERT(call->state != GW_CALL_CLOSED);
+    call->state = GW_CALL_CLOSED;
+    call->stream.events = NULL;
+    gw_timer_stop(&call->timer);
+    gw_defer_cancel(&call->defer);
+    gw_attempt_end(call, why);
+    gw_view_release(call->view);
+    call->view = NULL;
+    for (unsigned i = 0; i < call->foreign_count; i++)
+        gw_target_unref(call->foreign[i]);
+    call->foreign_count = 0;
+    gw_blob_unref(call->replay);
+    call->replay = NULL;
+    gw_buf_deinit(&call->pending);
+}
+
+/* ── the response ──────────────────────────────────────────────────────────── */
+
+static void on_head(void *owner, struct gw_head *head, bool end)
+{
+    struct gw_call *call = owner;
+
+    if (head->status < 200 && head->status != 101) {
+        if (++call->interim > INTERIM_MAX) {
+            gw_call_fail(call, GW_E_UPSTREAM_PROTOCOL);
+            return;
+        }
+        note_progress(call);
+    } else {
+        call->final_head = true;
+        call->tunnel = head->status == 101;
+        call->response_whole = end;
+        call->info.status = head->status;
+        call->info.head_us = call->options.loop->clock.now_us;
+        gw_call_set_timer(call);
+    }
+    call->stream.events->on_head(call->stream.owner, head, end);
+}
+
+static void on_body(void *owner, struct gw_slice bytes, bool end)
+{
+    struct gw_call *call = owner;
+
+    call->info.bytes_in += bytes.len;
+    call->response_whole = end;
+    note_progress(call);
+    call->stream.events->on_body(call->stream.owner, bytes, end);
+}
+
+static void on_trailers(void *owner, struct gw_fields *trailers)
+{
+    struct gw_call *call = owner;
+
+    call->response_whole = true;
+    note_progress(call);
+    call->stream.events->on_trailers(call->stream.owner, trailers);
+}
+
+static void on_room(void *owner)
+{
+    struct gw_call *call = owner;
+
+    call->blocked = false;
+    if (call->options.has_body && call->options.body.len > 0)
+        pump_memory(call, call->options.body, NULL);
+    else if (call->replay)
+        pump_memory(call, gw_blob_slice(call->replay), call->replay);
+    gw_call_set_timer(call);
+    gw_call_tell_room(call);
+}
+
+static void on_end(void *owner, enum gw_error why)
+{
+    struct gw_call *call = owner;
+
+    if (!gw_attempt_retry(call, why))
+        gw_call_fail(call, why);
+}
+
+const struct gw_stream_events gw_call_events = {
+    .on_head = on_head,
+    .on_body = on_body,
+    .on_trailers = on_trailers,
+    .on_room = on_room,
+    .on_end = on_end,
+};
+
+static const struct gw_stream_ops call_ops = {
+    .send_head = send_head,
+    .send_body = send_body,
+    .send_trailers = send_trailers,
+    .hold = hold,
+    .close = close_call,
+};
+
+struct gw_stream *gw_call_open(const struct gw_call_options *options)
+{
+    struct gw_call *call = gw_arena_alloc_zero(options->arena, sizeof(*call));
+
+    call->stream.ops = &call_ops;
+    call->stream.arena = options->arena;
+    call->options = *options;
+    call->chosen = -1;
+    gw_buf_init(&call->pending, PENDING_MAX);
+    call->retries_left = options->retries >= 0 ? (unsigned)options->retries
+                         : options->service    ? options->service->retries
+                                               : RETRIES;
+    return &call->stream;
+}
+
+const struct gw_call_info *gw_call_info(const struct gw_stream *stream)
+{
+    return &container_of(stream, struct gw_call, stream)->info;
+}

@@ -1,0 +1,98 @@
+#pragma once
+/* What call.c (the stream to the owner, the timers) and attempt.c (the way to a target) share. */
+#include "base/buf.h"
+#include "net/dial.h"
+#include "net/resolver.h"
+#include "upstream/call.h"
+#include "upstream/target.h"
+#include "upstream/view.h"
+
+#define GW_CALL_FOREIGN_MAX 8 /* addresses of a name outside the registry */
+
+enum gw_call_state {
+    GW_CALL_NEW,     /* send_head() has not come */
+    GW_CALL_SEEKING, /* resolves or dials */
+    GW_CALL_ACTIVE,  /* a stream carries it */
+    GW_CALL_FAILED,  /* the error is on its way up, or was told */
+    GW_CALL_CLOSED,
+};
+
+/* What the one timer is waiting for. */
+enum gw_call_wait {
+    GW_CALL_WAIT_NONE,
+    GW_CALL_WAIT_WRITE,    /* room for more of the request */
+    GW_CALL_WAIT_RESPONSE, /* the head, after the request was whole */
+    GW_CALL_WAIT_READ,     /* more of the response */
+};
+
+struct gw_call {
+    struct gw_stream stream; /* what the owner sees */
+    struct gw_call_options options;
+    struct gw_call_info info;
+    enum gw_call_state state;
+
+    /* The request, as far as it is kept for a connection that is still to come, or for another try.
+     */
+    struct gw_head head;
+    bool head_ends;         /* no body follows */
+    struct gw_buf pending;  /* body bytes given before there was a connection */
+    struct gw_blob *replay; /* the whole body, given at once with an owner; one reference */
+    size_t body_at;         /* how much of options.body or replay was sent */
+    bool body_ended;        /* the owner gave the last byte */
+    const struct gw_fields *trailers;
+    bool body_sent; /* a piece that is not kept went to an attempt: no other try can repeat it */
+    bool request_whole; /* all of it was given to the attempt */
+    bool blocked;       /* the attempt said: no more until on_room */
+    bool owner_waits;   /* the owner was told so */
+    bool held;
+
+    /* The response. */
+    unsigned interim; /* heads below 200 */
+    bool final_head, tunnel, response_whole;
+
+    /* The attempt. */
+    struct gw_view *view; /* one use; NULL for a target outside the registry */
+    bool *tried;          /* one flag an item of the view; NULL before a second try */
+    struct gw_target *foreign[GW_CALL_FOREIGN_MAX];
+    unsigned foreign_count;
+    int chosen;               /* index in the view */
+    struct gw_target *target; /* counted in its in_flight; NULL between attempts */
+    struct gw_stream *up;
+    struct gw_dial *dial;
+    struct gw_resolve *resolve;
+    unsigned retries_left;
+    bool must_be_fresh; /* a reused connection failed already, or must not be used */
+    uint64_t attempt_us;
+
+    struct gw_timer timer;
+    enum gw_call_wait waits;
+    struct gw_defer defer;
+    enum gw_error failure;
+};
+
+/* Tells the error upwards at the end of the turn. */
+void gw_call_fail_later(struct gw_call *call, enum gw_error why);
+
+/* Tells it now: only from events, and as the last thing done. */
+void gw_call_fail(struct gw_call *call, enum gw_error why);
+
+/* Sends what is kept of the request on call->up; the attempt was just connected. */
+void gw_call_flush(struct gw_call *call);
+
+/* Tells the owner that it may send more, if it waits for that: only from events, and as the last
+ * thing done. */
+void gw_call_tell_room(struct gw_call *call);
+
+/* Starts, moves or stops the timer according to what is waited for. */
+void gw_call_set_timer(struct gw_call *call);
+
+/* Begins the first or the next attempt; failures come later. */
+void gw_attempt_start(struct gw_call *call);
+
+/* The attempt is over with that error. Starts another and returns true, where that is allowed. */
+bool gw_attempt_retry(struct gw_call *call, enum gw_error why);
+
+/* Ends whatever runs of it, at once. */
+void gw_attempt_end(struct gw_call *call, enum gw_error why);
+
+extern const struct gw_stream_events gw_call_events; /* of call->up; the owner is the call */

@@ -1,0 +1,236 @@
+/* A *shelf* holds the idle sessions to one address, the last used in front: the others grow old and
+ * are closed by one timer for the whole pool. A session that dies while idle tells so at once and
+ * leaves. */
+#include "upstream/pool.h"
+
+#include "base/alloc.h"
+#include "base/map.h"
+#include "config/config.h"
+#include "http/h1.h"
+#include "upstream/view.h"
+
+#define SWEEP_US 1000000ull
+
+/* Defaults of decisions.md for calls without a service. */
+#define IDLE_CONNECTIONS 512
+#define IDLE_REQUESTS 10000
+#define IDLE_US 60000000ull
+#define HEAD_BYTES (32 * 1024)
+#define HEAD_FIELDS 100
+
+struct gw_pool {
+    struct gw_loop *loop;
+    struct gw_map shelves;   /* by address */
+    struct gw_list sessions; /* all, idle or not */
+    struct gw_timer sweep;
+    struct gw_views views;
+    unsigned idle, pending;
+    bool draining;
+};
+
+struct shelf {
+    struct gw_pool *pool;
+    struct gw_list idle; /* the last used in front */
+    unsigned idle_count;
+    unsigned sessions; /* that belong here; the last one frees the shelf */
+    size_t address_len;
+    char address[];
+};
+
+struct session {
+    struct shelf *shelf;
+    struct gw_h1_client *client;
+    struct gw_list_node in_pool, in_shelf; /* in_shelf: linked while idle */
+    uint64_t idle_until_us;
+    unsigned idle_connections, idle_requests; /* the wish of the service that used it last */
+    uint64_t idle_us;
+};
+
+struct gw_pool *gw_pool_new(struct gw_loop *loop)
+{
+    struct gw_pool *pool = gw_alloc_zero(sizeof(*pool));
+
+    pool->loop = loop;
+    gw_map_init(&pool->shelves);
+    gw_list_init(&pool->sessions);
+    return pool;
+}
+
+struct gw_views *gw_pool_views(struct gw_pool *pool)
+{
+    return &pool->views;
+}
+
+unsigned *gw_pool_pending(struct gw_pool *pool)
+{
+    return &pool->pending;
+}
+
+unsigned gw_pool_idle(const struct gw_pool *pool)
+{
+    return pool->idle;
+}
+
+/* ── shelves and sessions ──────────────────────────────────────────────────── */
+
+static struct shelf *find_or_make_shelf(struct gw_pool *pool, struct gw_slice address)
+{
+    struct shelf *shelf = gw_map_get(&pool->shelves, address);
+
+    if (shelf)
+        return shelf;
+    shelf = gw_alloc_zero(sizeof(*shelf) + address.len);
+    shelf->pool = pool;
+    shelf->address_len = address.len;
+    memcpy(shelf->address, address.ptr, address.len);
+    gw_list_init(&shelf->idle);
+    gw_map_put(&pool->shelves, gw_slice(shelf->address, address.len), shelf);
+    return shelf;
+}
+
+static void leave_shelf(struct session *session)
+{
+    if (!gw_list_linked(&session->in_shelf))
+        return;
+    gw_list_remove(&session->in_shelf);
+    session->shelf->idle_count--;
+    session->shelf->pool->idle--;
+}
+
+static void free_session(struct session *session)
+{
+    struct shelf *shelf = session->shelf;
+
+    leave_shelf(session);
+    gw_list_remove(&session->in_pool);
+    gw_free(session);
+    if (--shelf->sessions > 0)
+        return;
+    gw_map_remove(&shelf->pool->shelves, gw_slice(shelf->address, shelf->address_len));
+    gw_free(shelf);
+}
+
+static void close_session(struct session *session)
+{
+    struct gw_h1_client *client = session->client;
+
+    free_session(session);
+    gw_h1_client_close(client);
+}
+
+static void on_sweep(struct gw_timer *timer)
+{
+    struct gw_pool *pool = container_of(timer, struct gw_pool, sweep);
+
+    GW_LIST_EACH(&pool->sessions, node) {
+        struct session *session = container_of(node, struct session, in_pool);
+
+        if (gw_list_linked(&session->in_shelf) &&
+            session->idle_until_us <= pool->loop->clock.now_us)
+            close_session(session);
+    }
+    if (pool->idle > 0)
+        gw_timer_start(pool->loop, &pool->sweep, SWEEP_US, on_sweep);
+}
+
+static void on_idle(void *ctx, struct gw_h1_client *client)
+{
+    struct session *session = ctx;
+    struct shelf *shelf = session->shelf;
+    struct gw_pool *pool = shelf->pool;
+
+    if (pool->draining || session->idle_connections == 0 ||
+        (session->idle_requests && gw_h1_client_requests(client) >= session->idle_requests)) {
+        close_session(session);
+        return;
+    }
+    session->idle_until_us = pool->loop->clock.now_us + session->idle_us;
+    gw_list_prepend(&shelf->idle, &session->in_shelf);
+    shelf->idle_count++;
+    pool->idle++;
+    if (shelf->idle_count > session->idle_connections)
+        close_session(container_of(gw_list_last(&shelf->idle), struct session, in_shelf));
+    if (!gw_timer_running(&pool->sweep))
+        gw_timer_start(pool->loop, &pool->sweep, SWEEP_US, on_sweep);
+}
+
+static void on_closed(void *ctx, struct gw_h1_client *client)
+{
+    (void)client; /* frees itself */
+    free_session(ctx);
+}
+
+static const struct gw_client_events session_events = {
+    .on_idle = on_idle,
+    .on_closed = on_closed,
+};
+
+/* ── streams ───────────────────────────────────────────────────────────────── */
+
+static void remember_wish(struct session *session, const struct gw_service *service)
+{
+    session->idle_connections = service ? service->keepalive_connections : IDLE_CONNECTIONS;
+    session->idle_requests = service ? service->keepalive_requests : IDLE_REQUESTS;
+    session->idle_us = service ? service->keepalive_idle_us : IDLE_US;
+}
+
+struct gw_stream *gw_pool_take(struct gw_pool *pool, struct gw_slice address,
+                               const struct gw_service *service, struct gw_arena *arena)
+{
+    struct shelf *shelf = gw_map_get(&pool->shelves, address);
+    struct gw_list_node *node = shelf ? gw_list_first(&shelf->idle) : NULL;
+
+    if (!node)
+        return NULL;
+
+    struct session *session = container_of(node, struct session, in_shelf);
+
+    if (session->idle_until_us <= pool->loop->clock.now_us) /* the others here are older still */
+        return NULL;
+    leave_shelf(session);
+    remember_wish(session, service);
+    return gw_h1_client_open(session->client, arena);
+}
+
+struct gw_stream *gw_pool_adopt(struct gw_pool *pool, struct gw_slice address, struct gw_conn *conn,
+                                const struct gw_service *service, struct gw_arena *arena)
+{
+    const struct gw_h1_limits limits = {
+        .head_bytes = service && service->limits.head ? service->limits.head : HEAD_BYTES,
+        .headers = service && service->limits.headers ? service->limits.headers : HEAD_FIELDS,
+    };
+    struct session *session = gw_alloc_zero(sizeof(*session));
+
+    session->shelf = find_or_make_shelf(pool, address);
+    session->shelf->sessions++;
+    gw_list_append(&pool->sessions, &session->in_pool);
+    remember_wish(session, service);
+    if (service && service->limits.write_queue)
+        gw_conn_set_write_limit(conn, service->limits.write_queue);
+    session->client = gw_h1_client_new(conn, &limits, &session_events, session);
+    return gw_h1_client_open(session->client, arena);
+}
+
+/* ── the end ───────────────────────────────────────────────────────────────── */
+
+void gw_pool_drain(struct gw_pool *pool)
+{
+    pool->draining = true;
+    GW_LIST_EACH(&pool->sessions, node) {
+        struct session *session = container_of(node, struct session, in_pool);
+
+        if (gw_list_linked(&session->in_shelf))
+            close_session(session);
+    }
+}
+
+void gw_pool_free(struct gw_pool *pool)
+{
+    GW_LIST_EACH(&pool->sessions, node) {
+        close_session(container_of(node, struct session, in_pool));
+    }
+    gw_timer_stop(&pool->sweep);
+    gw_map_deinit(&pool->shelves);
+    gw_views_deinit(&pool->views);
+    gw_free(pool);
+}

@@ -1,0 +1,358 @@
+/* The upstreams of the process. A configuration binds its services to them; the last configuration
+ * that lets go of one frees it. Targets are found again by address, so that their counts survive a
+ * reload and a changed DNS answer. */
+#include "upstream/registry.h"
+
+#include "base/alloc.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "upstream/registry_private.h"
+
+#include <stdio.h>
+
+/* What a configuration holds; freed with it. */
+struct binding {
+    struct gw_registry *registry;
+    unsigned count;
+    struct gw_upstream **upstreams;
+    struct gw_map by_name; /* the configured ones; keys live in the configuration */
+};
+
+struct gw_registry *gw_registry_new(void)
+{
+    struct gw_registry *registry = gw_alloc_zero(sizeof(*registry));
+
+    pthread_mutex_init(&registry->lock, NULL);
+    gw_map_init(&registry->upstreams);
+    gw_map_init(&registry->names);
+    return registry;
+}
+
+void gw_registry_free(struct gw_registry *registry)
+{
+    struct gw_map_entry *entry;
+    size_t at = 0;
+
+    GW_ASSERT(registry->upstreams.count == 0 && !registry->loop);
+    while ((entry = gw_map_next(&registry->names, &at))) {
+        struct gw_name *name = entry->value;
+
+        gw_free(name->addrs);
+        gw_free(name->host);
+        gw_free(name);
+    }
+    gw_map_deinit(&registry->names);
+    gw_map_deinit(&registry->upstreams);
+    gw_free(registry->slots);
+    pthread_mutex_destroy(&registry->lock);
+    gw_free(registry);
+}
+
+/* ── one upstream, with the lock held ──────────────────────────────────────── */
+
+static unsigned take_slot(struct gw_registry *registry)
+{
+    unsigned slot = 0;
+
+    while (slot < registry->slot_count && registry->slots[slot])
+        slot++;
+    if (slot == registry->slot_count) {
+        registry->slot_count = registry->slot_count ? registry->slot_count * 2 : 16;
+        registry->slots = gw_realloc(registry->slots, registry->slot_count * sizeof(bool));
+        memset(registry->slots + slot, 0, (registry->slot_count - slot) * sizeof(bool));
+    }
+    registry->slots[slot] = true;
+    return slot;
+}
+
+static struct gw_upstream *find_or_make(struct gw_registry *registry, struct gw_slice key)
+{
+    struct gw_upstream *upstream = gw_map_get(&registry->upstreams, key);
+
+    if (!upstream) {
+        upstream = gw_alloc_zero(sizeof(*upstream));
+        upstream->registry = registry;
+        upstream->key = gw_strndup(key.ptr, key.len);
+        upstream->key_len = key.len;
+        upstream->slot = take_slot(registry);
+        upstream->serial = ++registry->serials;
+        gw_map_put(&registry->upstreams, gw_slice(upstream->key, key.len), upstream);
+    }
+    upstream->users++;
+    return upstream;
+}
+
+static void drop_specs(struct gw_upstream *upstream)
+{
+    for (unsigned i = 0; i < upstream->spec_count; i++) {
+        if (upstream->specs[i].name)
+            gw_name_drop(upstream->specs[i].name);
+        gw_free(upstream->specs[i].host);
+    }
+    gw_free(upstream->specs);
+    upstream->specs = NULL;
+    upstream->spec_count = 0;
+}
+
+static void drop_user(struct gw_upstream *upstream)
+{
+    if (--upstream->users > 0)
+        return;
+    gw_map_remove(&upstream->registry->upstreams, gw_slice(upstream->key, upstream->key_len));
+    upstream->registry->slots[upstream->slot] = false;
+    drop_specs(upstream);
+    gw_target_set_unref(upstream->set);
+    gw_free(upstream->host_header);
+    gw_free(upstream->algorithm);
+    gw_free(upstream->key);
+    gw_free(upstream);
+}
+
+static bool is_default_port(uint16_t port)
+{
+    return port == 80;
+}
+
+static void fill_spec(struct gw_registry *registry, struct gw_spec *spec,
+                      const struct gw_target_config *target)
+{
+    bool bracket = target->host.len && target->host.ptr[0] != '[' &&
+                   memchr(target->host.ptr, ':', target->host.len);
+    size_t room = 2 * target->host.len + 16;
+    char *text = gw_alloc(room);
+
+    memcpy(text, target->host.ptr, target->host.len);
+    text[target->host.len] = '\0';
+    spec->host = text;
+
+    char *authority = text + target->host.len + 1;
+    size_t left = room - target->host.len - 1;
+    int len = snprintf(authority, left, bracket ? "[%s]" : "%s", text);
+
+    if (!is_default_port(target->port))
+        len += snprintf(authority + len, left - (size_t)len, ":%u", (unsigned)target->port);
+    spec->authority = gw_slice(authority, (size_t)len);
+    spec->port = target->port;
+    spec->weight = target->weight;
+    spec->literal = gw_addr_parse_ip(&spec->addr, target->host, target->port);
+    if (!spec->literal)
+        spec->name = gw_name_use(registry, target->host);
+}
+
+static void set_specs(struct gw_upstream *upstream, const struct gw_target_config *targets,
+                      unsigned count)
+{
+    struct gw_upstream before = *upstream; /* its names are dropped after the new ones are in use */
+
+    upstream->spec_count = count;
+    upstream->specs = count ? gw_alloc_zero(count * sizeof(*upstream->specs)) : NULL;
+    for (unsigned i = 0; i < count; i++)
+        fill_spec(upstream->registry, &upstream->specs[i], &targets[i]);
+    drop_specs(&before);
+}
+
+/* ── from specs and names to a set ─────────────────────────────────────────── */
+
+/* Divisible by 1 to 8, so that common numbers of addresses share a weight exactly. */
+#define SHARES 840u
+
+static unsigned share_of(unsigned weight, unsigned addresses)
+{
+    unsigned share = weight * SHARES / addresses;
+
+    return weight && !share ? 1 : share;
+}
+
+static void add_address(struct gw_target_set *set, const struct gw_target_set *old,
+                        const struct gw_spec *spec, const struct gw_addr *addr, unsigned weight)
+{
+    struct gw_target *target = old ? gw_target_set_find(old, addr, spec->authority) : NULL;
+
+    gw_target_set_add(set, target ? gw_target_ref(target) : gw_target_new(addr, spec->authority),
+                      weight);
+}
+
+static struct gw_addr with_port(const struct gw_addr *addr, uint16_t port)
+{
+    struct gw_addr with = *addr;
+
+    if (with.sa.any.sa_family == AF_INET6)
+        with.sa.v6.sin6_port = htons(port);
+    else if (with.sa.any.sa_family == AF_INET)
+        with.sa.v4.sin_port = htons(port);
+    return with;
+}
+
+static void add_spec(struct gw_target_set *set, const struct gw_target_set *old,
+                     const struct gw_spec *spec)
+{
+    if (spec->literal) {
+        add_address(set, old, spec, &spec->addr, share_of(spec->weight, 1));
+        return;
+    }
+    if (spec->name->addr_count == 0)
+        set->why_empty = GW_E_RESOLVE;
+    for (unsigned i = 0; i < spec->name->addr_count; i++) {
+        struct gw_addr addr = with_port(&spec->name->addrs[i], spec->port);
+
+        add_address(set, old, spec, &addr, share_of(spec->weight, spec->name->addr_count));
+    }
+}
+
+void gw_upstream_publish(struct gw_upstream *upstream)
+{
+    struct gw_target_set *old = upstream->set;
+    unsigned most = 0;
+
+    for (unsigned i = 0; i < upstream->spec_count; i++)
+        most += upstream->specs[i].literal ? 1 : upstream->specs[i].name->addr_count;
+
+    struct gw_target_set *set = gw_target_set_new(most, gw_slice_from(upstream->host_header),
+                                                  gw_slice_from(upstream->algorithm));
+
+    set->own_host = upstream->own_host;
+    for (unsigned i = 0; i < upstream->spec_count; i++)
+        add_spec(set, old, &upstream->specs[i]);
+    upstream->set = set;
+    atomic_fetch_add_explicit(&upstream->version, 1, memory_order_release);
+    gw_target_set_unref(old);
+}
+
+struct gw_target_set *gw_upstream_set(struct gw_upstream *upstream, uint64_t *version)
+{
+    pthread_mutex_lock(&upstream->registry->lock);
+
+    struct gw_target_set *set = gw_target_set_ref(upstream->set);
+
+    *version = atomic_load_explicit(&upstream->version, memory_order_relaxed);
+    pthread_mutex_unlock(&upstream->registry->lock);
+    return set;
+}
+
+/* ── binding a configuration ───────────────────────────────────────────────── */
+
+static void replace_text(char **text, struct gw_slice by)
+{
+    gw_free(*text);
+    *text = by.len ? gw_strndup(by.ptr, by.len) : NULL;
+}
+
+static struct gw_upstream *bind_configured(struct gw_registry *registry,
+                                           const struct gw_upstream_config *config,
+                                           struct gw_arena *arena)
+{
+    struct gw_upstream *upstream =
+        find_or_make(registry, gw_arena_printf(arena, "u:%.*s", GW_SLICE_ARG(config->name)));
+
+    replace_text(&upstream->host_header, config->host_header);
+    replace_text(&upstream->algorithm, config->algorithm);
+    upstream->own_host = true;
+    set_specs(upstream, config->targets, config->target_count);
+    gw_upstream_publish(upstream);
+    return upstream;
+}
+
+/* A service without a configured upstream has one of its own: its host and port. */
+static struct gw_upstream *bind_host(struct gw_registry *registry, const struct gw_service *service,
+                                     struct gw_arena *arena)
+{
+    struct gw_slice key =
+        gw_arena_printf(arena, "h:%.*s:%u", GW_SLICE_ARG(service->host), (unsigned)service->port);
+    struct gw_upstream *upstream = find_or_make(registry, key);
+    struct gw_target_config target = { service->host, service->port, 100 };
+
+    if (!upstream->set) {
+        set_specs(upstream, &target, 1);
+        gw_upstream_publish(upstream);
+    }
+    return upstream;
+}
+
+static void release_binding(struct gw_config *config, void *ctx)
+{
+    struct binding *binding = ctx;
+
+    (void)config;
+    pthread_mutex_lock(&binding->registry->lock);
+    for (unsigned i = 0; i < binding->count; i++)
+        drop_user(binding->upstreams[i]);
+    gw_registry_post_sync(binding->registry);
+    pthread_mutex_unlock(&binding->registry->lock);
+    gw_map_deinit(&binding->by_name);
+    gw_free(binding->upstreams);
+    gw_free(binding);
+}
+
+void gw_registry_bind(struct gw_registry *registry, struct gw_config *config)
+{
+    struct binding *binding = gw_alloc_zero(sizeof(*binding));
+    size_t most = config->upstream_count + config->service_count;
+    struct gw_arena *arena = gw_arena_new();
+
+    binding->registry = registry;
+    binding->upstreams = most ? gw_alloc_zero(most * sizeof(struct gw_upstream *)) : NULL;
+    gw_map_init(&binding->by_name);
+    pthread_mutex_lock(&registry->lock);
+    for (unsigned i = 0; i < config->upstream_count; i++) {
+        struct gw_upstream *upstream = bind_configured(registry, &config->upstreams[i], arena);
+
+        binding->upstreams[binding->count++] = upstream;
+        gw_map_put(&binding->by_name, config->upstreams[i].name, upstream);
+    }
+    for (unsigned i = 0; i < config->service_count; i++) {
+        struct gw_service *service = &config->services[i];
+
+        service->upstream = gw_map_get(&binding->by_name, service->host);
+        if (!service->upstream) {
+            service->upstream = bind_host(registry, service, arena);
+            binding->upstreams[binding->count++] = service->upstream;
+        }
+    }
+    gw_registry_post_sync(registry);
+    pthread_mutex_unlock(&registry->lock);
+    gw_arena_free(arena);
+    config->on_free = release_binding;
+    config->on_free_ctx = binding;
+}
+
+struct gw_upstream *gw_registry_find(struct gw_registry *registry, const struct gw_config *config,
+                                     struct gw_slice name)
+{
+    const struct binding *binding = config->on_free_ctx;
+
+    if (!binding || binding->registry != registry || name.len == 0)
+        return NULL;
+    return gw_map_get(&binding->by_name, name);
+}
+
+/* ── for people ────────────────────────────────────────────────────────────── */
+
+static void describe_upstream(const struct gw_upstream *upstream, struct gw_buf *out, bool *first)
+{
+    for (unsigned i = 0; i < upstream->set->count; i++) {
+        const struct gw_target *target = upstream->set->items[i].target;
+
+        gw_buf_printf(out,
+                      "%s{\"upstream\":\"%.*s\",\"target\":\"%.*s\",\"address\":\"%.*s\","
+                      "\"weight\":%u,\"inFlight\":%u}",
+                      *first ? "" : ",\n", (int)upstream->key_len - 2, upstream->key + 2,
+                      GW_SLICE_ARG(target->authority), GW_SLICE_ARG(target->text),
+                      upstream->set->items[i].weight / SHARES,
+                      atomic_load_explicit(&target->in_flight, memory_order_relaxed));
+        *first = false;
+    }
+}
+
+void gw_registry_describe(struct gw_registry *registry, struct gw_buf *out)
+{
+    struct gw_map_entry *entry;
+    bool first = true;
+    size_t at = 0;
+
+    gw_buf_append_char(out, '[');
+    pthread_mutex_lock(&registry->lock);
+    while ((entry = gw_map_next(&registry->upstreams, &at)))
+        describe_upstream(entry->value, out, &first);
+    pthread_mutex_unlock(&registry->lock);
+    gw_buf_append_char(out, ']');
+}

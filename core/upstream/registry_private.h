@@ -1,0 +1,86 @@
+#pragma once
+/* What registry.c, names.c and view.c share. Words: a *spec* is a target as configured (a host, a
+ * port, a weight), a *name* is a host that has to be resolved, and a *set* what workers balance
+ * over: made anew from specs and names whenever either changes. */
+#include "base/list.h"
+#include "base/map.h"
+#include "upstream/registry.h"
+#include "upstream/target.h"
+
+#include <pthread.h>
+
+struct gw_name;
+
+struct gw_spec {
+    char *host; /* owned */
+    uint16_t port;
+    unsigned weight;
+    struct gw_slice authority; /* what the target's own Host is; owned, in `host`'s memory */
+    bool literal;
+    struct gw_addr addr;  /* of a literal */
+    struct gw_name *name; /* of the others; counted by users */
+};
+
+struct gw_upstream {
+    struct gw_registry *registry;
+    char *key; /* "u:name" or "h:host:port"; owned */
+    size_t key_len;
+    unsigned slot;   /* place in the workers' tables of views; taken again after it was freed */
+    uint64_t serial; /* never taken again */
+    atomic_ullong version; /* of the set: workers look at this alone while nothing changes */
+
+    /* Below: under the registry's lock. */
+    unsigned users; /* configurations */
+    char *host_header, *algorithm;
+    bool own_host;
+    struct gw_spec *specs;
+    unsigned spec_count;
+    struct gw_target_set *set; /* one reference */
+};
+
+struct gw_name {
+    struct gw_registry *registry;
+    char *host; /* owned; the key */
+
+    /* Under the registry's lock. */
+    unsigned users;        /* specs */
+    struct gw_addr *addrs; /* the last good answer; owned */
+    unsigned addr_count;
+
+    /* On the resolving loop's thread. */
+    bool started, answered; /* a failure is an answer too */
+    bool first;             /* gw_registry_run() waits for its first answer */
+    unsigned failures;      /* in a row */
+    struct gw_resolve *resolve;
+    struct gw_timer timer;
+};
+
+struct gw_registry {
+    pthread_mutex_t lock;
+    struct gw_map upstreams; /* by key */
+    struct gw_map names;     /* by host; a name without users stays until the loop takes it away */
+    bool *slots;             /* in use */
+    unsigned slot_count;
+    uint64_t serials;
+
+    struct gw_loop *loop; /* NULL: nobody resolves (yet, or any more) */
+    struct gw_message sync;
+    bool sync_posted;
+
+    /* On the loop's thread. */
+    unsigned first_left; /* names whose first answer is awaited */
+    bool first_told;
+    struct gw_defer first_defer;
+    void (*first_done)(void *ctx);
+    void *first_ctx;
+};
+
+/* All with the lock held. */
+struct gw_name *gw_name_use(struct gw_registry *registry, struct gw_slice host);
+void gw_name_drop(struct gw_name *name);
+void gw_registry_post_sync(
+    struct gw_registry *registry); /* names came or went: the loop looks after them */
+void gw_upstream_publish(struct gw_upstream *upstream); /* makes the set from specs and names */
+
+/* The set and its version at this moment; the caller owns one reference. Takes the lock. */
+struct gw_target_set *gw_upstream_set(struct gw_upstream *upstream, uint64_t *version);

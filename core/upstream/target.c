@@ -1,0 +1,104 @@
+#include "upstream/target.h"
+
+#include "base/alloc.h"
+
+/* ── one target ────────────────────────────────────────────────────────────── */
+
+struct gw_target *gw_target_new(const struct gw_addr *addr, struct gw_slice authority)
+{
+    char text[GW_ADDR_TEXT_MAX];
+    size_t len = gw_addr_format(addr, text);
+    struct gw_target *target = gw_alloc_zero(sizeof(*target) + len + 1 + authority.len + 1);
+
+    gw_refs_init(&target->refs);
+    target->addr = *addr;
+    memcpy(target->bytes, text, len);
+    target->text = gw_slice(target->bytes, len);
+    if (authority.len)
+        memcpy(target->bytes + len + 1, authority.ptr, authority.len);
+    target->authority = gw_slice(target->bytes + len + 1, authority.len);
+    return target;
+}
+
+struct gw_target *gw_target_ref(struct gw_target *target)
+{
+    gw_refs_add(&target->refs);
+    return target;
+}
+
+void gw_target_unref(struct gw_target *target)
+{
+    if (!target || !gw_refs_drop(&target->refs))
+        return;
+    GW_ASSERT(atomic_load_explicit(&target->in_flight, memory_order_relaxed) == 0);
+    gw_free(target);
+}
+
+/* ── the table of an upstream ──────────────────────────────────────────────── */
+
+struct gw_target_set *gw_target_set_new(unsigned most, struct gw_slice host_header,
+                                        struct gw_slice algorithm)
+{
+    struct gw_target_set *set = gw_alloc_zero(sizeof(*set));
+
+    gw_refs_init(&set->refs);
+    set->why_empty = GW_E_NO_TARGET;
+    set->items = most ? gw_alloc_zero(most * sizeof(*set->items)) : NULL;
+    set->bytes = gw_alloc(host_header.len + algorithm.len + 1);
+    if (host_header.len)
+        memcpy(set->bytes, host_header.ptr, host_header.len);
+    if (algorithm.len)
+        memcpy(set->bytes + host_header.len, algorithm.ptr, algorithm.len);
+    set->host_header = gw_slice(set->bytes, host_header.len);
+    set->algorithm = gw_slice(set->bytes + host_header.len, algorithm.len);
+    return set;
+}
+
+static struct gw_target_item *find_item(const struct gw_target_set *set, const struct gw_addr *addr,
+                                        struct gw_slice authority)
+{
+    for (unsigned i = 0; i < set->count; i++) {
+        struct gw_target *target = set->items[i].target;
+
+        if (gw_addr_equal(&target->addr, addr) && gw_slice_equal(target->authority, authority))
+            return &set->items[i];
+    }
+    return NULL;
+}
+
+void gw_target_set_add(struct gw_target_set *set, struct gw_target *target, unsigned weight)
+{
+    struct gw_target_item *same = find_item(set, &target->addr, target->authority);
+
+    if (!same) {
+        set->items[set->count++] = (struct gw_target_item){ target, weight };
+        return;
+    }
+    same->weight += weight;
+    gw_target_unref(target);
+}
+
+struct gw_target *gw_target_set_find(const struct gw_target_set *set, const struct gw_addr *addr,
+                                     struct gw_slice authority)
+{
+    struct gw_target_item *item = find_item(set, addr, authority);
+
+    return item ? item->target : NULL;
+}
+
+struct gw_target_set *gw_target_set_ref(struct gw_target_set *set)
+{
+    gw_refs_add(&set->refs);
+    return set;
+}
+
+void gw_target_set_unref(struct gw_target_set *set)
+{
+    if (!set || !gw_refs_drop(&set->refs))
+        return;
+    for (unsigned i = 0; i < set->count; i++)
+        gw_target_unref(set->items[i].target);
+    gw_free(set->items);
+    gw_free(set->bytes);
+    gw_free(set);
+}

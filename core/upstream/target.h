@@ -1,0 +1,52 @@
+#pragma once
+/* Where requests go: one address of an upstream, and the immutable table of all of them that
+ * workers balance over. Both are counted; a target keeps its identity while the tables around it
+ * are replaced. */
+#include "base/refs.h"
+#include "base/slice.h"
+#include "net/addr.h"
+
+struct gw_target {
+    struct gw_refs refs;
+    struct gw_addr addr;
+    struct gw_slice text;      /* "ip:port", for logs and as the key of pools */
+    struct gw_slice authority; /* what its own Host header is: "name[:port]" as configured */
+    atomic_uint in_flight;     /* requests on their way, of all workers; relaxed */
+    char bytes[];              /* what text and authority point to */
+};
+
+struct gw_target_item {
+    struct gw_target *target; /* one reference owned by the set */
+    unsigned weight;
+};
+
+struct gw_target_set {
+    struct gw_refs refs;
+    struct gw_slice host_header; /* what Host says instead of the target's own; empty: none */
+    bool own_host;               /* Host is the target's own (or host_header), not the service's */
+    enum gw_error why_empty;     /* what a call gets when there is no item */
+    struct gw_slice algorithm;
+    unsigned count;
+    struct gw_target_item *items;
+    char *bytes; /* owned: what the slices point to */
+};
+
+/* The caller owns one reference. */
+struct gw_target *gw_target_new(const struct gw_addr *addr, struct gw_slice authority);
+struct gw_target *gw_target_ref(struct gw_target *target);
+void gw_target_unref(struct gw_target *target); /* NULL is fine */
+
+/* Room for `most` items, none filled yet; the texts are copied. The caller owns one reference. */
+struct gw_target_set *gw_target_set_new(unsigned most, struct gw_slice host_header,
+                                        struct gw_slice algorithm);
+
+/* Takes the reference over. While the set is not published. An equal address with an equal
+ * authority adds to the weight of the first. */
+void gw_target_set_add(struct gw_target_set *set, struct gw_target *target, unsigned weight);
+
+/* The target of that address and authority, or NULL; borrowed from the set. */
+struct gw_target *gw_target_set_find(const struct gw_target_set *set, const struct gw_addr *addr,
+                                     struct gw_slice authority);
+
+struct gw_target_set *gw_target_set_ref(struct gw_target_set *set);
+void gw_target_set_unref(struct gw_target_set *set); /* NULL is fine */

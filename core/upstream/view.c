@@ -1,0 +1,76 @@
+#include "upstream/view.h"
+
+#include "base/alloc.h"
+#include "upstream/registry_private.h"
+
+static struct gw_view *new_view(struct gw_upstream *upstream, struct gw_random *random)
+{
+    struct gw_view *view = gw_alloc_zero(sizeof(*view));
+
+    view->serial = upstream->serial;
+    view->set = gw_upstream_set(upstream, &view->version);
+    view->users = 1;
+    view->slots = view->set->count ? gw_alloc_zero(view->set->count * sizeof(*view->slots)) : NULL;
+    for (unsigned i = 0; i < view->set->count; i++)
+        view->slots[i].weight = view->set->items[i].weight;
+
+    const struct gw_balance_algorithm *algorithm = gw_balance_find(view->set->algorithm);
+
+    gw_balance_init(&view->balance, algorithm ? algorithm : &gw_balance_round_robin, view->slots,
+                    view->set->count, random);
+    return view;
+}
+
+void gw_view_release(struct gw_view *view)
+{
+    if (!view || --view->users > 0)
+        return;
+    gw_target_set_unref(view->set);
+    gw_free(view->slots);
+    gw_free(view);
+}
+
+static void make_room(struct gw_views *views, unsigned slot)
+{
+    unsigned count = views->count ? views->count : 16;
+
+    if (slot < views->count)
+        return;
+    while (count <= slot)
+        count *= 2;
+    views->items = gw_realloc(views->items, count * sizeof(struct gw_view *));
+    for (unsigned i = views->count; i < count; i++)
+        views->items[i] = NULL;
+    views->count = count;
+}
+
+struct gw_view *gw_views_get(struct gw_views *views, struct gw_upstream *upstream,
+                             struct gw_random *random)
+{
+    make_room(views, upstream->slot);
+
+    struct gw_view **view = &views->items[upstream->slot];
+
+    if (!*view || (*view)->serial != upstream->serial ||
+        (*view)->version != atomic_load_explicit(&upstream->version, memory_order_acquire)) {
+        gw_view_release(*view);
+        *view = new_view(upstream, random);
+    }
+    (*view)->users++;
+    return *view;
+}
+
+void gw_views_deinit(struct gw_views *views)
+{
+    for (unsigned i = 0; i < views->count; i++)
+        gw_view_release(views->items[i]);
+    gw_free(views->items);
+    *views = (struct gw_views){ NULL, 0 };
+}
+
+int gw_view_choose(struct gw_view *view, const bool *tried)
+{
+    struct gw_balance_ask ask = { .tried = tried };
+
+    return view->set->count ? gw_balance_pick(&view->balance, &ask) : -1;
+}
