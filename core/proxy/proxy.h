@@ -23,12 +23,13 @@ struct gw_proxy_options {
 struct gw_proxy *gw_proxy_new(const struct gw_proxy_options *options);
 void gw_proxy_free(struct gw_proxy *proxy); /* no exchange may be left */
 
-/* The generation that new requests take. Refs are taken; those of the previous one are dropped. On the worker's thread, between
- * two turns of its loop. */
-void gw_proxy_set_current(struct gw_proxy *proxy, struct gw_config *config, struct gw_script *script);
+/* The generation that new requests take. Refs are taken; those of the previous one are dropped. On
+ * the worker's thread, between two turns of its loop. */
+void gw_proxy_set_current(struct gw_proxy *proxy, struct gw_config *config,
+                          struct gw_script *script);
 
-/* For gw_h1_server_new(): `ctx` is the proxy. on_closed is not among them: it belongs to who opened the session, see
- * gw_proxy_on_request and _on_refused. */
+/* For gw_h1_server_new(): `ctx` is the proxy. on_closed is not among them: it belongs to who opened
+ * the session, see gw_proxy_on_request and _on_refused. */
 void gw_proxy_on_request(struct gw_proxy *proxy, struct gw_stream *down, struct gw_arena *arena,
                          struct gw_head *head, bool end);
 void gw_proxy_on_refused(struct gw_proxy *proxy, struct gw_stream *down, struct gw_arena *arena,

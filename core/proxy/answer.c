@@ -1,0 +1,164 @@
+/* From an answer, whoever made it, to what the client gets. The body comes from one of three
+ * places: the stream in x->up, a buffer that hooks collected or replaced, or a reply that was made
+ * after the head had come. */
+#include "http/hop.h"
+#include "http/problem.h"
+#include "proxy/flight.h"
+#include "script/phase.h"
+
+/* ── replies ───────────────────────────────────────────────────────────────── */
+
+static void set_reply(struct gw_exchange *x, struct gw_reply *reply)
+{
+    if (x->reply)
+        gw_blob_unref(x->reply->body);
+    x->reply = reply;
+}
+
+void gw_flight_refuse(struct gw_flight *flight, enum gw_error why)
+{
+    struct gw_exchange *x = &flight->x;
+
+    set_reply(x, gw_problem_from_error(x, why));
+    x->error = why;
+}
+
+void gw_flight_open_reply(struct gw_flight *flight)
+{
+    struct gw_exchange *x = &flight->x;
+    struct gw_reply *reply = x->reply;
+
+    gw_flight_close_up(flight, GW_E_CANCELLED);
+    x->reply = NULL;
+    if (reply->error)
+        x->error = reply->error;
+    flight->replying = true;
+    flight->response_ended = false;
+    x->up = gw_reply_stream_open(x->loop, x->arena, reply);
+    gw_stream_bind(x->up, &gw_up_events, flight);
+}
+
+/* ── the head that came ────────────────────────────────────────────────────── */
+
+static bool hooks_may_edit(const struct gw_exchange *x)
+{
+    return x->response_edits.first ||
+           (x->script && (gw_script_phases(x->script, x->route) & (1u << GW_PHASE_RESPONSE)));
+}
+
+void gw_flight_take_head(struct gw_flight *flight, struct gw_head *head, bool end)
+{
+    struct gw_exchange *x = &flight->x;
+
+    flight->head_here = true;
+    flight->response_ended = end;
+    flight->tunnel = head->status == 101;
+    x->times.head = x->loop->clock.now_us;
+    if (!flight->replying) {
+        gw_hop_clean_response(&head->fields);
+        x->received = head;
+    }
+    x->response = *head;
+    if (hooks_may_edit(x)) { /* what was received stays as it came */
+        x->response.fields = (struct gw_fields){ NULL, 0, 0 };
+        gw_fields_copy(&x->response.fields, x->arena, &head->fields);
+    }
+    flight->edits = x->response_edits;
+    gw_edits_apply(&x->response_edits, &x->response.fields, x->arena);
+}
+
+/* ── responding ────────────────────────────────────────────────────────────── */
+
+/* What of the body is in memory already. */
+struct source {
+    struct gw_slice memory;
+    struct gw_blob *owner;
+    bool all; /* nothing comes behind it */
+    const struct gw_fields *trailers;
+};
+
+/* A reply that came after the head: a response hook answered, or the service's stream ended in
+ * between. */
+static struct source from_reply(struct gw_flight *flight)
+{
+    struct gw_exchange *x = &flight->x;
+    struct gw_reply *reply = x->reply;
+    struct gw_slice body = reply->body ? gw_blob_slice(reply->body) : GW_SLICE_EMPTY;
+
+    gw_relay_stop(&flight->to_service);
+    gw_flight_close_up(flight, GW_E_CANCELLED);
+    if (reply->error)
+        x->error = reply->error;
+    flight->tunnel = false;
+    x->response = (struct gw_head){
+        .status = reply->status,
+        .version = 11,
+        .fields = reply->fields,
+        .body_length = (int64_t)body.len,
+    };
+    gw_edits_apply(&flight->edits, &x->response.fields, x->arena);
+    return (struct source){ body, reply->body, true, NULL };
+}
+
+static struct source from_collected(struct gw_flight *flight)
+{
+    struct gw_exchange *x = &flight->x;
+    struct gw_slice body = gw_buf_slice(&x->response_body);
+    bool whole = x->response_body_replaced || x->response_body_whole || flight->response_ended;
+
+    if (x->response_body_replaced) {
+        gw_flight_close_up(flight, GW_E_CANCELLED);
+        x->response.body_length = (int64_t)body.len;
+        return (struct source){ body, NULL, true, NULL };
+    }
+    if (whole && x->response.body_length == GW_BODY_UNKNOWN && !flight->response_trailers)
+        x->response.body_length = (int64_t)body.len;
+    return (struct source){ body, NULL, whole, whole ? flight->response_trailers : NULL };
+}
+
+static struct source choose_source(struct gw_flight *flight)
+{
+    struct gw_exchange *x = &flight->x;
+    bool needs_service = !x->response_body_replaced && !x->response_body_whole;
+
+    if (!x->reply && flight->up_error && needs_service)
+        gw_flight_refuse(flight, flight->up_error);
+    return x->reply ? from_reply(flight) : from_collected(flight);
+}
+
+static void start_tunnel(struct gw_flight *flight)
+{
+    struct gw_exchange *x = &flight->x;
+
+    flight->request_ended = false;
+    gw_relay_start(&flight->to_client, x->down, GW_SLICE_EMPTY, NULL, false, NULL);
+    gw_relay_start(&flight->to_service, x->up, GW_SLICE_EMPTY, NULL, false, NULL);
+}
+
+void gw_flight_respond(struct gw_flight *flight)
+{
+    struct gw_exchange *x = &flight->x;
+    struct source source = choose_source(flight);
+    bool no_body = gw_status_has_no_body(x->response.status, x->request.method) && !flight->tunnel;
+    bool end = no_body || (source.all && source.memory.len == 0 && !source.trailers);
+
+    x->times.respond = x->loop->clock.now_us;
+    x->response_started = true;
+    gw_stream_send_head(x->down, &x->response, end);
+    if (flight->tunnel) {
+        start_tunnel(flight);
+        return;
+    }
+    if (end)
+        flight->to_client.ended = true;
+    else
+        gw_relay_start(&flight->to_client, x->down, source.memory, source.owner, source.all,
+                       source.trailers);
+    if (flight->to_client.blocked)
+        gw_flight_watch_pace(flight);
+}
+
+bool gw_flight_responded(const struct gw_flight *flight)
+{
+    return flight->to_client.ended && (!flight->tunnel || flight->to_service.ended);
+}

@@ -1,0 +1,67 @@
+/* What the codec refuses never becomes an exchange: it gets an answer where one can be read, its
+ * log line and its count, and the connection ends. No hook sees it. */
+#include "http/h1.h"
+#include "http/problem.h"
+#include "net/loop.h"
+#include "proxy/flight.h"
+
+/* As much of an exchange as an answer and a log line need. */
+static struct gw_exchange *make_bare(struct gw_proxy *proxy, struct gw_stream *down,
+                                     struct gw_arena *arena, const struct gw_head *head)
+{
+    struct gw_flight *flight = gw_arena_alloc_zero(arena, sizeof(*flight));
+    struct gw_exchange *x = &flight->x;
+
+    x->proxy = proxy;
+    x->loop = proxy->options.loop;
+    x->config = proxy->epoch->config;
+    x->arena = arena;
+    x->down = down;
+    x->request = *head;
+    if (x->request.path.len == 0)
+        x->request.path = head->raw_target;
+    x->times.wall_us = x->loop->clock.wall_us;
+    x->times.start = x->times.end = x->loop->clock.now_us;
+    gw_flight_identify(flight);
+    return x;
+}
+
+static void answer(struct gw_exchange *x, enum gw_error why)
+{
+    struct gw_reply *reply = gw_problem_from_error(x, why);
+    struct gw_slice body = gw_blob_slice(reply->body);
+
+    x->response = (struct gw_head){
+        .status = reply->status,
+        .version = 11,
+        .fields = reply->fields,
+        .body_length = (int64_t)body.len,
+    };
+    if (x->request.method == GW_METHOD_HEAD && x->request.method_name.len) {
+        gw_stream_send_head(x->down, &x->response, true);
+    } else {
+        gw_stream_send_head(x->down, &x->response, false);
+        gw_stream_send_body(x->down, body, reply->body, true);
+        x->counts.bytes_out = body.len;
+    }
+    gw_blob_unref(reply->body);
+}
+
+void gw_proxy_on_refused(struct gw_proxy *proxy, struct gw_stream *down, struct gw_arena *arena,
+                         struct gw_head *head, enum gw_error why)
+{
+    if (gw_error_info(why)->status == 0) { /* nobody asked anything */
+        gw_stream_close(down, why);
+        gw_arena_free(arena);
+        return;
+    }
+
+    struct gw_exchange *x = make_bare(proxy, down, arena, head);
+
+    x->error = why;
+    if (gw_error_info(why)->status != 499)
+        answer(x, why);
+    gw_stream_close(down, why);
+    gw_refusal_record(proxy, x);
+    gw_arena_free(arena);
+}

@@ -1,0 +1,37 @@
+#pragma once
+/* One direction of a body: bytes come, bytes go on. Used twice by every exchange, and twice by a
+ * tunnel. What is in memory already (a collected beginning, a replaced body, a reply) goes first.
+ * Who feeds it must hold its source while `blocked`. */
+#include "http/stream.h"
+
+struct gw_relay {
+    struct gw_stream *to; /* NULL: not running */
+    struct gw_slice memory;
+    struct gw_blob *owner;            /* of memory, or NULL; borrowed */
+    const struct gw_fields *trailers; /* behind memory, when that is all */
+    bool memory_is_all;
+    bool blocked; /* `to` takes no more until on_room */
+    bool ended;   /* the last byte was given to `to` */
+    uint64_t bytes;
+};
+
+/* Starts with what is in memory, which must live as long as the relay runs. `all`: nothing comes
+ * behind it (but `trailers`, which may be NULL). */
+void gw_relay_start(struct gw_relay *relay, struct gw_stream *to, struct gw_slice memory,
+                    struct gw_blob *owner, bool all, const struct gw_fields *trailers);
+
+/* A piece came from the source; borrowed for the call. */
+void gw_relay_take(struct gw_relay *relay, struct gw_slice bytes, bool end);
+void gw_relay_end_with(struct gw_relay *relay, const struct gw_fields *trailers);
+
+/* `to` has room again. */
+void gw_relay_go_on(struct gw_relay *relay);
+
+/* It takes and gives nothing any more. */
+void gw_relay_stop(struct gw_relay *relay);
+
+/* More from the source is welcome. */
+static inline bool gw_relay_wants(const struct gw_relay *relay)
+{
+    return relay->to && !relay->ended && !relay->blocked && !relay->memory_is_all;
+}

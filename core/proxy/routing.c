@@ -1,0 +1,139 @@
+/* Which route a request takes, and what it says to the service before plugins change it. */
+#include "config/router.h"
+#include "http/problem.h"
+#include "http/uri.h"
+#include "proxy/flight.h"
+
+#define METHODS_MAX 256
+
+static const struct gw_route_pair *header_pairs(const struct gw_flight *flight, unsigned *count)
+{
+    const struct gw_fields *fields = &flight->x.request.fields;
+    struct gw_route_pair *pairs;
+
+    *count = 0;
+    if (!gw_router_needs_headers(flight->x.config->router) || fields->count == 0)
+        return NULL;
+    pairs = gw_arena_alloc(flight->x.arena, fields->count * sizeof(*pairs));
+    for (unsigned i = 0; i < fields->count; i++)
+        pairs[(*count)++] = (struct gw_route_pair){ fields->items[i].name, fields->items[i].value };
+    return pairs;
+}
+
+static void keep_captures(struct gw_exchange *x, const struct gw_route_match *match)
+{
+    if (match->capture_count == 0)
+        return;
+    x->captures = gw_arena_alloc(x->arena, match->capture_count * sizeof(*x->captures));
+    for (unsigned i = 0; i < match->capture_count; i++)
+        x->captures[i] = (struct gw_capture){
+            .name = match->captures[i].name,
+            .value = gw_uri_decode(match->captures[i].value, false, x->arena),
+        };
+    x->capture_count = match->capture_count;
+}
+
+static void add_reply_field(struct gw_exchange *x, struct gw_slice name, struct gw_slice value)
+{
+    gw_fields_add(&x->reply->fields, x->arena, name, value);
+}
+
+static void refuse_method(struct gw_flight *flight, const struct gw_route_query *query)
+{
+    struct gw_exchange *x = &flight->x;
+    char *methods = gw_arena_alloc(x->arena, METHODS_MAX);
+    size_t len = gw_router_allowed_methods(x->config->router, query, methods, METHODS_MAX);
+
+    gw_flight_refuse(flight, GW_E_NO_METHOD);
+    add_reply_field(x, GW_SLICE("allow"), gw_slice(methods, len));
+}
+
+/* "OPTIONS *" asks about the gateway itself (RFC 9110 9.3.7). */
+static void answer_for_server(struct gw_flight *flight)
+{
+    struct gw_exchange *x = &flight->x;
+    struct gw_reply *reply = gw_arena_alloc_zero(x->arena, sizeof(*reply));
+
+    reply->status = 204;
+    x->reply = reply;
+    add_reply_field(x, GW_SLICE("allow"), GW_SLICE("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
+}
+
+/* What no route can change: true when it was answered. */
+static bool is_not_for_routes(struct gw_flight *flight)
+{
+    const struct gw_head *request = &flight->x.request;
+
+    if (request->method == GW_METHOD_CONNECT || request->method == GW_METHOD_TRACE) {
+        gw_flight_refuse(flight, GW_E_NOT_IMPLEMENTED);
+        return true;
+    }
+    if (request->method == GW_METHOD_OPTIONS && gw_slice_equal(request->path, GW_SLICE("*"))) {
+        answer_for_server(flight);
+        return true;
+    }
+    return false;
+}
+
+static void fill_outgoing(struct gw_exchange *x, size_t matched)
+{
+    const struct gw_route *route = x->route;
+
+    x->outgoing.method = x->request.method;
+    x->outgoing.method_name = x->request.method_name;
+    x->outgoing.query = x->request.query;
+    x->outgoing.has_query = x->request.has_query;
+    x->outgoing.path =
+        gw_outgoing_path(x->arena, route->service ? route->service->path : GW_SLICE_EMPTY,
+                         x->request.path, matched, route->strip_path);
+    if (route->preserve_host)
+        x->outgoing.authority = x->request.authority;
+}
+
+static void start_total_timeout(struct gw_flight *flight);
+
+void gw_flight_route(struct gw_flight *flight)
+{
+    struct gw_exchange *x = &flight->x;
+    struct gw_route_query query = {
+        .method = x->request.method_name,
+        .host = gw_uri_host(x->request.authority, NULL),
+        .path = x->request.path,
+        .query = x->request.query,
+    };
+    struct gw_route_match match;
+
+    if (is_not_for_routes(flight))
+        return;
+    query.headers = header_pairs(flight, &query.header_count);
+    gw_router_match(x->config->router, &query, &match);
+    if (!match.route) {
+        if (match.method_mismatch)
+            refuse_method(flight, &query);
+        else
+            gw_flight_refuse(flight, GW_E_NO_ROUTE);
+        return;
+    }
+    x->route = match.route;
+    keep_captures(x, &match);
+    fill_outgoing(x, match.matched);
+    start_total_timeout(flight);
+
+    int64_t limit = gw_flight_limits(flight)->body;
+
+    if (limit >= 0 && x->request.body_length > limit)
+        gw_flight_refuse(flight, GW_E_BODY_TOO_LARGE);
+}
+
+static void on_total_timeout(struct gw_timer *timer)
+{
+    gw_flight_fail(container_of(timer, struct gw_flight, total), GW_E_TOTAL_TIMEOUT);
+}
+
+static void start_total_timeout(struct gw_flight *flight)
+{
+    uint64_t timeout = gw_flight_limits(flight)->total_timeout_us;
+
+    if (timeout)
+        gw_timer_start(flight->x.loop, &flight->total, timeout, on_total_timeout);
+}

@@ -1,0 +1,334 @@
+--- A whole gateway in the spec: proxy, pool and registry on one loop, clients over memory, upstreams over loopback TCP that do what
+--- the spec says, byte by byte.
+---
+---     local world = require("support.proxy").new()
+---     local up = world:upstream(function(conn, request) conn:write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi") end)
+---     world:start { routes = { { name = "all", paths = { "/" }, targets = { up } } } }
+---     local client = world:client()
+---     client:write("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+---     assert.equal(200, client:response().status)
+---     world:free() -- checks that nothing is left
+local ffi = require("ffi")
+local c = require("support.c")
+local net = require("support.net")
+
+ffi.cdef([[
+struct gw_spec_front { struct gw_proxy *proxy; unsigned sessions; };
+struct gw_h1_server *gw_spec_front_open(struct gw_spec_front *front, struct gw_conn *conn,
+                                        const struct gw_h1_limits *limits);
+]])
+
+local M = {}
+M.__index = M
+
+--- virtual: the clock moves by world:advance() only.
+function M.new(virtual)
+  local self = setmetatable({ loop = net.loop(virtual ~= false), upstreams = {}, clients = {}, keep = {} }, M)
+  self.registry = c.gw_registry_new()
+  self.pool = c.gw_pool_new(self.loop.c)
+  return self
+end
+
+-- ── upstreams ───────────────────────────────────────────────────────────────────
+
+-- The first whole message of a text and what stands behind it, or nil.
+local function split_message(text)
+  local head, rest = text:match("^(.-\r\n\r\n)(.*)$")
+  if not head then return nil end
+  local length = head:lower():match("\r\ncontent%-length: *(%d+)")
+  if head:lower():find("\r\ntransfer%-encoding: *chunked") then
+    local last = rest:find("0\r\n\r\n", 1, true)
+    if not last then return nil end
+    return head .. rest:sub(1, last + 4), rest:sub(last + 5)
+  end
+  length = tonumber(length or 0)
+  if #rest < length then return nil end
+  return head .. rest:sub(1, length), rest:sub(length + 1)
+end
+
+--- Listens; on_request(conn, text, nth) for each whole request, or with `raw` for each read. conn:write(), conn:close().
+function M:upstream(on_request, raw)
+  local fd, addr = net.socket()
+  local up = { conns = {}, requests = {}, addr = addr, text = net.addr_text(addr) }
+  up.port = tonumber(up.text:match(":(%d+)$"))
+  up.listener = net.listen(self.loop, fd, function(conn)
+    local e = net.bind(conn)
+    local pending = ""
+    up.conns[#up.conns + 1] = e
+    e.on_read = function(_, ptr, len)
+      if raw then return on_request(e, ffi.string(ptr, len)) end
+      pending = pending .. ffi.string(ptr, len)
+      while not e.closed do
+        local message, rest = split_message(pending)
+        if not message then break end
+        pending = rest
+        up.requests[#up.requests + 1] = message
+        on_request(e, message, #up.requests)
+      end
+    end
+    e.on_end = function() if not e.closed then e:close() end end
+    if up.on_conn then up.on_conn(e) end
+  end)
+  self.upstreams[#self.upstreams + 1] = up
+  return up
+end
+
+--- A port that nobody listens on.
+function M.closed_port()
+  local fd, addr = net.socket()
+  ffi.C.close(fd)
+  return tonumber(net.addr_text(addr):match(":(%d+)$"))
+end
+
+-- ── configuration ───────────────────────────────────────────────────────────────
+
+local function set_limits(limits, given)
+  limits.head, limits.headers, limits.target = 32768, 100, 8192
+  limits.body = given.body or 1e6
+  limits.buffer = given.buffer or 1e6
+  limits.write_queue = given.write_queue or 65536
+  limits.idle_timeout_us = (given.idle_timeout or 60) * 1e6
+  limits.total_timeout_us = (given.total_timeout or 0) * 1e6
+  limits.body_min_rate = given.body_min_rate or 1024
+  limits.pending = given.pending or 1000
+end
+
+local function text(build, slice, value)
+  slice.ptr, slice.len = c.gw_build_text(build, value, #value), #value
+end
+
+local function set_service(build, service, route)
+  local given = route.service or {}
+  text(build, service.name, route.name)
+  text(build, service.scheme, "http")
+  text(build, service.host, given.host or (route.name .. "-up"))
+  text(build, service.path, given.path or "")
+  text(build, service.authority, given.authority or "service.test")
+  service.port = given.port or 80
+  service.retries = given.retries or 5
+  service.connect_timeout_us = (given.connect_timeout or 60) * 1e6
+  service.read_timeout_us = (given.read_timeout or 60) * 1e6
+  service.write_timeout_us = (given.write_timeout or 60) * 1e6
+  service.response_timeout_us = (given.response_timeout or 60) * 1e6
+  service.keepalive_connections = given.keepalive_connections or 512
+  service.keepalive_requests = given.keepalive_requests or 10000
+  service.keepalive_idle_us = (given.keepalive_idle or 60) * 1e6
+  set_limits(service.limits, route.limits or {})
+end
+
+local function set_targets(build, upstream, route)
+  text(build, upstream.name, route.name .. "-up")
+  text(build, upstream.host_header, route.host_header or "")
+  local targets = c.gw_build_targets(build, upstream, #route.targets)
+  for i, target in ipairs(route.targets) do
+    if type(target) == "number" then target = { port = target } end
+    text(build, targets[i - 1].host, target.host or "127.0.0.1")
+    targets[i - 1].port = target.port
+    targets[i - 1].weight = target.weight or 100
+  end
+end
+
+--- routes: { name, paths, methods, strip_path, preserve_host, targets = { upstream or port … }, service = { … }, limits = { … } };
+--- limits and trusted (CIDRs) for all. One service a route, whose upstream has the targets.
+function M:configure(options)
+  local build = c.gw_build_new()
+  local routes = options.routes
+  local services = c.gw_build_services(build, #routes)
+  local upstreams = c.gw_build_upstreams(build, #routes)
+  local structs = c.gw_build_routes(build, #routes)
+  set_limits(c.gw_build_config(build).limits, options.limits or {})
+  for i, route in ipairs(routes) do
+    local struct = structs[i - 1]
+    set_service(build, services[i - 1], route)
+    set_targets(build, upstreams[i - 1], { name = route.name, targets = route.targets or {}, host_header = route.host_header })
+    text(build, struct.name, route.name)
+    struct.strip_path, struct.preserve_host = route.strip_path or false, route.preserve_host or false
+    if route.targets then struct.service = services[i - 1] end
+    set_limits(struct.limits, route.limits or options.limits or {})
+    for _, path in ipairs(route.paths or { "/" }) do
+      assert(c.gw_build_route_path(build, i - 1, path, #path, true) == nil)
+    end
+    for _, method in ipairs(route.methods or {}) do
+      assert(c.gw_build_route_method(build, i - 1, method, #method) == nil)
+    end
+  end
+  for _, cidr in ipairs(options.trusted or {}) do
+    assert(c.gw_build_trusted_proxy(build, cidr, #cidr) == nil)
+  end
+  c.gw_build_router(build)
+  local config = c.gw_build_take(build)
+  c.gw_build_free(build)
+  c.gw_registry_bind(self.registry, config)
+  return config
+end
+
+function M:start(options)
+  local config = self:configure(options)
+  local made = ffi.new("struct gw_proxy_options", { loop = self.loop.c, pool = self.pool, registry = self.registry })
+  if self.metrics then made.metrics = self.metrics end
+  if self.on_log then made.on_log = self.on_log end
+  self.proxy = c.gw_proxy_new(made)
+  self.front = ffi.new("struct gw_spec_front", { proxy = self.proxy })
+  self:use(config)
+  return self
+end
+
+--- A new generation.
+function M:use(config)
+  c.gw_proxy_set_current(self.proxy, config, nil)
+  c.gw_config_unref(config)
+end
+
+-- ── clients ─────────────────────────────────────────────────────────────────────
+
+local function parse_response(message, method)
+  local head, rest = message:match("^(.-\r\n)\r\n(.*)$")
+  if not head then return nil end
+  local response = { status = tonumber(head:match("^HTTP/1%.[01] (%d%d%d)")), headers = {}, head = head }
+  for name, value in head:gmatch("\r\n([^:\r\n]+): ([^\r\n]*)") do
+    response.headers[name:lower()] = value
+  end
+  if response.status < 200 or response.status == 204 or response.status == 304 or method == "HEAD" then
+    response.body = ""
+    return response, rest
+  end
+  if response.headers["content-length"] then
+    local length = tonumber(response.headers["content-length"])
+    if #rest < length then return nil end
+    response.body = rest:sub(1, length)
+    return response, rest:sub(length + 1)
+  end
+  if response.headers["transfer-encoding"] then
+    local body, at = {}, 1
+    while true do
+      local size, stop = rest:match("^(%x+)\r\n()", at)
+      if not size then return nil end
+      size = tonumber(size, 16)
+      if #rest < stop + size + 1 then return nil end
+      body[#body + 1] = rest:sub(stop, stop + size - 1)
+      at = stop + size + 2
+      if size == 0 then break end
+    end
+    response.body = table.concat(body)
+    -- After the last chunk: trailers up to an empty line.
+    at = at - 2
+    while not rest:find("^\r\n", at) do
+      local name, value, stop = rest:match("^([^:\r\n]+): ([^\r\n]*)\r\n()", at)
+      if not name then return nil end
+      response.trailers = response.trailers or {}
+      response.trailers[name:lower()] = value
+      at = stop
+    end
+    return response, rest:sub(at + 2)
+  end
+  return nil -- until close
+end
+
+local Client = {}
+Client.__index = Client
+
+--- A connection to the gateway. `peer`: the address it seems to come from.
+function M:client(peer)
+  local near, far = ffi.new("struct gw_conn *[1]"), ffi.new("struct gw_conn *[1]")
+  local limits = ffi.new("struct gw_h1_limits", {
+    head_bytes = 32768, headers = 100, target_bytes = 8192, head_timeout_us = 10e6, idle_timeout_us = 60e6,
+  })
+  c.gw_memory_pair_new(self.loop.c, net.addr(peer or "192.0.2.7:1234"), net.addr("127.0.0.1:8000"), near, far)
+  c.gw_conn_set_write_limit(near[0], 65536)
+  ffi.C.gw_spec_front_open(self.front, near[0], limits)
+  local client = setmetatable({ conn = net.bind(far[0]), world = self, taken = 0 }, Client)
+  self.clients[#self.clients + 1] = client
+  return client
+end
+
+function Client:write(...) return self.conn:write(...) end
+
+function Client:text() return self.conn:text():sub(self.taken + 1) end
+
+--- The next whole response; the parts of it that came are taken away.
+function Client:response(method)
+  local response, rest
+  self.world:until_true(function()
+    response, rest = parse_response(self:text(), method)
+    return response
+  end, "a response, came: " .. self:text():sub(1, 200))
+  self.taken = #self.conn:text() - #rest
+  return response
+end
+
+--- A request and its response.
+function Client:ask(head, body)
+  local request = head:gsub("\n", "\r\n") .. "\r\n" .. (body and ("content-length: %d\r\n"):format(#body) or "") .. "\r\n"
+  self:write(request .. (body or ""))
+  return self:response(head:match("^%u+"))
+end
+
+function Client:ended() return self.conn.ends[1] end
+
+function Client:wait_end()
+  self.world:until_true(function() return self.conn.ends[1] end, "the end of the connection")
+  return self.conn.ends[1]
+end
+
+function Client:close()
+  if not self.conn.closed then self.conn:close() end
+end
+
+-- ── time, and the end ───────────────────────────────────────────────────────────
+
+function M:until_true(done, what)
+  -- Loopback TCP takes the kernel's time, whatever the clock says.
+  local deadline = os.time() + 10
+  while not done() do
+    self.loop:turn(false)
+    assert(os.time() < deadline, "waited for too long: " .. (what or "?"))
+  end
+end
+
+function M:settle(turns) self.loop:settle(turns or 50) end
+
+function M:advance(seconds)
+  c.gw_loop_advance(self.loop.c, seconds * 1e6)
+  self:settle(5)
+end
+
+function M:active() return c.gw_proxy_active(self.proxy) end
+function M:idle() return c.gw_pool_idle(self.pool) end
+
+--- What /status says of targets.
+function M:in_flight()
+  local out, sum = ffi.new("struct gw_buf"), 0
+  c.gw_buf_init(out, 1e6)
+  c.gw_registry_describe(self.registry, out)
+  for count in ffi.string(out.data, out.len):gmatch('"inFlight":(%d+)') do sum = sum + tonumber(count) end
+  c.gw_buf_deinit(out)
+  return sum
+end
+
+--- Everything that counts is back at zero.
+function M:is_quiet()
+  return self:active() == 0 and self:in_flight() == 0 and tonumber(c.gw_pool_pending(self.pool)[0]) == 0
+end
+
+function M:free()
+  for _, client in ipairs(self.clients) do client:close() end
+  if self.proxy then
+    self:until_true(function() return self:is_quiet() end, "the last request to end")
+    self:until_true(function() return self.front.sessions == 0 end, "the last session to end")
+  end
+  c.gw_pool_free(self.pool)
+  if self.proxy then c.gw_proxy_free(self.proxy) end
+  for _, up in ipairs(self.upstreams) do
+    c.gw_listener_close(up.listener)
+    for _, conn in ipairs(up.conns) do
+      if not conn.closed then conn:close() end
+    end
+  end
+  self:settle(5)
+  c.gw_registry_stop(self.registry)
+  self.loop:free()
+  c.gw_registry_free(self.registry)
+  assert(c.gw_conn_count() == 0, "connections left")
+end
+
+return M

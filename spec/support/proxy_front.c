@@ -1,0 +1,38 @@
+/* Specs' own front: sessions over given connections, whose requests go to a proxy. */
+#include "base/alloc.h"
+#include "proxy/proxy.h"
+
+struct gw_spec_front {
+    struct gw_proxy *proxy;
+    unsigned sessions; /* open ones */
+};
+
+static void on_request(void *ctx, struct gw_stream *down, struct gw_arena *arena,
+                       struct gw_head *head, bool end)
+{
+    gw_proxy_on_request(((struct gw_spec_front *)ctx)->proxy, down, arena, head, end);
+}
+
+static void on_refused(void *ctx, struct gw_stream *down, struct gw_arena *arena,
+                       struct gw_head *head, enum gw_error why)
+{
+    gw_proxy_on_refused(((struct gw_spec_front *)ctx)->proxy, down, arena, head, why);
+}
+
+static void on_closed(void *ctx, struct gw_h1_server *session)
+{
+    (void)session;
+    ((struct gw_spec_front *)ctx)->sessions--;
+}
+
+static const struct gw_server_events events = { on_request, on_refused, on_closed };
+
+struct gw_h1_server *gw_spec_front_open(struct gw_spec_front *front, struct gw_conn *conn,
+                                        const struct gw_h1_limits *limits);
+
+struct gw_h1_server *gw_spec_front_open(struct gw_spec_front *front, struct gw_conn *conn,
+                                        const struct gw_h1_limits *limits)
+{
+    front->sessions++;
+    return gw_h1_server_new(conn, limits, GW_SLICE("http"), &events, front);
+}
