@@ -1,6 +1,8 @@
 -- Pairs of routes that both match, with the one that Kong (traditional_compatible, kong/router) takes. In each the
 -- first
 -- route wins. Every pair is tried in both orders of the file and with names that sort either way.
+local c = require("support.c")
+local ffi = require("ffi")
 local routers = require("support.router")
 
 local function pair(rule, winner, loser, ask)
@@ -222,6 +224,21 @@ describe("gw_router_explain", function()
       why({ hosts = { "*.b.com" } }, { hosts = { "*.com" } }, { host = "a.b.com" }))
     assert.equal('all else being equal, its name sorts behind "w"', why({ paths = { "/a" } }, { paths = { "/a" } },
       { path = "/a" }))
+  end)
+end)
+
+describe("gw_router_rule_at", function()
+  it("gives all rules in order", function()
+    local router = routers.new {
+      { name = "b", paths = { "/a", "/a/b" } },
+      { name = "a", paths = { "=/x" }, methods = { "GET", "PUT" }, headers = X, query = { v = { "1" } } },
+    }
+    local candidate, seen, at = ffi.new("struct gw_route_candidate"), {}, 0
+    while c.gw_router_rule_at(router.router, at, candidate) do
+      seen[#seen + 1] = ("%s %s %s"):format(c.str(candidate.route.name), c.str(candidate.path), ffi.string(candidate.why))
+      at = at + 1
+    end
+    assert.same({ "a =/x GET PUT x-a ?v", "b /a/b ", "b /a " }, seen)
   end)
 end)
 
