@@ -1,4 +1,5 @@
-/* All rules that match a request, not only the best: for `moongate explain` and for the Allow header. */
+/* All rules that match a request, not only the best: for `moongate explain` and for the Allow
+ * header. */
 #include "base/alloc.h"
 #include "base/check.h"
 #include "config/router_rules.h"
@@ -109,7 +110,8 @@ bool gw_router_rule_at(const struct gw_router *router, unsigned at,
     const struct gw_rule *rule = router->rules[at];
     const struct gw_matcher *matcher = rule->matcher;
 
-    *candidate = (struct gw_route_candidate){ .route = matcher->route, .path = rule->path->text,
+    *candidate = (struct gw_route_candidate){ .route = matcher->route,
+                                              .path = rule->path->text,
                                               .host = rule->host_text };
     for (unsigned i = 0; i < matcher->method_count; i++)
         add_text(candidate, " ", matcher->methods[i]);

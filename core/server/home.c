@@ -65,8 +65,10 @@ char *gw_home_find(void)
     if (!home)
         home = home_at(GW_SOURCE_DIR);
     if (!home)
-        gw_complain("installation", "lua/moongate is neither in ../share/moongate beside the binary "
-                    "nor in " GW_SOURCE_DIR, "set MOONGATE_HOME to the folder with lua/ and plugins/");
+        gw_complain("installation",
+                    "lua/moongate is neither in ../share/moongate beside the binary "
+                    "nor in " GW_SOURCE_DIR,
+                    "set MOONGATE_HOME to the folder with lua/ and plugins/");
     return home;
 }
 
@@ -83,7 +85,8 @@ char *gw_home_config(const char *written)
     for (size_t i = 0; i < GW_ARRAY_LEN(usual); i++)
         if (access(usual[i], F_OK) == 0)
             return gw_strndup(usual[i], strlen(usual[i]));
-    gw_complain("no configuration", "neither ./moongate.yaml nor /etc/moongate/moongate.yaml is there",
+    gw_complain("no configuration",
+                "neither ./moongate.yaml nor /etc/moongate/moongate.yaml is there",
                 "write one, or name it with -c FILE");
     return NULL;
 }

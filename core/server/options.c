@@ -5,7 +5,7 @@
 #include <string.h>
 
 struct option {
-    char letter;      /* 0: none */
+    char letter; /* 0: none */
     const char *name;
     const char *value; /* what it takes, for --help; NULL: nothing */
     const char *about;
@@ -13,12 +13,14 @@ struct option {
 };
 
 static const struct option options_known[] = {
-    { 'c', "config", "FILE", "the configuration (./moongate.yaml, else /etc/moongate/moongate.yaml)",
-      GW_TAKES_CONFIG },
-    { 0, "watch", NULL, "reload when the configuration or a plugin's file changes", GW_TAKES_WATCH },
+    { 'c', "config", "FILE",
+      "the configuration (./moongate.yaml, else /etc/moongate/moongate.yaml)", GW_TAKES_CONFIG },
+    { 0, "watch", NULL, "reload when the configuration or a plugin's file changes",
+      GW_TAKES_WATCH },
     { 0, "admin", "ADDRESS", "the admin listener, instead of the configuration's", GW_TAKES_ADMIN },
     { 0, "token", "TOKEN", "its token, instead of the configuration's", GW_TAKES_ADMIN },
-    { 'H', "header", "'NAME: VALUE'", "a header of the request; may be repeated", GW_TAKES_HEADERS },
+    { 'H', "header", "'NAME: VALUE'", "a header of the request; may be repeated",
+      GW_TAKES_HEADERS },
     { 'h', "help", NULL, "this text", 0 },
 };
 
@@ -30,7 +32,8 @@ void gw_complain(const char *what, const char *why, const char *remedy)
         fprintf(stderr, "moongate: %s: %s\n", what, why);
 }
 
-/* --- did you mean ------------------------------------------------------------------------------------------ */
+/* --- did you mean
+ * ------------------------------------------------------------------------------------------ */
 
 #define WORD_MAX 32
 
@@ -84,11 +87,15 @@ static void consider(struct guess *guess, const char *written, const char *word)
         *guess = (struct guess){ word, found };
 }
 
-/* --- --help ------------------------------------------------------------------------------------------------ */
+/* --- --help
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void print_overview(FILE *out, const struct gw_command *commands)
 {
-    fprintf(out, "Moongate, an API gateway you program in Lua.\n\nusage: moongate COMMAND [OPTIONS]\n\n");
+    fprintf(
+        out,
+        "Moongate, an API gateway you program in Lua.\n\nusage: moongate COMMAND [OPTIONS]\n\n");
     for (const struct gw_command *command = commands; command->name; command++)
         fprintf(out, "  %-34s %s\n", command->usage, command->about);
     fprintf(out, "\n'moongate COMMAND --help' says more.\n");
@@ -110,7 +117,9 @@ static void print_help(const struct gw_command *command)
     }
 }
 
-/* --- parsing ----------------------------------------------------------------------------------------------- */
+/* --- parsing
+ * -----------------------------------------------------------------------------------------------
+ */
 
 struct parser {
     const struct gw_command *command;
@@ -139,7 +148,8 @@ static int complain_of_option(const struct parser *parser, const char *written)
     return GW_EXIT_USAGE;
 }
 
-/* Matches "-c", "-cFILE", "--config", "--config=FILE"; *value is what stands behind in the same word, or NULL. */
+/* Matches "-c", "-cFILE", "--config", "--config=FILE"; *value is what stands behind in the same
+ * word, or NULL. */
 static const struct option *find_option(const struct parser *parser, const char *written,
                                         const char **value)
 {
@@ -292,7 +302,9 @@ int gw_options_dispatch(const struct gw_command *commands, int argc, char **argv
         if (strcmp(command->name, name) != 0)
             continue;
         struct gw_options options = { 0 };
-        struct parser parser = { .command = command, .options = &options, .argc = argc, .argv = argv };
+        struct parser parser = {
+            .command = command, .options = &options, .argc = argc, .argv = argv
+        };
         int code = parse(&parser);
 
         if (code)

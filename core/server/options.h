@@ -7,7 +7,7 @@
 
 /* Exit codes. */
 #define GW_EXIT_GOOD 0
-#define GW_EXIT_BAD 1         /* the configuration, or what was asked, is not good */
+#define GW_EXIT_BAD 1 /* the configuration, or what was asked, is not good */
 #define GW_EXIT_USAGE 2
 #define GW_EXIT_UNREACHABLE 3 /* no running gateway answers */
 
@@ -37,11 +37,12 @@ struct gw_command {
     const char *about; /* one line */
     const char *help;  /* what --help says below usage */
     unsigned takes;
-    unsigned args; /* how many, exactly */
+    unsigned args;                                /* how many, exactly */
     int (*run)(const struct gw_options *options); /* returns the exit code */
 };
 
-/* Finds the command, parses its options, runs it; answers --help. Returns the exit code. `commands` ends with a nameless one. */
+/* Finds the command, parses its options, runs it; answers --help. Returns the exit code. `commands`
+ * ends with a nameless one. */
 int gw_options_dispatch(const struct gw_command *commands, int argc, char **argv);
 
 /* "moongate: what: why (what to do)" on standard error; `remedy` may be NULL. */

@@ -9,7 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* FNV-1a: the name must be the same in every process and every version; nothing depends on its secrecy. */
+/* FNV-1a: the name must be the same in every process and every version; nothing depends on its
+ * secrecy. */
 static uint64_t name_hash(const char *text)
 {
     uint64_t hash = 0xcbf29ce484222325u;
@@ -19,7 +20,8 @@ static uint64_t name_hash(const char *text)
     return hash;
 }
 
-/* $RUNTIME_DIRECTORY, else /run/moongate for root, else $XDG_RUNTIME_DIR/moongate, else a folder of ours in the temporary one. */
+/* $RUNTIME_DIRECTORY, else /run/moongate for root, else $XDG_RUNTIME_DIR/moongate, else a folder of
+ * ours in the temporary one. */
 static int choose_folder(char *out, size_t size)
 {
     const char *given = getenv("RUNTIME_DIRECTORY");
@@ -36,7 +38,8 @@ static int choose_folder(char *out, size_t size)
                     (unsigned)geteuid());
 }
 
-/* A folder in a place that others may write to must be ours alone, else they could put a socket of theirs there. */
+/* A folder in a place that others may write to must be ours alone, else they could put a socket of
+ * theirs there. */
 static bool check_folder(const char *folder, char *why, size_t why_size)
 {
     struct stat st;
@@ -46,15 +49,17 @@ static bool check_folder(const char *folder, char *why, size_t why_size)
         return false;
     }
     if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022)) {
-        snprintf(why, why_size, "runtime folder %s: it must be a folder of our own that nobody else "
-                 "may write to (remove it, or set RUNTIME_DIRECTORY or admin.address)", folder);
+        snprintf(why, why_size,
+                 "runtime folder %s: it must be a folder of our own that nobody else "
+                 "may write to (remove it, or set RUNTIME_DIRECTORY or admin.address)",
+                 folder);
         return false;
     }
     return true;
 }
 
-/* The folder without symbolic links, the file's name as it is: what a link points to may change while we run (Kubernetes
- * does that at every update), and the socket must still be found. */
+/* The folder without symbolic links, the file's name as it is: what a link points to may change
+ * while we run (Kubernetes does that at every update), and the socket must still be found. */
 static void real_name(const char *path, char *out, size_t size)
 {
     char folder[PATH_MAX], real[PATH_MAX];
@@ -79,19 +84,22 @@ bool gw_runtime_socket(const char *config_path, bool make, char *out, size_t siz
         return false;
     }
     if (make && mkdir(folder, 0700) < 0 && errno != EEXIST) {
-        snprintf(why, why_size, "cannot make the runtime folder %s: %s (set RUNTIME_DIRECTORY or "
-                 "admin.address)", folder, strerror(errno));
+        snprintf(why, why_size,
+                 "cannot make the runtime folder %s: %s (set RUNTIME_DIRECTORY or "
+                 "admin.address)",
+                 folder, strerror(errno));
         return false;
     }
     if (make && !check_folder(folder, why, why_size))
         return false;
     real_name(config_path, real, sizeof(real));
-    len = snprintf(out, size, "unix:%s/%016llx.sock", folder,
-                   (unsigned long long)name_hash(real));
+    len = snprintf(out, size, "unix:%s/%016llx.sock", folder, (unsigned long long)name_hash(real));
     if (len < 0 || (size_t)len >= size ||
         (size_t)len - strlen("unix:") >= sizeof(((struct sockaddr_un *)NULL)->sun_path)) {
-        snprintf(why, why_size, "the runtime folder's name %s is too long for a socket (set "
-                 "RUNTIME_DIRECTORY or admin.address)", folder);
+        snprintf(why, why_size,
+                 "the runtime folder's name %s is too long for a socket (set "
+                 "RUNTIME_DIRECTORY or admin.address)",
+                 folder);
         return false;
     }
     return true;

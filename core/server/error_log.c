@@ -1,0 +1,111 @@
+#include "server/error_log.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The one descriptor that threads write to. A file replaces another through dup3(), which is
+ * atomic: nobody ever writes to a closed one. */
+static atomic_int current = STDERR_FILENO;
+static int file_fd = -1; /* ours; what `current` is while a file is used */
+static int prepared_fd = -1;
+static char *prepared_name, *name; /* NULL: standard error */
+
+static void write_line(enum gw_log_level level, const char *line, void *ctx)
+{
+    char out[8192 + 64];
+    struct timespec ts;
+    struct tm tm;
+
+    (void)ctx;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    gmtime_r(&ts.tv_sec, &tm);
+    int len = snprintf(out, sizeof(out), "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %s %s\n",
+                       tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+                       tm.tm_sec, ts.tv_nsec / 1000000, gw_log_level_name(level), line);
+
+    if (len > 0 && write(atomic_load(&current), out, (size_t)len) < 0)
+        return; /* nobody is left to tell */
+}
+
+void gw_error_log_install(void)
+{
+    gw_log_set_sink(write_line, NULL);
+}
+
+static int open_file(const char *path)
+{
+    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+}
+
+static void drop_prepared(void)
+{
+    if (prepared_fd >= 0)
+        close(prepared_fd);
+    prepared_fd = -1;
+    gw_free(prepared_name);
+    prepared_name = NULL;
+}
+
+bool gw_error_log_prepare(struct gw_slice wanted, char *why, size_t why_size)
+{
+    drop_prepared();
+    if (gw_slice_equal(wanted, GW_SLICE("stderr")) || wanted.len == 0)
+        return true;
+    prepared_name = gw_strndup(wanted.ptr, wanted.len);
+    prepared_fd = open_file(prepared_name);
+    if (prepared_fd >= 0)
+        return true;
+    snprintf(why, why_size, "log.error: cannot open %s: %s", prepared_name, strerror(errno));
+    drop_prepared();
+    return false;
+}
+
+static void use(int fd)
+{
+    if (file_fd < 0)
+        file_fd = fd;
+    else if (dup3(fd, file_fd, O_CLOEXEC) >= 0)
+        close(fd);
+    atomic_store(&current, file_fd);
+}
+
+void gw_error_log_commit(void)
+{
+    gw_free(name);
+    name = prepared_name;
+    prepared_name = NULL;
+    if (name)
+        use(prepared_fd);
+    else
+        atomic_store(&current,
+                     STDERR_FILENO); /* the file stays open: somebody may be writing to it */
+    prepared_fd = -1;
+}
+
+void gw_error_log_reopen(void)
+{
+    int fd = name ? open_file(name) : -1;
+
+    if (fd >= 0)
+        use(fd);
+    else if (name)
+        gw_error("log.error: cannot open %s again: %s", name, strerror(errno));
+}
+
+void gw_error_log_close(void)
+{
+    atomic_store(&current, STDERR_FILENO);
+    drop_prepared();
+    if (file_fd >= 0)
+        close(file_fd);
+    file_fd = -1;
+    gw_free(name);
+    name = NULL;
+}

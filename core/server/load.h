@@ -1,0 +1,42 @@
+#pragma once
+/* Reads a configuration and builds everything a generation needs: steps 1 and 2 of a reload.
+ * Blocks; on the loader thread, or on the only one there is (`moongate check`). */
+#include "config/config.h"
+#include "script/script.h"
+
+struct gw_load_options {
+    const char *config_path; /* as it was named */
+    const char *home;
+    uint64_t generation; /* what it will be when it is committed */
+    unsigned workers;    /* 0: what the configuration says */
+    void (*on_script_unused)(struct gw_script *script, void *ctx);
+    void *ctx;
+};
+
+/* Owned by who loaded; what is taken out of it is set to NULL. */
+struct gw_load {
+    struct gw_config *config;   /* one reference; NULL: it failed */
+    struct gw_script **scripts; /* one a worker, one reference each; NULL: it failed */
+    unsigned script_count;
+    char **errors; /* lines for people: "moongate.yaml:12: routes[3].paths[0]: message" */
+    unsigned error_count;
+    char **warnings; /* the same */
+    unsigned warning_count;
+    char **watched; /* the configuration's file, then folders whose files matter */
+    unsigned watched_count;
+    uint64_t took_us;
+    char **plans; /* gw_load_explained(): the plugins of each route in their order, as lines */
+    unsigned plan_count;
+    char *global_plan; /* the same for requests without a route */
+};
+
+void gw_load(struct gw_load *load, const struct gw_load_options *options);
+
+/* Only reads: no Lua states, but the plans as text. */
+void gw_load_explained(struct gw_load *load, const char *config_path, const char *home);
+
+/* Drops what was not taken out. */
+void gw_load_deinit(struct gw_load *load);
+
+/* How many workers `auto` means: the processors we may run on. */
+unsigned gw_load_auto_workers(void);

@@ -1,0 +1,39 @@
+#include "server/commands.h"
+
+static const struct gw_command commands[] = {
+    { "run", "run [-c FILE] [--watch]", "serve",
+      "Serves what the configuration says until SIGTERM or SIGINT; SIGHUP reloads it.",
+      GW_TAKES_CONFIG | GW_TAKES_WATCH, 0, gw_command_run },
+    { "check", "check [-c FILE]", "say whether the configuration is good",
+      "Reads the configuration and loads every plugin, as a start would, and says what is wrong "
+      "with\n"
+      "them, all at once. Exit code 0: good, 1: not.",
+      GW_TAKES_CONFIG, 0, gw_command_check },
+    { "reload", "reload [-c FILE]", "make a running gateway take its configuration anew",
+      "Asks the running gateway to read its configuration and plugins again, and waits until "
+      "every\n"
+      "worker serves them or something was found wrong. Exit code 0: it serves them, 1: something "
+      "is\n"
+      "wrong and the old ones go on, 3: no gateway answers.",
+      GW_TAKES_CONFIG | GW_TAKES_ADMIN, 0, gw_command_reload },
+    { "status", "status [-c FILE]", "say how a running gateway is",
+      "Exit code 0: it serves, 1: the last reload failed, 3: no gateway answers.",
+      GW_TAKES_CONFIG | GW_TAKES_ADMIN, 0, gw_command_status },
+    { "routes", "routes [-c FILE]", "list the routes in the order they are tried",
+      "Works from the file; no gateway needs to run.", GW_TAKES_CONFIG, 0, gw_command_routes },
+    { "explain", "explain METHOD URL [-H 'NAME: VALUE']",
+      "say which route a request takes, and why",
+      "Says which route wins, which others matched, and which plugins run in which order. Works "
+      "from the\n"
+      "file; no gateway needs to run. Exit code 1: no route matches.\n\n"
+      "  moongate explain GET http://api.example.com/users/7 -H 'x-version: 2'",
+      GW_TAKES_CONFIG | GW_TAKES_HEADERS, 2, gw_command_explain },
+    { "version", "version", "say what this is and what it is made of", "Names the libraries, too.",
+      0, 0, gw_command_version },
+    { 0 },
+};
+
+int main(int argc, char **argv)
+{
+    return gw_options_dispatch(commands, argc, argv);
+}

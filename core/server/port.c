@@ -1,0 +1,134 @@
+#include "server/port.h"
+
+#include "base/alloc.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+void gw_ports_init(struct gw_ports *ports)
+{
+    gw_list_init(&ports->all);
+    ports->sockets = gw_socket_source_new();
+}
+
+void gw_ports_deinit(struct gw_ports *ports)
+{
+    GW_LIST_EACH(&ports->all, node) {
+        struct gw_port *port = container_of(node, struct gw_port, node);
+
+        gw_list_remove(&port->node);
+        gw_free(port->written);
+        gw_free(port);
+    }
+    gw_socket_source_free(ports->sockets);
+    ports->sockets = NULL;
+}
+
+/* The port of that text which no listener of this plan took yet ("127.0.0.1:0" may stand there
+ * twice). */
+static struct gw_port *find_port(struct gw_ports *ports, struct gw_slice written)
+{
+    GW_LIST_EACH(&ports->all, node) {
+        struct gw_port *port = container_of(node, struct gw_port, node);
+
+        if (!port->wanted && gw_slice_equal(gw_slice_from(port->written), written))
+            return port;
+    }
+    return NULL;
+}
+
+static struct gw_port *add_port(struct gw_ports *ports, struct gw_slice written)
+{
+    struct gw_port *port = gw_alloc_zero(sizeof(*port));
+
+    port->written = gw_strndup(written.ptr, written.len);
+    gw_list_append(&ports->all, &port->node);
+    return port;
+}
+
+/* Binds a port for every worker. */
+static bool open_port(struct gw_ports *ports, struct gw_port *port, struct gw_port_plan *plan,
+                      unsigned at, char *why, size_t why_size)
+{
+    char text[256];
+
+    if (!gw_addr_parse(&port->addr, gw_slice_from(port->written))) {
+        snprintf(why, why_size, "listeners: '%s' is not an address (write it as 127.0.0.1:8000)",
+                 port->written);
+        return false;
+    }
+    for (unsigned worker = 0; worker < plan->workers; worker++) {
+        int fd = gw_socket_source_get(ports->sockets, &port->addr, worker, text, sizeof(text));
+
+        if (fd < 0) {
+            snprintf(why, why_size, "listeners: %s", text);
+            return false;
+        }
+        plan->shares[worker * plan->count + at].fd = fd;
+    }
+    return true;
+}
+
+bool gw_port_plan_make(struct gw_port_plan *plan, struct gw_ports *ports,
+                       const struct gw_config *config, unsigned workers, char *why, size_t why_size)
+{
+    unsigned count = config->listener_count;
+    size_t shares = (size_t)count * workers;
+
+    *plan = (struct gw_port_plan){ .count = count, .workers = workers };
+    plan->shares = gw_alloc_zero((shares ? shares : 1) * sizeof(plan->shares[0]));
+    for (size_t i = 0; i < shares; i++)
+        plan->shares[i].fd = -1;
+    for (unsigned i = 0; i < count; i++) {
+        const struct gw_listener_config *listener = &config->listeners[i];
+        struct gw_port *port = find_port(ports, listener->address);
+
+        if (!port)
+            port = add_port(ports, listener->address);
+        port->wanted = listener;
+        if (!port->open && !open_port(ports, port, plan, i, why, why_size)) {
+            gw_port_plan_undo(plan, ports);
+            return false;
+        }
+        for (unsigned worker = 0; worker < workers; worker++) {
+            plan->shares[worker * count + i].port = port;
+            plan->shares[worker * count + i].limits = listener->limits;
+        }
+    }
+    return true;
+}
+
+void gw_port_plan_undo(struct gw_port_plan *plan, struct gw_ports *ports)
+{
+    GW_LIST_EACH(&ports->all, node) {
+        struct gw_port *port = container_of(node, struct gw_port, node);
+
+        if (port->wanted && !port->open && port->addr.len)
+            gw_socket_source_release(ports->sockets, &port->addr);
+        port->wanted = NULL;
+    }
+    gw_port_plan_deinit(plan);
+}
+
+void gw_port_plan_commit(struct gw_port_plan *plan, struct gw_ports *ports)
+{
+    GW_LIST_EACH(&ports->all, node) {
+        struct gw_port *port = container_of(node, struct gw_port, node);
+        bool wanted = port->wanted != NULL;
+
+        if (port->open && !wanted)
+            gw_socket_source_release(ports->sockets, &port->addr);
+        port->open = wanted;
+        port->wanted = NULL;
+    }
+    GW_ASSERT(plan->shares);
+}
+
+void gw_port_plan_deinit(struct gw_port_plan *plan)
+{
+    for (size_t i = 0; plan->shares && i < (size_t)plan->count * plan->workers; i++)
+        if (plan->shares[i].fd >= 0)
+            close(plan->shares[i].fd);
+    gw_free(plan->shares);
+    plan->shares = NULL;
+}

@@ -1,0 +1,57 @@
+#pragma once
+/* The addresses we listen on. A reload compares them by what is written: kept, opened or closed.
+ * Owned by control; workers hold pointers, so a port lives as long as the process, opened or not.
+ */
+#include "base/list.h"
+#include "config/config.h"
+#include "net/addr.h"
+#include "net/socket_source.h"
+
+#include <stdatomic.h>
+
+struct gw_port {
+    struct gw_list_node node;
+    char *written;           /* as configured: "127.0.0.1:0" */
+    struct gw_addr addr;     /* as bound */
+    atomic_uint connections; /* open now, on all workers */
+    bool open;               /* part of the current generation */
+    const struct gw_listener_config
+        *wanted; /* of the generation being committed; NULL: to be closed */
+};
+
+struct gw_ports {
+    struct gw_list all; /* struct gw_port */
+    struct gw_socket_source *sockets;
+};
+
+void gw_ports_init(struct gw_ports *ports);
+void gw_ports_deinit(struct gw_ports *ports);
+
+/* One socket of one port for one worker, on its way to it. */
+struct gw_port_share {
+    struct gw_port *port;
+    int fd; /* -1: the worker has it already */
+    struct gw_limits limits;
+};
+
+/* What every worker gets at a commit: shares[worker * count + i]. Owned by the caller,
+ * gw_port_plan_deinit(). */
+struct gw_port_plan {
+    struct gw_port_share *shares;
+    unsigned count, workers;
+};
+
+/* Compares the configuration's listeners with what is open and binds what is new. False, with
+ * nothing changed and a text for the operator in `why`, when one cannot be bound. */
+bool gw_port_plan_make(struct gw_port_plan *plan, struct gw_ports *ports,
+                       const struct gw_config *config, unsigned workers, char *why,
+                       size_t why_size);
+
+/* The commit happens: what is not wanted any more counts as closed (the workers close it). */
+void gw_port_plan_commit(struct gw_port_plan *plan, struct gw_ports *ports);
+
+/* Nothing comes of it: as if it had not been made. */
+void gw_port_plan_undo(struct gw_port_plan *plan, struct gw_ports *ports);
+
+/* Closes descriptors that were not handed over (fd set to -1 by who took it). */
+void gw_port_plan_deinit(struct gw_port_plan *plan);

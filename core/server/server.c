@@ -1,0 +1,268 @@
+/* Start-up: loop, registry, loader; then generation 1 is asked for like any later one. When it was
+ * loaded we know how many workers there are and where admin listens (gw_server_begin); when every
+ * worker has it, we serve.
+ *
+ * The end goes the other way round: workers drain and leave, the loader closes their Lua states and
+ * leaves, the log writer writes what is left, admin closes last, so that probes see "draining"
+ * until then. */
+#include "server/server.h"
+
+#include "base/alloc.h"
+#include "base/arena.h"
+#include "base/log.h"
+#include "server/admin.h"
+#include "server/error_log.h"
+#include "server/log_writer.h"
+#include "server/options.h"
+#include "server/watch.h"
+#include "telemetry/metrics.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <unistd.h>
+
+/* --- signals
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct gw_server *server = handle->data;
+
+    gw_loop_woke(server->loop);
+    switch (number) {
+    case SIGHUP:
+        gw_reloader_ask(server->reloader, "SIGHUP", NULL);
+        break;
+    case SIGUSR1:
+        if (server->log_writer)
+            gw_log_writer_reopen(server->log_writer);
+        break;
+    default: /* SIGTERM, SIGINT */
+        gw_server_stop(server, GW_EXIT_GOOD);
+    }
+}
+
+static void open_signals(struct gw_server *server)
+{
+    static const int numbers[] = { SIGHUP, SIGUSR1, SIGTERM, SIGINT };
+
+    static_assert(GW_ARRAY_LEN(numbers) == GW_ARRAY_LEN(server->signals), "one handle each");
+    signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < GW_ARRAY_LEN(numbers); i++) {
+        uv_signal_init(&server->loop->uv, &server->signals[i]);
+        server->signals[i].data = server;
+        uv_signal_start(&server->signals[i], on_signal, numbers[i]);
+    }
+}
+
+static void close_signals(struct gw_server *server)
+{
+    for (size_t i = 0; i < GW_ARRAY_LEN(server->signals); i++)
+        uv_close((uv_handle_t *)&server->signals[i], NULL); /* they live as long as the loop */
+}
+
+/* --- start
+ * -------------------------------------------------------------------------------------------------
+ */
+
+/* One line a port, one for the rest: what an operator wants to see after a start. */
+static void announce(const struct gw_server *server)
+{
+    char text[GW_ADDR_TEXT_MAX];
+
+    GW_LIST_EACH(&server->ports.all, node) {
+        const struct gw_port *port = container_of(node, struct gw_port, node);
+
+        if (!port->open)
+            continue;
+        gw_addr_format(&port->addr, text);
+        gw_notice("listening on %s", text);
+    }
+    if (gw_admin_address(server->admin, GW_ADMIN_STATUS, text))
+        gw_notice("status on %s", text);
+    gw_admin_address(server->admin, GW_ADMIN_FULL, text);
+    gw_notice("moongate " GW_VERSION " serves: generation %" PRIu64 ", %u worker%s, admin on %s",
+              gw_reloader_config(server->reloader)->generation, server->worker_count,
+              server->worker_count == 1 ? "" : "s", text);
+}
+
+void gw_server_begin(struct gw_server *server, unsigned workers)
+{
+    server->metrics = gw_metrics_new(workers + 1); /* control is the last writer */
+    server->log_writer = gw_log_writer_start(workers);
+    server->workers = gw_alloc_zero(workers * sizeof(server->workers[0]));
+    server->worker_count = workers;
+    for (unsigned i = 0; i < workers; i++) {
+        struct gw_worker_options options = {
+            .index = i,
+            .registry = server->registry,
+            .metrics = server->metrics,
+            .log_writer = server->log_writer,
+            .control = server->loop,
+        };
+
+        server->workers[i] = gw_worker_start(&options);
+    }
+}
+
+/* What a new configuration changes outside the workers. */
+void gw_server_committed(struct gw_server *server, const struct gw_load *load)
+{
+    const struct gw_config *config = gw_reloader_config(server->reloader);
+    bool starts = server->state == GW_SERVER_STARTS;
+
+    gw_log_set_level((enum gw_log_level)config->log_level);
+    if (config->workers && config->workers != server->worker_count)
+        gw_warn("workers: %u run, %u are configured: that takes a restart", server->worker_count,
+                config->workers);
+    if (server->watch_wanted || config->watch)
+        gw_watch_set(server->watch, load->watched, load->watched_count);
+    else
+        gw_watch_set(server->watch, NULL, 0);
+    if (!starts)
+        return;
+    server->state = GW_SERVER_SERVES;
+    announce(server);
+}
+
+/* --- stop
+ * --------------------------------------------------------------------------------------------------
+ */
+
+static void take_down(struct gw_defer *defer)
+{
+    struct gw_server *server = container_of(defer, struct gw_server, finish);
+
+    for (unsigned i = 0; i < server->worker_count; i++)
+        gw_worker_join(server->workers[i]);
+    gw_free(server->workers);
+    server->workers = NULL;
+    gw_registry_stop(server->registry);
+    gw_watch_free(server->watch);
+    gw_admin_free(server->admin);
+    close_signals(server);
+    server->state = GW_SERVER_STOPPED;
+    gw_loop_stop(server->loop);
+}
+
+static void finish_when_quiet(struct gw_server *server)
+{
+    if (server->workers_done == server->worker_count && server->reloader_closed)
+        gw_loop_defer(server->loop, &server->finish, take_down);
+}
+
+static void on_worker_done(void *ctx)
+{
+    struct gw_server *server = ctx;
+
+    server->workers_done++;
+    finish_when_quiet(server);
+}
+
+static void on_reloader_closed(void *ctx)
+{
+    struct gw_server *server = ctx;
+
+    server->reloader_closed = true;
+    finish_when_quiet(server);
+}
+
+static void begin_drain(struct gw_server *server)
+{
+    const struct gw_config *config = gw_reloader_config(server->reloader);
+    uint64_t timeout = config ? config->drain_timeout_us : 0;
+
+    if (config)
+        gw_notice("stopping: requests under way have %.1f s to end", (double)timeout / 1e6);
+    server->state = GW_SERVER_DRAINS;
+    gw_reloader_close(server->reloader, on_reloader_closed, server);
+    for (unsigned i = 0; i < server->worker_count; i++)
+        gw_worker_drain(server->workers[i], timeout, on_worker_done, server);
+}
+
+/* Told again: whoever asks twice does not want to wait. */
+static void hurry_drain(struct gw_server *server)
+{
+    if (server->workers_done == server->worker_count) {
+        gw_error("a configuration is still being loaded and does not end: leaving without it (look "
+                 "for an endless loop in a plugin's init or at load time)");
+        _exit(GW_EXIT_BAD);
+    }
+    gw_notice("told to stop again: ending what still runs");
+    for (unsigned i = 0; i < server->worker_count; i++)
+        gw_worker_drain(server->workers[i], 0, on_worker_done, server);
+}
+
+void gw_server_stop(struct gw_server *server, int exit_code)
+{
+    switch (server->state) {
+    case GW_SERVER_STARTS:
+    case GW_SERVER_SERVES:
+        server->exit_code = exit_code;
+        begin_drain(server);
+        return;
+    case GW_SERVER_DRAINS:
+        hurry_drain(server);
+        return;
+    case GW_SERVER_STOPPED:
+        return;
+    }
+}
+
+/* --- run
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+static void on_first(struct gw_reload_waiter *waiter, const struct gw_reload_result *result)
+{
+    if (!result->ok)
+        gw_server_stop(container_of(waiter, struct gw_server, first), GW_EXIT_BAD);
+}
+
+static void start(struct gw_server *server)
+{
+    server->started_us = server->loop->clock.wall_us;
+    gw_error_log_install();
+    gw_ports_init(&server->ports);
+    open_signals(server);
+    server->loader = gw_loader_start(server->loop);
+    server->reloader = gw_reloader_new(server);
+    server->admin = gw_admin_new(server);
+    server->watch = gw_watch_new(server);
+    server->first.done = on_first;
+    gw_reloader_ask(server->reloader, "start", &server->first);
+}
+
+/* Nothing runs any more but the loader, which may get the last Lua states now. */
+static void free_all(struct gw_server *server)
+{
+    gw_loader_stop(server->loader);
+    if (server->log_writer)
+        gw_log_writer_stop(server->log_writer);
+    gw_loop_free(server->loop);
+    gw_reloader_free(server->reloader);
+    gw_ports_deinit(&server->ports);
+    gw_registry_free(server->registry);
+    if (server->metrics)
+        gw_metrics_free(server->metrics);
+    gw_error_log_close();
+    gw_arena_trim();
+}
+
+int gw_server_run(const char *config_path, const char *home, bool watch)
+{
+    struct gw_server server = {
+        .config_path = config_path,
+        .home = home,
+        .watch_wanted = watch,
+        .loop = gw_loop_new(false),
+        .registry = gw_registry_new(),
+    };
+
+    start(&server);
+    gw_loop_run(server.loop);
+    free_all(&server);
+    return server.exit_code;
+}

@@ -1,0 +1,60 @@
+#pragma once
+/* The process: control's thread (the one that called), a loader, a log writer and the workers. */
+#include "net/loop.h"
+#include "server/load.h"
+#include "server/port.h"
+#include "server/reload.h"
+#include "server/worker.h"
+#include "upstream/registry.h"
+
+struct gw_admin;
+struct gw_log_writer;
+struct gw_metrics;
+struct gw_watch;
+
+enum gw_server_state {
+    GW_SERVER_STARTS, /* until generation 1 is committed */
+    GW_SERVER_SERVES,
+    GW_SERVER_DRAINS,
+    GW_SERVER_STOPPED,
+};
+
+struct gw_server {
+    const char *config_path; /* as it was named; borrowed */
+    const char *home;        /* borrowed */
+    bool watch_wanted;       /* --watch */
+    struct gw_loop *loop;    /* control's */
+    enum gw_server_state state;
+    int64_t started_us; /* wall time */
+    struct gw_registry *registry;
+    struct gw_metrics *metrics;
+    struct gw_ports ports;
+    struct gw_loader *loader;
+    struct gw_log_writer *log_writer;
+    struct gw_worker **workers;
+    unsigned worker_count; /* 0 before generation 1 was loaded */
+    unsigned workers_done;
+    bool reloader_closed;
+    struct gw_reloader *reloader;
+    struct gw_admin *admin;
+    struct gw_watch *watch;        /* NULL: not watching */
+    struct gw_reload_waiter first; /* for generation 1 */
+    struct gw_defer finish;
+    uv_signal_t signals[4];
+    int exit_code;
+};
+
+/* Starts everything, serves until it is told to stop, takes everything down. Returns the exit code.
+ */
+int gw_server_run(const char *config_path, const char *home, bool watch);
+
+/* For reload.c: generation 1 was loaded, and with it the number of workers is known: starts them.
+ */
+void gw_server_begin(struct gw_server *server, unsigned workers);
+
+/* For reload.c: all workers serve the load's configuration, which is the reloader's current one by
+ * now. */
+void gw_server_committed(struct gw_server *server, const struct gw_load *load);
+
+/* Ends the process after a drain; a second time, without waiting for it. */
+void gw_server_stop(struct gw_server *server, int exit_code);

@@ -1,0 +1,14 @@
+#pragma once
+/* What the process says about itself: /status and /metrics. */
+#include "base/buf.h"
+
+struct gw_server;
+
+void gw_status_write(struct gw_buf *out, struct gw_server *server);
+void gw_status_write_metrics(struct gw_buf *out, struct gw_server *server);
+
+/* A JSON array of strings. */
+void gw_status_write_texts(struct gw_buf *out, char *const *texts, unsigned count);
+
+/* "2026-01-31T12:00:00.123Z" in quotes; null for 0. */
+void gw_status_write_time(struct gw_buf *out, int64_t wall_us);

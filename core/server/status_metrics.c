@@ -1,0 +1,81 @@
+/* /metrics: what the threads counted (telemetry/metrics.h), and what control knows without
+ * counting. */
+#include "server/log_writer.h"
+#include "server/server.h"
+#include "server/status.h"
+#include "telemetry/metrics.h"
+
+#include <inttypes.h>
+
+#define GENERATIONS_MAX 1024
+
+static void write_head(struct gw_buf *out, const char *name, const char *type, const char *help)
+{
+    gw_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void write_one(struct gw_buf *out, const char *name, const char *type, const char *help,
+                      uint64_t value)
+{
+    write_head(out, name, type, help);
+    gw_buf_printf(out, "%s %" PRIu64 "\n", name, value);
+}
+
+static void write_generations(struct gw_buf *out, struct gw_server *server)
+{
+    struct gw_generation_info infos[GENERATIONS_MAX];
+    unsigned count =
+        gw_generations_alive(gw_reloader_generations(server->reloader), infos, GENERATIONS_MAX);
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < count && i < GENERATIONS_MAX; i++)
+        bytes += infos[i].lua_bytes;
+    write_one(out, "moongate_generation", "gauge", "The generation that serves.",
+              gw_reloader_last(server->reloader)->generation);
+    write_one(out, "moongate_generations_alive", "gauge",
+              "Generations that still have requests or Lua states.", count);
+    write_one(out, "moongate_lua_memory_bytes", "gauge", "What the Lua states of all workers hold.",
+              bytes);
+}
+
+static void write_reloads(struct gw_buf *out, const struct gw_server *server)
+{
+    static const char name[] = "moongate_reloads_total";
+    struct gw_reload_counts counts = gw_reloader_counts(server->reloader);
+
+    write_head(out, name, "counter", "Reloads since the start, by how they ended.");
+    gw_buf_printf(out, "%s{result=\"good\"} %" PRIu64 "\n%s{result=\"bad\"} %" PRIu64 "\n", name,
+                  counts.good, name, counts.bad);
+}
+
+static void write_connections(struct gw_buf *out, const struct gw_server *server)
+{
+    static const char name[] = "moongate_connections";
+
+    write_head(out, name, "gauge", "Open client connections.");
+    GW_LIST_EACH(&server->ports.all, node) {
+        struct gw_port *port = container_of(node, struct gw_port, node);
+        unsigned open = atomic_load_explicit(&port->connections, memory_order_relaxed);
+        char text[GW_ADDR_TEXT_MAX];
+
+        if (!port->open && !open)
+            continue;
+        gw_addr_format(&port->addr, text);
+        gw_buf_printf(out, "%s{listener=\"%s\"} %u\n", name, text, open);
+    }
+}
+
+void gw_status_write_metrics(struct gw_buf *out, struct gw_server *server)
+{
+    write_one(out, "moongate_start_time_seconds", "gauge", "When the process started, since 1970.",
+              (uint64_t)(server->started_us / 1000000));
+    write_one(out, "moongate_workers", "gauge", "Worker threads.", server->worker_count);
+    write_generations(out, server);
+    write_reloads(out, server);
+    write_connections(out, server);
+    write_one(out, "moongate_log_dropped_total", "counter",
+              "Access log lines that found no room, because the sink was too slow or failed.",
+              server->log_writer ? gw_log_writer_dropped(server->log_writer) : 0);
+    if (server->metrics)
+        gw_metrics_render(server->metrics, out);
+}

@@ -1,0 +1,290 @@
+/* A worker's life: its thread makes pool and proxy and turns the loop. A commit arrives as a
+ * message and is taken between two turns, so new requests, on open connections too, get the new
+ * generation while running ones keep theirs. A drain closes the front, lets sessions and exchanges
+ * come to their end, ends them by force after its time, takes everything down and leaves. */
+#include "server/worker.h"
+
+#include "base/alloc.h"
+#include "base/arena.h"
+#include "base/log.h"
+#include "proxy/proxy.h"
+#include "server/front.h"
+#include "server/log_writer.h"
+
+#include <inttypes.h>
+
+#define DRAIN_LOOK_US 10000 /* how often a draining worker looks whether it is done */
+#define ABORT_TIME_US                                                                              \
+    1000000 /* between the abort of exchanges and the close of their connections */
+#define GIVE_UP_TIME_US 10000000 /* then something is wrong with us */
+
+enum drain {
+    DRAIN_NO,
+    DRAIN_WAITS,  /* for what runs */
+    DRAIN_ABORTS, /* told it to end */
+    DRAIN_CLOSES, /* closed every connection */
+};
+
+struct gw_worker {
+    struct gw_worker_options options;
+    uv_mutex_t lock;      /* between who posts and the thread that ends */
+    struct gw_loop *loop; /* NULL once the thread has ended */
+    uv_thread_t thread;
+    struct gw_pool *pool;
+    struct gw_proxy *proxy;
+    struct gw_script
+        *script; /* of the current generation, one reference; NULL before the first commit */
+    struct gw_front front;
+    enum drain drain;
+    struct gw_timer drain_timer;
+    uint64_t drain_deadline_us;
+    void (*drained)(void *ctx);
+    void *drained_ctx;
+};
+
+/* A word to another thread's loop that something is done. */
+struct word {
+    struct gw_message message;
+    void (*done)(void *ctx);
+    void *ctx;
+};
+
+static void deliver_word(struct gw_message *message, struct gw_loop *loop)
+{
+    struct word *word = container_of(message, struct word, message);
+
+    (void)loop;
+    word->done(word->ctx);
+    gw_free(word);
+}
+
+static void send_word(struct gw_loop *to, void (*done)(void *ctx), void *ctx)
+{
+    struct word *word = gw_alloc_zero(sizeof(*word));
+
+    *word = (struct word){ .message.deliver = deliver_word, .done = done, .ctx = ctx };
+    gw_loop_post(to, &word->message);
+}
+
+/* --- commit
+ * ------------------------------------------------------------------------------------------------
+ */
+
+struct commit {
+    struct gw_message message;
+    struct gw_worker *worker;
+    struct gw_config *config;
+    struct gw_script *script;
+    struct gw_port_share *shares;
+    unsigned share_count;
+    void (*taken)(void *ctx);
+    void *ctx;
+};
+
+static void take_commit(struct gw_message *message, struct gw_loop *loop)
+{
+    struct commit *commit = container_of(message, struct commit, message);
+    struct gw_worker *worker = commit->worker;
+    struct gw_script *before = worker->script;
+
+    gw_script_attach(commit->script, loop, worker->pool, worker->options.registry);
+    if (before)
+        gw_script_retire(before);
+    gw_proxy_set_current(worker->proxy, commit->config, commit->script);
+    worker->script = commit->script;
+    gw_script_unref(before);
+    gw_config_unref(commit->config);
+    if (worker->drain == DRAIN_NO)
+        gw_front_arrange(&worker->front, commit->shares, commit->share_count);
+    send_word(worker->options.control, commit->taken, commit->ctx);
+    gw_free(commit);
+}
+
+void gw_worker_commit(struct gw_worker *worker, struct gw_config *config, struct gw_script *script,
+                      struct gw_port_share *shares, unsigned share_count, void (*taken)(void *ctx),
+                      void *ctx)
+{
+    struct commit *commit = gw_alloc_zero(sizeof(*commit));
+
+    *commit = (struct commit){ .message.deliver = take_commit,
+                               .worker = worker,
+                               .config = config,
+                               .script = script,
+                               .shares = shares,
+                               .share_count = share_count,
+                               .taken = taken,
+                               .ctx = ctx };
+    gw_loop_post(worker->loop, &commit->message);
+}
+
+/* --- drain
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static bool is_done(const struct gw_worker *worker)
+{
+    return gw_front_empty(&worker->front) && gw_proxy_active(worker->proxy) == 0;
+}
+
+/* A request that cannot be ended is a mistake of ours: say which, and do not hang. */
+static _Noreturn void give_up(struct gw_worker *worker)
+{
+    struct gw_buf text;
+
+    gw_buf_init(&text, 64 * 1024);
+    gw_proxy_describe(worker->proxy, &text);
+    gw_error("worker %u: %u requests do not end: %.*s", worker->options.index,
+             gw_proxy_active(worker->proxy), GW_SLICE_ARG(gw_buf_slice(&text)));
+    gw_check_failed("a drained worker ends", __FILE__, __LINE__, __func__);
+}
+
+static void look_at_drain(struct gw_timer *timer)
+{
+    struct gw_worker *worker = container_of(timer, struct gw_worker, drain_timer);
+    uint64_t now = worker->loop->clock.now_us;
+
+    if (is_done(worker)) {
+        gw_loop_stop(worker->loop);
+        return;
+    }
+    if (now >= worker->drain_deadline_us) {
+        switch (worker->drain) {
+        case DRAIN_NO:
+        case DRAIN_WAITS:
+            worker->drain = DRAIN_ABORTS;
+            worker->drain_deadline_us = now + ABORT_TIME_US;
+            gw_proxy_abort(worker->proxy, GW_E_SHUTDOWN);
+            break;
+        case DRAIN_ABORTS:
+            worker->drain = DRAIN_CLOSES;
+            worker->drain_deadline_us = now + GIVE_UP_TIME_US;
+            gw_front_close(&worker->front);
+            break;
+        case DRAIN_CLOSES:
+            give_up(worker);
+        }
+    }
+    gw_timer_start(worker->loop, timer, DRAIN_LOOK_US, look_at_drain);
+}
+
+struct drain_order {
+    struct gw_message message;
+    struct gw_worker *worker;
+    uint64_t timeout_us;
+    void (*done)(void *ctx);
+    void *ctx;
+};
+
+static void begin_drain(struct gw_worker *worker, const struct drain_order *order)
+{
+    worker->drain = DRAIN_WAITS;
+    worker->drained = order->done;
+    worker->drained_ctx = order->ctx;
+    gw_front_drain(&worker->front);
+    gw_timer_start(worker->loop, &worker->drain_timer, 0, look_at_drain);
+}
+
+static void take_drain(struct gw_message *message, struct gw_loop *loop)
+{
+    struct drain_order *order = container_of(message, struct drain_order, message);
+    struct gw_worker *worker = order->worker;
+    uint64_t deadline = loop->clock.now_us + order->timeout_us;
+
+    if (worker->drain == DRAIN_NO) {
+        worker->drain_deadline_us = deadline;
+        begin_drain(worker, order);
+    } else if (worker->drain == DRAIN_WAITS && deadline < worker->drain_deadline_us) {
+        worker->drain_deadline_us = deadline;
+    }
+    gw_free(order);
+}
+
+void gw_worker_drain(struct gw_worker *worker, uint64_t timeout_us, void (*done)(void *ctx),
+                     void *ctx)
+{
+    struct drain_order *order = gw_alloc_zero(sizeof(*order));
+
+    *order = (struct drain_order){ .message.deliver = take_drain,
+                                   .worker = worker,
+                                   .timeout_us = timeout_us,
+                                   .done = done,
+                                   .ctx = ctx };
+    uv_mutex_lock(&worker->lock);
+    if (worker->loop)
+        gw_loop_post(worker->loop, &order->message);
+    else
+        gw_free(order);
+    uv_mutex_unlock(&worker->lock);
+}
+
+/* --- the thread
+ * -------------------------------------------------------------------------------------------- */
+
+static void write_access(void *ctx, const struct gw_access_record *record)
+{
+    struct gw_worker *worker = ctx;
+
+    gw_log_writer_access(worker->options.log_writer, worker->options.index, record);
+}
+
+static void take_down(struct gw_worker *worker)
+{
+    struct gw_loop *loop = worker->loop;
+
+    gw_timer_stop(&worker->drain_timer);
+    if (worker->script)
+        gw_script_retire(worker->script);
+    gw_proxy_free(worker->proxy);
+    worker->proxy = NULL;
+    gw_script_unref(worker->script);
+    worker->script = NULL;
+    gw_pool_free(worker->pool);
+    worker->pool = NULL;
+    uv_mutex_lock(&worker->lock);
+    worker->loop = NULL;
+    uv_mutex_unlock(&worker->lock);
+    gw_loop_free(loop);
+    gw_arena_trim();
+}
+
+static void run_thread(void *arg)
+{
+    struct gw_worker *worker = arg;
+    struct gw_proxy_options options = {
+        .loop = worker->loop,
+        .pool = gw_pool_new(worker->loop),
+        .registry = worker->options.registry,
+        .metrics = worker->options.metrics,
+        .worker = worker->options.index,
+        .on_log = write_access,
+        .ctx = worker,
+    };
+
+    worker->pool = options.pool;
+    worker->proxy = gw_proxy_new(&options);
+    gw_front_init(&worker->front, worker->loop, worker->proxy);
+    gw_loop_run(worker->loop);
+    take_down(worker);
+    send_word(worker->options.control, worker->drained, worker->drained_ctx);
+}
+
+struct gw_worker *gw_worker_start(const struct gw_worker_options *options)
+{
+    struct gw_worker *worker = gw_alloc_zero(sizeof(*worker));
+
+    worker->options = *options;
+    uv_mutex_init(&worker->lock);
+    worker->loop = gw_loop_new(false);
+    worker->loop->index = options->index;
+    int error = uv_thread_create(&worker->thread, run_thread, worker);
+
+    GW_ASSERT(error == 0);
+    return worker;
+}
+
+void gw_worker_join(struct gw_worker *worker)
+{
+    uv_thread_join(&worker->thread);
+    uv_mutex_destroy(&worker->lock);
+    gw_free(worker);
+}

@@ -1,0 +1,81 @@
+--- Says the answers of a running gateway to the person at the terminal. Each function prints and returns the exit code.
+local json = require("cjson.safe")
+
+local M = {}
+
+local GOOD, BAD = 0, 1
+
+local function complain(text, ...)
+  io.stderr:write("moongate: ", text:format(...), "\n")
+  return BAD
+end
+
+-- What is neither the answer nor one of its known errors: a problem of the admin listener.
+local function other(what, status, body)
+  local problem = json.decode(body)
+  local detail = type(problem) == "table" and problem.detail or body:sub(1, 200)
+  if status == "401" then
+    return complain("%s: %s (admin.token of the configuration, or --token)", what, detail)
+  end
+  return complain("%s: the gateway answered %s: %s", what, status, detail)
+end
+
+---@param status string  HTTP status of POST /reload
+---@param body string
+---@return integer code
+function M.reload(status, body)
+  local answer = json.decode(body)
+  if (status ~= "200" and status ~= "422") or type(answer) ~= "table" then
+    return other("reload", status, body)
+  end
+  if status == "200" then
+    print(("generation %d serves"):format(answer.generation))
+    return GOOD
+  end
+  for _, text in ipairs(answer.errors) do
+    io.stderr:write(text, "\n")
+  end
+  return complain("not reloaded: %d error%s, generation %d keeps serving", #answer.errors,
+    #answer.errors == 1 and "" or "s", answer.generation)
+end
+
+local function print_list(title, list)
+  if #list == 0 then
+    return
+  end
+  print(title)
+  for _, text in ipairs(list) do
+    print("  " .. text)
+  end
+end
+
+local function print_reload(last)
+  if last.ok then
+    print(("last reload  good, at %s, %.1f ms"):format(last.at, last.tookMs))
+    return
+  end
+  print(("last reload  failed at %s; the generation before it keeps serving"):format(last.at))
+  print_list("errors", last.errors)
+end
+
+---@param status string  HTTP status of GET /status
+---@param body string
+---@return integer code
+function M.status(status, body)
+  local answer = json.decode(body)
+  if status ~= "200" or type(answer) ~= "table" then
+    return other("status", status, body)
+  end
+  print(("state        %s (moongate %s)"):format(answer.state, answer.version))
+  print(("started      %s"):format(answer.started))
+  print(("generation   %d (%d alive)"):format(answer.generation, #answer.generations))
+  print(("workers      %d"):format(answer.workers))
+  for _, listener in ipairs(answer.listeners) do
+    print(("listener     %s, %d connections"):format(listener.address, listener.connections))
+  end
+  print_reload(answer.lastReload)
+  print_list("warnings", answer.warnings)
+  return answer.lastReload.ok and GOOD or BAD
+end
+
+return M
