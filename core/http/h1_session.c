@@ -257,7 +257,9 @@ static void run_pump(struct gw_defer *defer)
 
 void gw_h1_session_pump(struct gw_h1_session *session)
 {
-    if (session->conn && !session->parsing)
+    bool work = session->queue.len || session->conn_held || (session->eof && !session->eof_told);
+
+    if (work && session->conn && !session->parsing)
         gw_loop_defer(session->loop, &session->pump, run_pump);
 }
 
