@@ -18,6 +18,7 @@ static void tidy_epoch(struct gw_epoch *epoch)
     }
     if (epoch->users > 0)
         return;
+    gw_series_deinit(&epoch->series);
     gw_config_unref(epoch->config);
     gw_free(epoch);
 }
@@ -41,6 +42,7 @@ void gw_proxy_set_current(struct gw_proxy *proxy, struct gw_config *config,
     epoch->config = gw_config_ref(config);
     epoch->script = script ? gw_script_ref(script) : NULL;
     epoch->current = true;
+    gw_series_init(&epoch->series, config);
     retire_epoch(proxy);
     proxy->epoch = epoch;
 }
@@ -52,6 +54,7 @@ struct gw_proxy *gw_proxy_new(const struct gw_proxy_options *options)
     struct gw_proxy *proxy = gw_alloc_zero(sizeof(*proxy));
 
     proxy->options = *options;
+    gw_counters_init(&proxy->counters, options->metrics, options->worker);
     gw_list_init(&proxy->flights);
     return proxy;
 }

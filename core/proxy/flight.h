@@ -7,6 +7,7 @@
  * atomics. */
 #include "config/config.h"
 #include "http/exchange.h"
+#include "proxy/counters.h"
 #include "proxy/proxy.h"
 #include "proxy/relay.h"
 #include "upstream/call.h"
@@ -14,12 +15,14 @@
 struct gw_epoch {
     struct gw_config *config; /* one reference */
     struct gw_script *script; /* one reference, while it is current or has users; or NULL */
+    struct gw_series series;
     unsigned users, script_users;
     bool current;
 };
 
 struct gw_proxy {
     struct gw_proxy_options options;
+    struct gw_counters counters;
     struct gw_epoch *epoch; /* the current one */
     struct gw_list flights; /* by in_worker */
     unsigned active;
@@ -40,6 +43,7 @@ struct gw_flight {
     struct gw_list readers[2];                              /* enum gw_body_side */
     bool asked_for_body; /* an interim head was sent: the client waits no longer */
 
+    bool calling;                    /* x.up is a call */
     const struct gw_call_info *call; /* lives in the arena; NULL when nobody was called */
     bool head_here;                  /* x.response is filled */
     struct gw_edits edits; /* x.response_edits as they were then: a reply that replaces the response

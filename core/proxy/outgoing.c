@@ -167,6 +167,8 @@ enum gw_error gw_flight_call(struct gw_flight *flight)
 
     x->up = gw_call_open(&options);
     flight->call = gw_call_info(x->up);
+    flight->calling = true;
+    gw_count_call_begun(&x->proxy->counters, &flight->epoch->series, x);
     gw_stream_bind(x->up, &gw_up_events, flight);
     gw_stream_send_head(x->up, head, end);
     if (end)

@@ -1,12 +1,71 @@
+/* What is known of a request when it is over: one access log line, one count. */
 #include "proxy/flight.h"
+#include "telemetry/access_log.h"
+
+static int64_t duration(uint64_t from, uint64_t to)
+{
+    return from && to >= from ? (int64_t)(to - from) : -1;
+}
+
+/* What the client got, or would have got. */
+static int status_of(const struct gw_exchange *x)
+{
+    if (x->response_started)
+        return x->response.status;
+    return gw_error_info(x->error)->status;
+}
+
+static void fill_phases(const struct gw_exchange *x, const struct gw_call_info *call,
+                        struct gw_access_record *record)
+{
+    record->rewrite_us = duration(x->times.start, x->times.rewrite_end);
+    record->access_us = duration(x->times.access_start, x->times.access_end);
+    record->connect_us = call && call->head_us ? (int64_t)call->connect_us : -1;
+    record->head_us = x->times.head ? duration(x->times.call_start, x->times.head) : -1;
+    record->body_us = duration(x->times.respond, x->times.end);
+}
+
+static void log_access(const struct gw_proxy *proxy, const struct gw_exchange *x,
+                       const struct gw_call_info *call)
+{
+    struct gw_access_record record = {
+        .correlation_id = x->correlation_id,
+        .wall_us = x->times.wall_us,
+        .method = x->request.method_name,
+        .path = x->request.raw_target,
+        .status = status_of(x),
+        .duration_us = (int64_t)(x->times.end - x->times.start),
+        .route = x->route ? x->route->name : GW_SLICE_EMPTY,
+        .service = x->route && x->route->service ? x->route->service->name : GW_SLICE_EMPTY,
+        .consumer = x->consumer ? x->consumer->username : GW_SLICE_EMPTY,
+        .upstream = x->upstream_address,
+        .upstream_status = x->upstream_status,
+        .tries = x->counts.tries,
+        .bytes_in = x->counts.bytes_in,
+        .bytes_out = x->counts.bytes_out,
+        .client_ip = x->client_ip,
+        .error = x->error ? gw_slice_from(gw_error_info(x->error)->reason) : GW_SLICE_EMPTY,
+    };
+
+    fill_phases(x, call, &record);
+    proxy->options.on_log(proxy->options.ctx, &record);
+}
+
+static void record(struct gw_proxy *proxy, struct gw_series *series, const struct gw_exchange *x,
+                   const struct gw_call_info *call)
+{
+    gw_count_request(&proxy->counters, series, x, status_of(x));
+    if (proxy->options.on_log)
+        log_access(proxy, x, call);
+}
 
 void gw_flight_record(struct gw_flight *flight)
 {
-    (void)flight;
+    record(flight->x.proxy, &flight->epoch->series, &flight->x, flight->call);
 }
 
 void gw_refusal_record(struct gw_proxy *proxy, struct gw_exchange *x)
 {
-    (void)proxy;
-    (void)x;
+    x->response_started = x->response.status != 0;
+    record(proxy, &proxy->epoch->series, x, NULL);
 }

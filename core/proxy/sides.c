@@ -53,12 +53,16 @@ static void after_event(struct gw_flight *flight)
 
 void gw_flight_close_up(struct gw_flight *flight, enum gw_error why)
 {
-    struct gw_stream *up = flight->x.up;
+    struct gw_exchange *x = &flight->x;
+    struct gw_stream *up = x->up;
 
-    flight->x.up = NULL;
+    x->up = NULL;
     flight->up_held = false;
     if (up)
         gw_stream_close(up, why);
+    if (flight->calling)
+        gw_count_call_ended(&x->proxy->counters, &flight->epoch->series, x, flight->call, why);
+    flight->calling = false;
 }
 
 /* ── a client that is too slow ─────────────────────────────────────────────── */

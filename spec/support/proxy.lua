@@ -16,6 +16,9 @@ ffi.cdef([[
 struct gw_spec_front { struct gw_proxy *proxy; unsigned sessions; };
 struct gw_h1_server *gw_spec_front_open(struct gw_spec_front *front, struct gw_conn *conn,
                                         const struct gw_h1_limits *limits);
+char gw_spec_access[24576];
+unsigned gw_spec_access_count;
+void gw_spec_keep_access(void *ctx, const struct gw_access_record *record);
 ]])
 
 local M = {}
@@ -162,11 +165,19 @@ function M:configure(options)
   return config
 end
 
+--- Binds without a proxy, for specs of calls: gives the configuration, freed with the world.
+function M:bind(options)
+  self.config = self:configure(options)
+  return self.config
+end
+
 function M:start(options)
   local config = self:configure(options)
   local made = ffi.new("struct gw_proxy_options", { loop = self.loop.c, pool = self.pool, registry = self.registry })
-  if self.metrics then made.metrics = self.metrics end
-  if self.on_log then made.on_log = self.on_log end
+  self.metrics = c.gw_metrics_new(1)
+  made.metrics = self.metrics
+  made.on_log = ffi.C.gw_spec_keep_access
+  ffi.C.gw_spec_access_count = 0
   self.proxy = c.gw_proxy_new(made)
   self.front = ffi.new("struct gw_spec_front", { proxy = self.proxy })
   self:use(config)
@@ -292,6 +303,26 @@ function M:advance(seconds)
   self:settle(5)
 end
 
+--- The last line of the access log, decoded.
+function M.access()
+  return require("cjson").decode(ffi.string(ffi.C.gw_spec_access))
+end
+
+function M.access_count() return ffi.C.gw_spec_access_count end
+
+--- What a scrape says: { ['name{labels}'] = number }.
+function M:scrape()
+  local out, values = ffi.new("struct gw_buf"), {}
+  c.gw_buf_init(out, 1e6)
+  assert(c.gw_metrics_render(self.metrics, out))
+  for line in ffi.string(out.data, out.len):gmatch("[^\n]+") do
+    local name, value = line:match("^(%S+) (%S+)$")
+    if name then values[name] = tonumber(value) end
+  end
+  c.gw_buf_deinit(out)
+  return values
+end
+
 function M:active() return c.gw_proxy_active(self.proxy) end
 function M:idle() return c.gw_pool_idle(self.pool) end
 
@@ -317,7 +348,11 @@ function M:free()
     self:until_true(function() return self.front.sessions == 0 end, "the last session to end")
   end
   c.gw_pool_free(self.pool)
-  if self.proxy then c.gw_proxy_free(self.proxy) end
+  if self.config then c.gw_config_unref(self.config) end
+  if self.proxy then
+    c.gw_proxy_free(self.proxy)
+    c.gw_metrics_free(self.metrics)
+  end
   for _, up in ipairs(self.upstreams) do
     c.gw_listener_close(up.listener)
     for _, conn in ipairs(up.conns) do

@@ -1,0 +1,189 @@
+#include "proxy/counters.h"
+
+#include "base/alloc.h"
+#include "config/config.h"
+#include "http/exchange.h"
+#include "upstream/call.h"
+
+#include <stdio.h>
+
+static struct gw_metric_family *family(struct gw_metrics *metrics, const char *name,
+                                       const char *help, enum gw_metric_kind kind,
+                                       const char *second, const char *third, unsigned max_series)
+{
+    return gw_metrics_family(metrics, &(struct gw_metric_def){
+                                          .name = name,
+                                          .help = help,
+                                          .kind = kind,
+                                          .labels = { "service", second, third },
+                                          .max_series = max_series,
+                                      });
+}
+
+void gw_counters_init(struct gw_counters *counters, struct gw_metrics *metrics, unsigned writer)
+{
+    *counters = (struct gw_counters){ .metrics = metrics, .writer = writer };
+    if (!metrics)
+        return;
+    counters->requests = family(metrics, "moongate_requests_total", "Requests answered.",
+                                GW_METRIC_COUNTER, "route", "code", 10000);
+    counters->duration =
+        family(metrics, "moongate_request_duration_seconds", "From the request's head to its end.",
+               GW_METRIC_HISTOGRAM, "route", NULL, 0);
+    counters->upstream_requests =
+        family(metrics, "moongate_upstream_requests_total",
+               "Requests sent to services, by outcome: ok, or why it failed.", GW_METRIC_COUNTER,
+               "outcome", NULL, 10000);
+    counters->upstream_retries =
+        family(metrics, "moongate_upstream_retries_total", "Tries beyond the first.",
+               GW_METRIC_COUNTER, NULL, NULL, 0);
+    counters->upstream_connect =
+        family(metrics, "moongate_upstream_connect_duration_seconds",
+               "How long new connections to services took.", GW_METRIC_HISTOGRAM, NULL, NULL, 0);
+    counters->upstream_active = family(metrics, "moongate_upstream_active_requests",
+                                       "Requests at services now.", GW_METRIC_GAUGE, NULL, NULL, 0);
+}
+
+void gw_series_init(struct gw_series *series, const struct gw_config *config)
+{
+    series->route_count = config->route_count;
+    series->service_count = config->service_count;
+    series->routes = gw_alloc_zero((config->route_count + 1) * sizeof(struct gw_route_series *));
+    series->services =
+        gw_alloc_zero((config->service_count + 1) * sizeof(struct gw_service_series *));
+}
+
+void gw_series_deinit(struct gw_series *series)
+{
+    for (unsigned i = 0; i <= series->route_count; i++)
+        gw_free(series->routes[i]);
+    for (unsigned i = 0; i <= series->service_count; i++)
+        gw_free(series->services[i]);
+    gw_free(series->routes);
+    gw_free(series->services);
+    *series = (struct gw_series){ 0 };
+}
+
+/* ── requests, by route ────────────────────────────────────────────────────── */
+
+static const struct gw_service *service_of(const struct gw_exchange *x)
+{
+    return x->route ? x->route->service : NULL;
+}
+
+static struct gw_slice service_name(const struct gw_exchange *x)
+{
+    const struct gw_service *service = service_of(x);
+
+    return service ? service->name : GW_SLICE_EMPTY;
+}
+
+static struct gw_slice route_name(const struct gw_exchange *x)
+{
+    return x->route ? x->route->name : GW_SLICE_EMPTY;
+}
+
+static struct gw_route_series *of_route(const struct gw_counters *counters,
+                                        struct gw_series *series, const struct gw_exchange *x)
+{
+    struct gw_route_series **place =
+        &series->routes[x->route ? x->route->index : series->route_count];
+    struct gw_slice labels[] = { service_name(x), route_name(x) };
+
+    if (*place)
+        return *place;
+    *place = gw_alloc_zero(sizeof(**place));
+    (*place)->duration = gw_metric_series(counters->duration, labels);
+    return *place;
+}
+
+static gw_metric requests_of(const struct gw_counters *counters, struct gw_route_series *route,
+                             const struct gw_exchange *x, int status)
+{
+    char text[12];
+
+    for (unsigned i = 0; i < route->codes; i++)
+        if (route->by_code[i].code == status)
+            return route->by_code[i].requests;
+
+    int len = snprintf(text, sizeof(text), "%d", status);
+    struct gw_slice labels[] = { service_name(x), route_name(x), gw_slice(text, (size_t)len) };
+    gw_metric requests = gw_metric_series(counters->requests, labels);
+
+    if (route->codes < GW_COUNTED_CODES) {
+        route->by_code[route->codes].code = status;
+        route->by_code[route->codes++].requests = requests;
+    }
+    return requests;
+}
+
+void gw_count_request(const struct gw_counters *counters, struct gw_series *series,
+                      const struct gw_exchange *x, int status)
+{
+    if (!counters->metrics)
+        return;
+
+    struct gw_route_series *route = of_route(counters, series, x);
+
+    gw_metric_add(counters->metrics, requests_of(counters, route, x, status), counters->writer, 1);
+    gw_metric_observe_us(counters->metrics, route->duration, counters->writer,
+                         x->times.end - x->times.start);
+}
+
+/* ── calls, by service ─────────────────────────────────────────────────────── */
+
+static struct gw_service_series *of_service(const struct gw_counters *counters,
+                                            struct gw_series *series, const struct gw_exchange *x)
+{
+    const struct gw_service *service = service_of(x);
+    struct gw_service_series **place =
+        &series->services[service ? service->index : series->service_count];
+    struct gw_slice name = service_name(x);
+
+    if (*place)
+        return *place;
+    *place = gw_alloc_zero(sizeof(**place));
+    (*place)->retries = gw_metric_series(counters->upstream_retries, &name);
+    (*place)->connect = gw_metric_series(counters->upstream_connect, &name);
+    (*place)->active = gw_metric_series(counters->upstream_active, &name);
+    return *place;
+}
+
+static gw_metric outcome_of(const struct gw_counters *counters, struct gw_service_series *service,
+                            const struct gw_exchange *x, enum gw_error error)
+{
+    gw_metric *place = &service->outcomes[error];
+    struct gw_slice labels[] = { service_name(x), gw_slice_from(gw_error_info(error)->reason) };
+
+    if (*place == GW_METRIC_NONE)
+        *place = gw_metric_series(counters->upstream_requests, labels);
+    return *place;
+}
+
+void gw_count_call_begun(const struct gw_counters *counters, struct gw_series *series,
+                         const struct gw_exchange *x)
+{
+    if (counters->metrics)
+        gw_metric_add(counters->metrics, of_service(counters, series, x)->active, counters->writer,
+                      1);
+}
+
+void gw_count_call_ended(const struct gw_counters *counters, struct gw_series *series,
+                         const struct gw_exchange *x, const struct gw_call_info *call,
+                         enum gw_error error)
+{
+    struct gw_metrics *metrics = counters->metrics;
+    unsigned writer = counters->writer;
+
+    if (!metrics)
+        return;
+
+    struct gw_service_series *service = of_service(counters, series, x);
+
+    gw_metric_add(metrics, service->active, writer, -1);
+    gw_metric_add(metrics, outcome_of(counters, service, x, error), writer, 1);
+    if (call->tries > 1)
+        gw_metric_add(metrics, service->retries, writer, call->tries - 1);
+    if (call->tries && !call->reused && call->connect_us)
+        gw_metric_observe_us(metrics, service->connect, writer, call->connect_us);
+}

@@ -1,0 +1,58 @@
+#pragma once
+/* The metrics of the request's way. Series are looked up at their first use and remembered with the
+ * epoch, by the index of route and service: counting a request hashes nothing. */
+#include "base/error.h"
+#include "telemetry/metrics.h"
+
+struct gw_exchange;
+struct gw_call_info;
+struct gw_config;
+
+/* The families, of one proxy. */
+struct gw_counters {
+    struct gw_metrics *metrics; /* NULL: nothing is counted */
+    unsigned writer;
+    struct gw_metric_family *requests, *duration;
+    struct gw_metric_family *upstream_requests, *upstream_retries, *upstream_connect,
+        *upstream_active;
+};
+
+#define GW_COUNTED_CODES 12
+
+struct gw_route_series {
+    gw_metric duration;
+    unsigned codes; /* how many are remembered; a route with more of them looks the rest up */
+    struct {
+        int code;
+        gw_metric requests;
+    } by_code[GW_COUNTED_CODES];
+};
+
+struct gw_service_series {
+    gw_metric retries, connect, active;
+    gw_metric outcomes[GW_E_COUNT];
+};
+
+/* What an epoch remembers. */
+struct gw_series {
+    struct gw_route_series *
+        *routes; /* one a route, and one for what found none; NULL: not used yet */
+    struct gw_service_series **services; /* the same */
+    unsigned route_count, service_count;
+};
+
+void gw_counters_init(struct gw_counters *counters, struct gw_metrics *metrics, unsigned writer);
+
+void gw_series_init(struct gw_series *series, const struct gw_config *config);
+void gw_series_deinit(struct gw_series *series);
+
+/* A request ended with that status. */
+void gw_count_request(const struct gw_counters *counters, struct gw_series *series,
+                      const struct gw_exchange *x, int status);
+
+/* A call began, and ended; `error` is why it failed. */
+void gw_count_call_begun(const struct gw_counters *counters, struct gw_series *series,
+                         const struct gw_exchange *x);
+void gw_count_call_ended(const struct gw_counters *counters, struct gw_series *series,
+                         const struct gw_exchange *x, const struct gw_call_info *call,
+                         enum gw_error error);
