@@ -167,8 +167,9 @@ end
 
 --- Binds without a proxy, for specs of calls: gives the configuration, freed with the world.
 function M:bind(options)
-  self.config = self:configure(options)
-  return self.config
+  local config = self:configure(options)
+  self.keep[#self.keep + 1] = config
+  return config
 end
 
 function M:start(options)
@@ -348,7 +349,7 @@ function M:free()
     self:until_true(function() return self.front.sessions == 0 end, "the last session to end")
   end
   c.gw_pool_free(self.pool)
-  if self.config then c.gw_config_unref(self.config) end
+  for _, config in ipairs(self.keep) do c.gw_config_unref(config) end
   if self.proxy then
     c.gw_proxy_free(self.proxy)
     c.gw_metrics_free(self.metrics)
