@@ -54,6 +54,9 @@ bool gw_h1_server_idle(const struct gw_h1_server *session);
 /* Of a server stream: its connection, for addresses and byte counts. NULL for other streams. */
 struct gw_conn *gw_h1_stream_conn(const struct gw_stream *stream);
 
+/* Of a server stream: which request of its connection it is, the first being 1. 0 for other streams. */
+unsigned gw_h1_stream_number(const struct gw_stream *stream);
+
 /* ── client role ──────────────────────────────────────────────────────────────── */
 
 struct gw_h1_client;

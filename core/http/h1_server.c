@@ -163,7 +163,7 @@ static void on_head(struct gw_h1_session *session)
 {
     struct gw_h1_server *server = server_of(session);
     unsigned most = session->limits.requests;
-    bool more = most == 0 || ++server->requests < most;
+    bool more = ++server->requests < most || most == 0;
 
     open_stream(server, SERVER_STREAM, session->parse.framing.keep_alive && more);
     session->in_done = session->parse.ended;
@@ -401,4 +401,11 @@ struct gw_conn *gw_h1_stream_conn(const struct gw_stream *stream)
 {
     return stream->ops == &server_ops ? container_of(stream, struct gw_h1_session, stream)->conn
                                       : NULL;
+}
+
+unsigned gw_h1_stream_number(const struct gw_stream *stream)
+{
+    return stream->ops == &server_ops
+               ? server_of(container_of(stream, struct gw_h1_session, stream))->requests
+               : 0;
 }

@@ -199,6 +199,19 @@ static struct gw_slice host_of(struct gw_slice authority)
     return host;
 }
 
+/* By hand: every request needs it, and printf() shows in the profile of a plain one. */
+static struct gw_slice port_text(struct gw_arena *arena, uint16_t port)
+{
+    char *text = gw_arena_alloc(arena, 5);
+    size_t at = 5;
+
+    do {
+        text[--at] = (char)('0' + port % 10);
+        port = (uint16_t)(port / 10);
+    } while (port);
+    return gw_slice(text + at, 5 - at);
+}
+
 void gw_hop_set_forwarded(struct gw_fields *fields, struct gw_arena *arena,
                           const struct gw_forwarded *forwarded)
 {
@@ -212,7 +225,7 @@ void gw_hop_set_forwarded(struct gw_fields *fields, struct gw_arena *arena,
     set_unless_there(fields, arena, GW_SLICE("x-forwarded-host"), host_of(forwarded->authority));
     if (!gw_fields_get(fields, GW_SLICE("x-forwarded-port")))
         gw_fields_add(fields, arena, GW_SLICE("x-forwarded-port"),
-                      gw_arena_printf(arena, "%u", (unsigned)forwarded->port));
+                      port_text(arena, forwarded->port));
     set_unless_there(fields, arena, GW_SLICE("x-real-ip"), forwarded->client_ip);
 }
 

@@ -85,6 +85,23 @@ static size_t format_unix(const struct gw_addr *addr, char out[GW_ADDR_TEXT_MAX]
     return (size_t)snprintf(out, GW_ADDR_TEXT_MAX, "unix:%.*s", (int)len, addr->sa.un.sun_path);
 }
 
+/* By hand: every request needs its client's address, and inet_ntop() is printf() underneath. */
+static void format_v4(const void *address, char *out)
+{
+    const unsigned char *bytes = address;
+
+    for (int i = 0; i < 4; i++) {
+        unsigned byte = bytes[i];
+
+        if (byte >= 100)
+            *out++ = (char)('0' + byte / 100);
+        if (byte >= 10)
+            *out++ = (char)('0' + byte / 10 % 10);
+        *out++ = (char)('0' + byte % 10);
+        *out++ = i < 3 ? '.' : '\0';
+    }
+}
+
 size_t gw_addr_format_ip(const struct gw_addr *addr, char out[GW_ADDR_TEXT_MAX])
 {
     const struct in6_addr *v6 = &addr->sa.v6.sin6_addr;
@@ -95,11 +112,11 @@ size_t gw_addr_format_ip(const struct gw_addr *addr, char out[GW_ADDR_TEXT_MAX])
         memcpy(out, "unix:", sizeof("unix:"));
         break;
     case AF_INET:
-        inet_ntop(AF_INET, &addr->sa.v4.sin_addr, out, GW_ADDR_TEXT_MAX);
+        format_v4(&addr->sa.v4.sin_addr, out);
         break;
     case AF_INET6:
         if (IN6_IS_ADDR_V4MAPPED(v6))
-            inet_ntop(AF_INET, v6->s6_addr + 12, out, GW_ADDR_TEXT_MAX);
+            format_v4(v6->s6_addr + 12, out);
         else
             inet_ntop(AF_INET6, v6, out, GW_ADDR_TEXT_MAX);
         break;

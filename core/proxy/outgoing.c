@@ -1,5 +1,6 @@
 /* What goes to the service: the request as hooks left it, without what belongs to one hop, with
  * what says who really asks. */
+#include "http/h1.h"
 #include "http/hop.h"
 #include "net/loop.h"
 #include "proxy/flight.h"
@@ -141,6 +142,8 @@ static struct gw_call_options call_options(const struct gw_exchange *x)
         .read_timeout_us = x->outgoing.read_timeout_us,
         .retries = x->outgoing.retries,
         .authority_of_target = x->outgoing.authority.len == 0,
+        /* A client knows the race on connections it kept itself, and only there tries again. */
+        .fresh_unless_repeatable = gw_h1_stream_number(x->down) == 1,
         .correlation_id = x->correlation_id,
     };
 }
