@@ -38,7 +38,7 @@ const char *gw_build_text(struct gw_build *build, const char *text, size_t len)
     return gw_arena_copy(build->config->arena, gw_slice(text, len)).ptr;
 }
 
-/* --- Arrays ------------------------------------------------------------------------------------------------- */
+/* --- Arrays --- */
 
 static void *new_array(struct gw_build *build, unsigned count, size_t item)
 {
@@ -98,7 +98,7 @@ struct gw_target_config *gw_build_targets(struct gw_build *build,
     return upstream->targets;
 }
 
-/* --- Routes ------------------------------------------------------------------------------------------------- */
+/* --- Routes --- */
 
 const char *gw_build_route_method(struct gw_build *build, unsigned route, const char *text,
                                   size_t len)

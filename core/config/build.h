@@ -1,15 +1,17 @@
 #pragma once
-/* How Lua makes a `struct gw_config`: lua/moongate/config/freeze.lua reads this header through FFI, makes the arrays with the
- * functions below and writes plain numbers straight into the structs. On the loader thread only; nobody else sees the
- * configuration before gw_build_take(). Functions that return text return NULL, or what is wrong with the value; the text lives
- * until the next call. Indexes count from 0. */
+/* How Lua makes a `struct gw_config`: lua/moongate/config/freeze.lua reads this header through FFI,
+ * makes the arrays with the functions below and writes plain numbers straight into the structs. On
+ * the loader thread only; nobody else sees the configuration before gw_build_take(). Functions that
+ * return text return NULL, or what is wrong with the value; the text lives until the next call.
+ * Indexes count from 0. */
 #include "config/cidr.h" /* gw_cidr_check() */
 #include "config/config.h"
 #include "config/regex.h" /* gw_regex_check() */
 
 struct gw_build;
 
-/* The caller owns it until gw_build_free(), which also frees the configuration unless it was taken. */
+/* The caller owns it until gw_build_free(), which also frees the configuration unless it was taken.
+ */
 struct gw_build *gw_build_new(void);
 void gw_build_free(struct gw_build *build); /* NULL is fine */
 
@@ -19,8 +21,8 @@ struct gw_config *gw_build_config(struct gw_build *build);
 /* A copy of the text that lives as long as the configuration, for the `ptr` of a slice. */
 const char *gw_build_text(struct gw_build *build, const char *text, size_t len);
 
-/* Each makes its array, filled with zeros and with `index` set, and enters it in the configuration. Once for each; routes come
- * before anything is said of them. */
+/* Each makes its array, filled with zeros and with `index` set, and enters it in the configuration.
+ * Once for each; routes come before anything is said of them. */
 struct gw_listener_config *gw_build_listeners(struct gw_build *build, unsigned count);
 struct gw_service *gw_build_services(struct gw_build *build, unsigned count);
 struct gw_route *gw_build_routes(struct gw_build *build, unsigned count);
@@ -29,8 +31,9 @@ struct gw_upstream_config *gw_build_upstreams(struct gw_build *build, unsigned c
 struct gw_target_config *gw_build_targets(struct gw_build *build,
                                           struct gw_upstream_config *upstream, unsigned count);
 
-/* What a route asks for; one that asks for nothing gets no requests. Paths: "/prefix", "=/exact", "~/regex", "/templates/{id}". Values: "~*" begins a regex without regard
- * to case; NULL: the header or argument must only be there. */
+/* What a route asks for; one that asks for nothing gets no requests. Paths: "/prefix", "=/exact",
+ * "~/regex", "/templates/{id}". Values: "~*" begins a regex without regard to case; NULL: the
+ * header or argument must only be there. */
 const char *gw_build_route_method(struct gw_build *build, unsigned route, const char *text,
                                   size_t len);
 const char *gw_build_route_host(struct gw_build *build, unsigned route, const char *text,

@@ -1,7 +1,7 @@
 #pragma once
-/* The configuration of one generation as the hot path sees it: immutable C structs, counted, freed as one. Read and checked in
- * Lua (lua/moongate/config), frozen here through config/build.h on the loader thread; every thread may read it.
- * All text lives in the configuration's arena. */
+/* The configuration of one generation as the hot path sees it: immutable C structs, counted, freed
+ * as one. Read and checked in Lua (lua/moongate/config), frozen here through config/build.h on the
+ * loader thread; every thread may read it. All text lives in the configuration's arena. */
 #include "base/refs.h"
 #include "base/slice.h"
 
@@ -46,7 +46,7 @@ struct gw_service {
     struct gw_slice scheme; /* "http" */
     struct gw_slice host;   /* an upstream's name, a DNS name or an IP literal */
     uint16_t port;
-    struct gw_slice path;     /* put before the request's; empty or starts with "/" */
+    struct gw_slice path;      /* put before the request's; empty or starts with "/" */
     struct gw_slice authority; /* what Host says when preserve_host is off: "host[:port]" */
     unsigned retries;
     uint64_t connect_timeout_us, write_timeout_us, read_timeout_us, response_timeout_us;
@@ -54,8 +54,9 @@ struct gw_service {
     unsigned keepalive_requests;
     uint64_t keepalive_idle_us;
     struct gw_limits limits;
-    /* The upstream of the service: the configured one of that name, or one made from host:port. Bound by
-     * gw_registry_bind() before the configuration is used; counted by the registry, released with the configuration. */
+    /* The upstream of the service: the configured one of that name, or one made from host:port.
+     * Bound by gw_registry_bind() before the configuration is used; counted by the registry,
+     * released with the configuration. */
     struct gw_upstream *upstream;
 };
 
@@ -88,23 +89,26 @@ struct gw_config {
     unsigned consumer_count;
     struct gw_router *router;
     struct gw_cidr_set *trusted_proxies;
-    unsigned workers;              /* 0: auto */
+    unsigned workers; /* 0: auto */
     uint64_t drain_timeout_us;
-    struct gw_slice access_log;    /* "stdout", "off" or a path */
-    struct gw_slice error_log;     /* "stderr" or a path */
-    int log_level;                 /* enum gw_log_level */
-    struct gw_slice admin_address; /* "unix:…" or "ip:port" */
-    struct gw_slice admin_token;   /* empty: none (unix socket) */
+    struct gw_slice access_log;     /* "stdout", "off" or a path */
+    struct gw_slice error_log;      /* "stderr" or a path */
+    int log_level;                  /* enum gw_log_level */
+    struct gw_slice admin_address;  /* "unix:…" or "ip:port" */
+    struct gw_slice admin_token;    /* empty: none (unix socket) */
     struct gw_slice status_address; /* empty: none */
     uint64_t lua_budget_us, lua_stuck_limit_us;
     size_t lua_memory, lua_old_generations;
     bool watch;
-    struct gw_slice plan;  /* what scripts need, encoded by lua/moongate/config/freeze.lua (string.buffer) */
+    struct gw_slice
+        plan; /* what scripts need, encoded by lua/moongate/config/freeze.lua (string.buffer) */
     struct gw_slice shown; /* the normalised configuration as JSON without secrets, for /config */
     struct gw_slice warnings; /* JSON array of texts, for /status */
-    void (*on_free)(struct gw_config *config, void *ctx); /* releases what others bound; set by who bound it */
+    void (*on_free)(struct gw_config *config,
+                    void *ctx); /* releases what others bound; set by who bound it */
     void *on_free_ctx;
-    void (*on_gone)(void *ctx); /* the last thing that happens, on the thread of the last unref: counts generations */
+    void (*on_gone)(void *ctx); /* the last thing that happens, on the thread of the last unref:
+                                   counts generations */
     void *on_gone_ctx;
     struct gw_arena *arena;
 };

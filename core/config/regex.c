@@ -9,7 +9,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-/* Steps of one match. Enough for any sane pattern over the longest path, and about a millisecond at the worst. */
+/* Steps of one match. Enough for any sane pattern over the longest path, and about a millisecond at
+ * the worst. */
 #define MATCH_LIMIT 100000
 #define DEPTH_LIMIT 10000
 #define HEAP_LIMIT_KIB 1024
@@ -204,8 +205,10 @@ struct gw_slice gw_regex_literal_prefix(const struct gw_regex *regex, bool *whol
     return gw_slice(regex->literal, regex->literal_len);
 }
 
-/* --- The bytes a match must begin with ----------------------------------------------------------------------
- * Only what is certain is taken; where a pattern does something unusual the prefix is simply shorter or empty. */
+/* --- The bytes a match must begin with ---
+ *
+ * Only what is certain is taken; where a pattern does something unusual the prefix is simply
+ * shorter or empty. */
 
 static bool is_punctuation(char c)
 {
@@ -213,38 +216,67 @@ static bool is_punctuation(char c)
            (c >= '{' && c <= '~');
 }
 
-/* False when an alternative at the top level may begin with something else. Whatever could hide or fake a bar from this simple
- * reading (\Q, comments, extended syntax, verbs) counts as one. */
+static char at_or_nul(struct gw_slice text, size_t i)
+{
+    return i < text.len ? text.ptr[i] : '\0';
+}
+
+/* The place of the "]" that ends the class at `i`; the end of the text when it holds what is not
+ * worth following: [\Q…, [[:alpha:]]. */
+static size_t end_of_class(struct gw_slice text, size_t i)
+{
+    i++;
+    if (at_or_nul(text, i) == '^')
+        i++;
+    if (at_or_nul(text, i) == ']')
+        i++;
+    for (; i < text.len && text.ptr[i] != ']'; i++) {
+        if (text.ptr[i] == '\\' || text.ptr[i] == '[')
+            return text.len;
+    }
+    return i;
+}
+
+/* Verbs, comments, flags and conditions are no plain groups. */
+static bool is_plain_group(struct gw_slice text, size_t i)
+{
+    char kind = at_or_nul(text, i + 2);
+
+    if (at_or_nul(text, i + 1) == '*')
+        return false;
+    return at_or_nul(text, i + 1) != '?' || (kind && strchr(":<P=!>", kind));
+}
+
+/* False when an alternative at the top level may begin with something else. Whatever could hide or
+ * fake a bar from this simple reading (\Q, comments, extended syntax, verbs) counts as one. */
 static bool has_one_branch(struct gw_slice text)
 {
     int depth = 0;
 
     for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i], next = i + 1 < text.len ? text.ptr[i + 1] : '\0';
-
-        if (c == '\\') {
-            if (next == 'Q' || next == 'E')
+        switch (text.ptr[i]) {
+        case '\\':
+            i++;
+            if (at_or_nul(text, i) == 'Q' || at_or_nul(text, i) == 'E')
                 return false;
-            i++;
-        } else if (c == '[') {
-            i++;
-            if (i < text.len && text.ptr[i] == '^')
-                i++;
-            if (i < text.len && text.ptr[i] == ']')
-                i++;
-            for (; i < text.len && text.ptr[i] != ']'; i++) {
-                if (text.ptr[i] == '\\' || text.ptr[i] == '[')
-                    return false; /* [\Q…, [[:alpha:]]: not worth following */
-            }
-        } else if (c == '(') {
-            if (next == '*' ||
-                (next == '?' && i + 2 < text.len && !memchr(":<P=!>", text.ptr[i + 2], 6)))
-                return false; /* verbs, comments, flags, conditions */
+            break;
+        case '[':
+            i = end_of_class(text, i);
+            if (i >= text.len)
+                return false;
+            break;
+        case '(':
+            if (!is_plain_group(text, i))
+                return false;
             depth++;
-        } else if (c == ')') {
+            break;
+        case ')':
             depth--;
-        } else if (c == '|' && depth == 0) {
-            return false;
+            break;
+        case '|':
+            if (depth == 0)
+                return false;
+            break;
         }
     }
     return true;

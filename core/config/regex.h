@@ -1,6 +1,7 @@
 #pragma once
-/* Regular expressions of the configuration: PCRE2 with JIT, bounded, so that no input makes one run for long. Compiled on the
- * loader thread, run by every thread; what a run needs is kept per thread. */
+/* Regular expressions of the configuration: PCRE2 with JIT, bounded, so that no input makes one run
+ * for long. Compiled on the loader thread, run by every thread; what a run needs is kept per
+ * thread. */
 #ifndef GW_CDEF
 #include "base/slice.h"
 #endif
@@ -21,7 +22,8 @@ enum gw_regex_result {
     GW_REGEX_GAVE_UP, /* a limit was hit: neither yes nor no */
 };
 
-/* Compiles. NULL with the reason and its place in `why` (NUL-terminated). Owned by the caller until gw_regex_free(). */
+/* Compiles. NULL with the reason and its place in `why` (NUL-terminated). Owned by the caller until
+ * gw_regex_free(). */
 struct gw_regex *gw_regex_new(const char *text, size_t len, unsigned flags, char *why,
                               size_t why_size);
 void gw_regex_free(struct gw_regex *regex); /* NULL is fine */
@@ -47,11 +49,13 @@ unsigned gw_regex_names(const struct gw_regex *regex, const struct gw_regex_name
 
 struct gw_slice gw_regex_source(const struct gw_regex *regex);
 
-/* True once for each regex: so that a pattern which gives up is logged, but does not flood the log. */
+/* True once for each regex: so that a pattern which gives up is logged, but does not flood the log.
+ */
 bool gw_regex_complain(struct gw_regex *regex);
 
-/* The bytes every match must begin with, when it is anchored. *whole is set when the pattern is nothing but these bytes
- * (a ".*" behind them and a "^" before them change nothing). Borrowed from the regex. */
+/* The bytes every match must begin with, when it is anchored. *whole is set when the pattern is
+ * nothing but these bytes (a ".*" behind them and a "^" before them change nothing). Borrowed from
+ * the regex. */
 struct gw_slice gw_regex_literal_prefix(const struct gw_regex *regex, bool *whole);
 
 #endif

@@ -1,6 +1,7 @@
-/* Looking a route up. The request's host leads to a few trees (its own, those of wildcards that fit, that of routes without
- * hosts), the request's path leads through each, and every node on the way holds rules in order. Rules that are decided by
- * comparing are tried first, so that a regex runs only where it could still win. */
+/* Looking a route up. The request's host leads to a few trees (its own, those of wildcards that
+ * fit, that of routes without hosts), the request's path leads through each, and every node on the
+ * way holds rules in order. Rules that are decided by comparing are tried first, so that a regex
+ * runs only where it could still win. */
 #include "config/router_rules.h"
 
 #include "base/log.h"
@@ -9,7 +10,7 @@
 
 #define PATTERN_NODES 32 /* nodes with patterns that are kept for later; more are tried at once */
 
-/* --- Walking ------------------------------------------------------------------------------------------------ */
+/* --- Walking --- */
 
 static void walk_tree(const struct gw_path_node *node, struct gw_slice path,
                       struct gw_router_visit *visit)
@@ -61,7 +62,7 @@ void gw_router_walk(const struct gw_router *router, enum gw_host_kind kind, stru
     walk_tree(&router->any_host, path, visit);
 }
 
-/* --- One rule ----------------------------------------------------------------------------------------------- */
+/* --- One rule --- */
 
 /* "/users" fits "/users" and "/users/1", but "/usersx" only where path_match is prefix. */
 bool gw_prefix_ends_well(const struct gw_path *prefix, struct gw_slice path)
@@ -141,7 +142,7 @@ bool gw_rule_fits(const struct gw_rule *rule, const struct gw_route_query *query
     return true;
 }
 
-/* --- The best rule ------------------------------------------------------------------------------------------ */
+/* --- The best rule --- */
 
 struct search {
     struct gw_router_visit visit;

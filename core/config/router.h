@@ -1,6 +1,7 @@
 #pragma once
-/* Which route a request takes. Immutable after build, shared by all workers; PCRE2 match data is per call.
- * Precedence: decisions.md "Route precedence". Cost grows sublinearly with the number of routes. */
+/* Which route a request takes. Immutable after build, shared by all workers; PCRE2 match data is
+ * per call. Precedence: decisions.md "Route precedence". Cost grows sublinearly with the number of
+ * routes. */
 #include "config/config.h"
 
 enum {
@@ -26,9 +27,10 @@ struct gw_route_match {
     const struct gw_route *route; /* NULL: none */
     size_t matched; /* bytes of the path that strip_path takes away (the whole path for =exact) */
     unsigned capture_count;
-    struct gw_route_pair captures
-        [GW_ROUTE_CAPTURES_MAX]; /* {id} of templates, (?<name>) of regexes; borrowed from path and config */
-    bool method_mismatch;  /* no route, but one would match with another method */
+    struct gw_route_pair
+        captures[GW_ROUTE_CAPTURES_MAX]; /* {id} of templates, (?<name>) of regexes; borrowed from
+                                            path and config */
+    bool method_mismatch;                /* no route, but one would match with another method */
     unsigned regex_errors; /* regexes that gave up at their limit, and so did not match */
     unsigned work;         /* steps it took: what the specs count instead of time */
 };
@@ -43,16 +45,18 @@ struct gw_route_candidate {
 void gw_router_match(const struct gw_router *router, const struct gw_route_query *query,
                      struct gw_route_match *match);
 
-/* The methods that would match the rest of the query, comma separated, for Allow; returns the length written. */
+/* The methods that would match the rest of the query, comma separated, for Allow; returns the
+ * length written. */
 size_t gw_router_allowed_methods(const struct gw_router *router, const struct gw_route_query *query,
                                  char *out, size_t size);
 
-/* All routes that match, best first, at most `max`; returns how many there are in all. For `moongate explain`. */
+/* All routes that match, best first, at most `max`; returns how many there are in all. For
+ * `moongate explain`. */
 size_t gw_router_explain(const struct gw_router *router, const struct gw_route_query *query,
                          struct gw_route_candidate *candidates, size_t max);
 
-/* The rules of all routes in the order they are tried, 0 being the first; false past the last. `why` says what else the route asks
- * for: methods, headers, arguments. For `moongate routes`. */
+/* The rules of all routes in the order they are tried, 0 being the first; false past the last.
+ * `why` says what else the route asks for: methods, headers, arguments. For `moongate routes`. */
 bool gw_router_rule_at(const struct gw_router *router, unsigned at,
                        struct gw_route_candidate *candidate);
 

@@ -84,7 +84,7 @@ static struct gw_router_draft *draft_of(struct gw_router_build *build, unsigned 
     return route < build->count ? &build->drafts[route] : NULL;
 }
 
-/* --- What routes ask for ------------------------------------------------------------------------------------ */
+/* --- What routes ask for --- */
 
 const char *gw_router_build_method(struct gw_router_build *build, unsigned route,
                                    struct gw_slice method)
@@ -234,7 +234,7 @@ const char *gw_router_build_regex_priority(struct gw_router_build *build, unsign
     return NULL;
 }
 
-/* --- The end ------------------------------------------------------------------------------------------------ */
+/* --- The end --- */
 
 static void find_shadows(struct gw_router_build *build)
 {

@@ -1,6 +1,7 @@
 #pragma once
-/* Makes a router, step by step: say what each route asks for, then finish. Errors are texts for the operator that say what is
- * wrong with the value ("missing closing parenthesis (at byte 5)"); they live until the next call. */
+/* Makes a router, step by step: say what each route asks for, then finish. Errors are texts for the
+ * operator that say what is wrong with the value ("missing closing parenthesis (at byte 5)"); they
+ * live until the next call. */
 #ifndef GW_CDEF
 #include "config/router.h"
 #endif
@@ -20,8 +21,8 @@ const char *gw_router_build_host(struct gw_router_build *build, unsigned route,
                                  struct gw_slice host);
 const char *gw_router_build_path(struct gw_router_build *build, unsigned route,
                                  struct gw_slice path, bool whole_segments);
-/* "~*…" is a regex without regard to case. Several values of one name: any of them will do. Without a value (ptr NULL) the
- * header or argument must only be there. */
+/* "~*…" is a regex without regard to case. Several values of one name: any of them will do. Without
+ * a value (ptr NULL) the header or argument must only be there. */
 const char *gw_router_build_header(struct gw_router_build *build, unsigned route,
                                    struct gw_slice name, struct gw_slice value);
 const char *gw_router_build_argument(struct gw_router_build *build, unsigned route,
@@ -29,8 +30,8 @@ const char *gw_router_build_argument(struct gw_router_build *build, unsigned rou
 const char *gw_router_build_regex_priority(struct gw_router_build *build, unsigned route,
                                            int32_t priority);
 
-/* Puts rules in order and builds the index; the build is only good for asking about shadows and freeing after it. The caller
- * owns the router until gw_router_free(). */
+/* Puts rules in order and builds the index; the build is only good for asking about shadows and
+ * freeing after it. The caller owns the router until gw_router_free(). */
 struct gw_router *gw_router_build_take(struct gw_router_build *build);
 void gw_router_free(struct gw_router *router); /* NULL is fine */
 

@@ -31,7 +31,7 @@ static bool regex_fits(struct gw_regex *regex, const struct gw_matcher *matcher,
     return false;
 }
 
-/* --- Headers: values without regard to case, each line for itself (as Kong compares them) ------------------- */
+/* --- Headers: each line for itself, without regard to case, as Kong compares them --- */
 
 static bool header_value_fits(const struct gw_matcher *matcher,
                               const struct gw_condition *condition, struct gw_slice value,
@@ -58,7 +58,7 @@ static bool header_holds(const struct gw_matcher *matcher, const struct gw_condi
     return false;
 }
 
-/* --- Query arguments: decoded, then compared byte by byte --------------------------------------------------- */
+/* --- Query arguments: decoded, then compared byte by byte --- */
 
 static int hex_value(char c)
 {

@@ -27,7 +27,7 @@ static void collect_list(struct collect *collect, const struct gw_rule_list *lis
         if (collect->count == collect->capacity) {
             collect->capacity = collect->capacity ? collect->capacity * 2 : 16;
             collect->rules =
-                gw_realloc(collect->rules, collect->capacity * sizeof(*collect->rules));
+                gw_realloc(collect->rules, collect->capacity * sizeof(struct gw_rule *));
         }
         collect->rules[collect->count++] = rule;
     }
@@ -54,7 +54,7 @@ static void collect_rules(struct collect *collect, const struct gw_router *route
     gw_router_walk(router, GW_HOST_EXACT, collect->query->host, collect->query->path,
                    &collect->visit);
     if (collect->count)
-        qsort(collect->rules, collect->count, sizeof(*collect->rules), by_order);
+        qsort(collect->rules, collect->count, sizeof(struct gw_rule *), by_order);
 }
 
 static bool has_route_before(const struct collect *collect, size_t index)

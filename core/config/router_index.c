@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-/* --- Rules -------------------------------------------------------------------------------------------------- */
+/* --- Rules --- */
 
 static void set_host(struct gw_rule *rule, struct gw_slice host)
 {
@@ -75,7 +75,7 @@ static void sort_rules(struct gw_router *router, const struct gw_router_draft *d
 {
     unsigned at = 0;
 
-    router->rules = gw_alloc((router->rule_count + (size_t)1) * sizeof(*router->rules));
+    router->rules = gw_alloc((router->rule_count + (size_t)1) * sizeof(struct gw_rule *));
     for (unsigned i = 0; i < count; i++) {
         for (unsigned k = 0; k < drafts[i].rule_count; k++)
             router->rules[at++] = &drafts[i].rules[k];
@@ -86,7 +86,7 @@ static void sort_rules(struct gw_router *router, const struct gw_router_draft *d
         router->rules[i]->order = i;
 }
 
-/* --- The index ---------------------------------------------------------------------------------------------- */
+/* --- The index --- */
 
 static void note_length(uint64_t lengths[4], size_t len)
 {

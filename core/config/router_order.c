@@ -1,6 +1,7 @@
-/* The order of rules: decisions.md "Route precedence". Kong's 64-bit priority of traditional_compatible, field by field (number of
- * attributes, plain hosts only, number of headers, kind of path, regex_priority, length of the path), then what Kong leaves to
- * chance: the longer wildcard, the name. */
+/* The order of rules: decisions.md "Route precedence". Kong's 64-bit priority of
+ * traditional_compatible, field by field (number of attributes, plain hosts only, number of
+ * headers, kind of path, regex_priority, length of the path), then what Kong leaves to chance: the
+ * longer wildcard, the name. */
 #include "config/router_rules.h"
 
 #include <stdio.h>

@@ -15,7 +15,7 @@ struct gw_regex *gw_router_own_regex(struct gw_router *router, struct gw_slice t
     if (router->regex_count == router->regex_capacity) {
         router->regex_capacity = router->regex_capacity ? router->regex_capacity * 2 : 16;
         router->regexes =
-            gw_realloc(router->regexes, router->regex_capacity * sizeof(*router->regexes));
+            gw_realloc(router->regexes, router->regex_capacity * sizeof(struct gw_regex *));
     }
     router->regexes[router->regex_count++] = regex;
     return regex;
@@ -35,8 +35,8 @@ static bool is_unreserved(int c)
            c == '.' || c == '_' || c == '~';
 }
 
-/* Brings a literal path to the form that requests have when they are matched: escapes of unreserved characters decoded, the
- * others in upper-case hex. NULL, or why no request can ever have it. */
+/* Brings a literal path to the form that requests have when they are matched: escapes of unreserved
+ * characters decoded, the others in upper-case hex. NULL, or why no request can ever have it. */
 static const char *normalise(struct gw_arena *arena, struct gw_slice text, struct gw_slice *out)
 {
     static const char digits[] = "0123456789ABCDEF";
@@ -211,7 +211,8 @@ const char *gw_path_parse(struct gw_router *router, struct gw_path *path, struct
     return NULL;
 }
 
-/* A template fits the whole path; a variable takes at least one byte and never a "/". Nothing is written unless it fits. */
+/* A template fits the whole path; a variable takes at least one byte and never a "/". Nothing is
+ * written unless it fits. */
 bool gw_path_template_match(const struct gw_path *path, struct gw_slice subject,
                             struct gw_route_match *match)
 {

@@ -1,10 +1,11 @@
 #pragma once
 /* The inside of the router: what its parts share. Nobody outside core/config/router*.c includes it.
  *
- * A route is split into *rules*, one for each pair of a host and a path it names (as Kong splits routes by path length), all with
- * the same matcher. Rules have a total order, best first, which does not depend on the order of the file. For each host there is a
- * tree over paths whose nodes hold rules; a lookup walks the trees of the hosts that fit along the request's path, and the first
- * rule in order among those it meets wins. */
+ * A route is split into *rules*, one for each pair of a host and a path it names (as Kong splits
+ * routes by path length), all with the same matcher. Rules have a total order, best first, which
+ * does not depend on the order of the file. For each host there is a tree over paths whose nodes
+ * hold rules; a lookup walks the trees of the hosts that fit along the request's path, and the
+ * first rule in order among those it meets wins. */
 #ifndef GW_CDEF
 #include "base/map.h"
 #include "config/regex.h"
@@ -49,7 +50,8 @@ struct gw_condition_value {
     struct gw_regex *regex; /* "~*…" */
 };
 
-/* A header or query argument of that name must have one of the values; without values, it must be there. */
+/* A header or query argument of that name must have one of the values; without values, it must be
+ * there. */
 struct gw_condition {
     struct gw_slice name;
     struct gw_condition_value *values;
@@ -115,11 +117,13 @@ struct gw_router_draft {
 /* router_index.c: makes the rules of all routes, puts them in order and into the trees. */
 void gw_router_index(struct gw_router *router, struct gw_router_draft *drafts, unsigned count);
 
-/* router_shadow.c: true when no request reaches any rule of the route; *by is the index of a route that takes them. */
+/* router_shadow.c: true when no request reaches any rule of the route; *by is the index of a route
+ * that takes them. */
 bool gw_router_draft_shadowed(const struct gw_router *router, const struct gw_router_draft *draft,
                               unsigned *by);
 
-/* router_path.c: reads a path of a route. NULL, or what is wrong with it (`why`). Literal text lives in the arena. */
+/* router_path.c: reads a path of a route. NULL, or what is wrong with it (`why`). Literal text
+ * lives in the arena. */
 const char *gw_path_parse(struct gw_router *router, struct gw_path *path, struct gw_slice text,
                           char *why, size_t why_size);
 
@@ -150,7 +154,8 @@ int gw_rule_compare(const struct gw_rule *a, const struct gw_rule *b);
 void gw_rule_explain(const struct gw_rule *winner, const struct gw_rule *loser, char *out,
                      size_t size);
 
-/* router.c: calls `visit` with each node on the way whose rules may fit, and the length of the way to it. */
+/* router.c: calls `visit` with each node on the way whose rules may fit, and the length of the way
+ * to it. */
 struct gw_router_visit {
     void (*visit)(struct gw_router_visit *visit, const struct gw_path_node *node, size_t depth);
     unsigned work; /* lookups and nodes */

@@ -1,4 +1,5 @@
-/* Routes that no request ever reaches, because a better one takes all of theirs. Only what is certain is reported. */
+/* Routes that no request ever reaches, because a better one takes all of theirs. Only what is
+ * certain is reported. */
 #include "base/check.h"
 #include "config/router_rules.h"
 

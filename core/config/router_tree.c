@@ -10,21 +10,27 @@ static struct gw_path_node *new_node(struct gw_arena *arena, struct gw_slice lab
     return node;
 }
 
+static void grow(struct gw_arena *arena, struct gw_path_node *node)
+{
+    unsigned capacity = node->child_capacity ? node->child_capacity * 2 : 2;
+    unsigned char *bytes = gw_arena_alloc(arena, capacity);
+    struct gw_path_node **children =
+        gw_arena_alloc(arena, capacity * sizeof(struct gw_path_node *));
+
+    if (node->children) {
+        memcpy(bytes, node->bytes, node->child_count);
+        memcpy(children, node->children, node->child_count * sizeof(struct gw_path_node *));
+    }
+    node->bytes = bytes;
+    node->children = children;
+    node->child_capacity = capacity;
+}
+
 static void add_child(struct gw_arena *arena, struct gw_path_node *node, struct gw_path_node *child)
 {
-    if (node->child_count == node->child_capacity) {
-        unsigned capacity = node->child_capacity ? node->child_capacity * 2 : 2;
-        unsigned char *bytes = gw_arena_alloc(arena, capacity);
-        struct gw_path_node **children = gw_arena_alloc(arena, capacity * sizeof(*children));
-
-        if (node->child_count) {
-            memcpy(bytes, node->bytes, node->child_count);
-            memcpy(children, node->children, node->child_count * sizeof(*children));
-        }
-        node->bytes = bytes;
-        node->children = children;
-        node->child_capacity = capacity;
-    }
+    GW_ASSERT(child->label.ptr);
+    if (!node->children || node->child_count == node->child_capacity)
+        grow(arena, node);
     node->bytes[node->child_count] = (unsigned char)child->label.ptr[0];
     node->children[node->child_count++] = child;
 }
@@ -58,7 +64,8 @@ static struct gw_path_node *split(struct gw_arena *arena, struct gw_path_node **
     return node;
 }
 
-/* The node for exactly these bytes, made when it is not there. The key must live as long as the tree. */
+/* The node for exactly these bytes, made when it is not there. The key must live as long as the
+ * tree. */
 struct gw_path_node *gw_path_node_at(struct gw_arena *arena, struct gw_path_node *root,
                                      struct gw_slice key)
 {
