@@ -8,8 +8,10 @@
 ---     client:write("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
 ---     assert.equal(200, client:response().status)
 ---     world:free() -- checks that nothing is left
+local buffer = require("string.buffer")
 local ffi = require("ffi")
 local c = require("support.c")
+local host = require("support.host")
 local net = require("support.net")
 
 ffi.cdef([[
@@ -132,7 +134,7 @@ local function set_targets(build, upstream, route)
 end
 
 --- routes: { name, paths, methods, strip_path, preserve_host, targets = { upstream or port … }, service = { … }, limits = { … } };
---- limits and trusted (CIDRs) for all. One service a route, whose upstream has the targets.
+--- limits and trusted (CIDRs) for all; plugin: a handler's text, used in every route. One service a route, whose upstream has the targets.
 function M:configure(options)
   local build = c.gw_build_new()
   local routes = options.routes
@@ -158,6 +160,7 @@ function M:configure(options)
   for _, cidr in ipairs(options.trusted or {}) do
     assert(c.gw_build_trusted_proxy(build, cidr, #cidr) == nil)
   end
+  if options.plugin then self:write_plugin(build, options.plugin, routes) end
   c.gw_build_router(build)
   local config = c.gw_build_take(build)
   c.gw_build_free(build)
@@ -170,6 +173,40 @@ function M:bind(options)
   local config = self:configure(options)
   self.keep[#self.keep + 1] = config
   return config
+end
+
+-- ── one plugin, in all routes ───────────────────────────────────────────────────
+
+function M:write_plugin(build, handler, routes)
+  local pipe = assert(io.popen("mktemp -d /tmp/gw-spec-XXXXXX"))
+  self.folder = pipe:read("*l")
+  pipe:close()
+  local file = assert(io.open(self.folder .. "/handler.lua", "wb"))
+  file:write(handler)
+  file:close()
+  local plan = {
+    plugins = { tried = { dir = self.folder } }, uses = { { plugin = "tried", conf = {}, on_error = "reply" } },
+    plans = { {}, { { use = 1 } } }, global = 1, routes = {}, services = {}, consumers = {},
+  }
+  for i, route in ipairs(routes) do
+    plan.routes[i] = { name = route.name, id = route.name, plan = 2, service = i }
+    plan.services[i] = { name = route.name, id = route.name, host = "a", port = 80 }
+  end
+  text(build, c.gw_build_config(build).plan, buffer.encode(plan))
+end
+
+local unused = {} -- scripts whose last reference is gone
+local on_unused = ffi.cast("void (*)(struct gw_script *, void *)", function(script) unused[#unused + 1] = script end)
+
+function M:make_script(config)
+  local why = ffi.new("char *[1]")
+  local options = ffi.new("struct gw_script_options", {
+    config = config, home = host.source_dir, worker = 0, on_unused = on_unused,
+  })
+  local script = c.gw_script_new(options, why)
+  assert(script ~= nil, why[0] ~= nil and ffi.string(why[0]))
+  c.gw_script_attach(script, self.loop.c, self.pool, self.registry)
+  return script
 end
 
 function M:start(options)
@@ -187,8 +224,10 @@ end
 
 --- A new generation.
 function M:use(config)
-  c.gw_proxy_set_current(self.proxy, config, nil)
+  local script = config.plan.len > 0 and self:make_script(config) or nil
+  c.gw_proxy_set_current(self.proxy, config, script)
   c.gw_config_unref(config)
+  if script then c.gw_script_unref(script) end
 end
 
 -- ── clients ─────────────────────────────────────────────────────────────────────
@@ -353,6 +392,9 @@ function M:free()
   if self.proxy then
     c.gw_proxy_free(self.proxy)
     c.gw_metrics_free(self.metrics)
+    for _, script in ipairs(unused) do c.gw_script_free(script) end
+    unused = {}
+    if self.folder then os.execute("rm -r " .. self.folder) end
   end
   for _, up in ipairs(self.upstreams) do
     c.gw_listener_close(up.listener)
