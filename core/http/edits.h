@@ -1,10 +1,11 @@
 #pragma once
-/* Changes to a head that is not there yet: what hooks before the response want of its fields. Kept in order and applied once,
- * whoever makes the head. Everything lives in an arena; all zero means none. */
+/* Changes to a head that is not there yet: what hooks before the response want of its fields. Kept
+ * in order and applied once, whoever makes the head. Everything lives in an arena; all zero means
+ * none. */
 #include "http/fields.h"
 
 enum gw_edit_verb {
-    GW_EDIT_SET,   /* replaces all of that name */
+    GW_EDIT_SET, /* replaces all of that name */
     GW_EDIT_ADD,
     GW_EDIT_CLEAR,
 };

@@ -1,6 +1,6 @@
 #pragma once
-/* One request and its response, from accept to log: the one struct that proxy and script share. Owned by proxy/. Everything
- * small in it lives in its arena. */
+/* One request and its response, from accept to log: the one struct that proxy and script share.
+ * Owned by proxy/. Everything small in it lives in its arena. */
 #include "base/buf.h"
 #include "base/list.h"
 #include "http/edits.h"
@@ -20,7 +20,7 @@ struct gw_exchange;
 
 /* Where a request is on its way (proxy/proxy.c has the table). */
 enum gw_step {
-    GW_STEP_REWRITE,  /* global plugins, before routing */
+    GW_STEP_REWRITE, /* global plugins, before routing */
     GW_STEP_ROUTE,
     GW_STEP_ACCESS,   /* scoped rewrite hooks, then access */
     GW_STEP_CALL,     /* to the service, or a reply stream */
@@ -42,8 +42,8 @@ enum gw_phase {
     GW_PHASE_COUNT
 };
 
-/* Something to be given back when the exchange ends, whatever happens: slots, probes, queue places. Lives in its owner's
- * struct or the arena; release() must not touch the exchange's streams. */
+/* Something to be given back when the exchange ends, whatever happens: slots, probes, queue places.
+ * Lives in its owner's struct or the arena; release() must not touch the exchange's streams. */
 struct gw_hold {
     struct gw_list_node node;
     void (*release)(struct gw_hold *hold);
@@ -51,7 +51,7 @@ struct gw_hold {
 
 /* Clock readings in microseconds (monotonic); 0: not reached. */
 struct gw_times {
-    int64_t wall_us;    /* start */
+    int64_t wall_us; /* start */
     uint64_t start, rewrite_end, access_start, access_end, call_start, head, respond, end;
 };
 
@@ -64,9 +64,10 @@ typedef void (*gw_body_cb)(void *ctx, struct gw_slice body, enum gw_error error)
 
 /* What script asks of proxy. Given at creation. */
 struct gw_exchange_ops {
-    /* Collects the whole request body (at most `max` bytes, else GW_E_BODY_TOO_LARGE) and keeps it, so that it is replayed to the
-     * service. `done` is called once, never before this returned; the slice lives as long as the exchange. A second call gets the
-     * same bytes. Sends a 100 when the client waits for one. */
+    /* Collects the whole request body (at most `max` bytes, else GW_E_BODY_TOO_LARGE) and keeps it,
+     * so that it is replayed to the service. `done` is called once, never before this returned; the
+     * slice lives as long as the exchange. A second call gets the same bytes. Sends a 100 when the
+     * client waits for one. */
     void (*read_request_body)(struct gw_exchange *x, size_t max, gw_body_cb done, void *ctx);
     /* The same for the response's body, in the response phase; GW_E_UPSTREAM_BODY_TOO_LARGE. */
     void (*read_response_body)(struct gw_exchange *x, size_t max, gw_body_cb done, void *ctx);
@@ -89,9 +90,11 @@ struct gw_exchange {
     enum gw_step step;
     struct gw_stream *down, *up; /* client side; call or reply stream. NULL when closed */
 
-    /* The request as the client sent it, but for header edits by plugins, which every later reader sees. */
+    /* The request as the client sent it, but for header edits by plugins, which every later reader
+     * sees. */
     struct gw_head request;
-    /* What goes to the service where it differs from the request; set by routing, then by plugins. */
+    /* What goes to the service where it differs from the request; set by routing, then by
+     * plugins. */
     struct {
         enum gw_method method;
         struct gw_slice method_name;
@@ -107,29 +110,32 @@ struct gw_exchange {
         int retries;                                                    /* -1: the service's */
     } outgoing;
 
-    struct gw_head *received; /* the service's head as it came; NULL: none (yet, or a local reply) */
-    struct gw_head response;  /* what will be sent */
-    /* What rewrite and access hooks want of its fields: proxy applies them when `response` is filled, before the response
-     * hooks, whether it came from a service or is a reply. */
+    /* the service's head as it came; NULL: none (yet, or a local reply) */
+    struct gw_head *received;
+    struct gw_head response; /* what will be sent */
+    /* What rewrite and access hooks want of its fields: proxy applies them when `response` is
+     * filled, before the response hooks, whether it came from a service or is a reply. */
     struct gw_edits response_edits;
-    struct gw_reply *reply;   /* set by a hook that answers (exit) or by proxy; taken over by the reply stream */
-    bool response_started;    /* the final head went to the client */
+    /* set by a hook that answers (exit) or by proxy; taken over by the reply stream */
+    struct gw_reply *reply;
+    bool response_started; /* the final head went to the client */
 
     const struct gw_route *route;
     unsigned capture_count;
     struct gw_capture *captures;
     const struct gw_consumer *consumer; /* NULL: not (yet) authenticated */
     struct gw_slice correlation_id;
-    struct gw_addr peer;         /* who connected */
-    struct gw_slice client_ip;   /* after trusted_proxies */
+    struct gw_addr peer;       /* who connected */
+    struct gw_slice client_ip; /* after trusted_proxies */
     bool peer_trusted;
-    struct gw_slice forwarded_proto, forwarded_host; /* as the client reached the first proxy we trust */
+    /* as the client reached the first proxy we trust */
+    struct gw_slice forwarded_proto, forwarded_host;
     uint16_t forwarded_port, local_port;
     uint64_t conn_id;
 
-    struct gw_run *run;       /* the phase run that waits, or NULL; owned by script/ */
-    int ctx_slot;             /* script/: the Lua ctx of this exchange; -1: none */
-    struct gw_list holds;     /* struct gw_hold */
+    struct gw_run *run;          /* the phase run that waits, or NULL; owned by script/ */
+    int ctx_slot;                /* script/: the Lua ctx of this exchange; -1: none */
+    struct gw_list holds;        /* struct gw_hold */
     struct gw_buf request_body;  /* collected by read_request_body() */
     struct gw_buf response_body; /* collected by read_response_body() */
     bool request_body_whole, response_body_whole;
@@ -142,7 +148,8 @@ struct gw_exchange {
     int upstream_status;
 };
 
-/* One line for people: id, step, streams, waits. Used by the admin listener, the trace log and failed checks. */
+/* One line for people: id, step, streams, waits. Used by the admin listener, the trace log and
+ * failed checks. */
 struct gw_slice gw_exchange_describe(const struct gw_exchange *x);
 
 const char *gw_step_name(enum gw_step step);

@@ -4,7 +4,8 @@
 
 #define FIRST_CAPACITY 16
 
-/* Only keeps most names from being compared byte by byte; nothing is looked up by it, so it need not resist chosen names. */
+/* Only keeps most names from being compared byte by byte; nothing is looked up by it, so it need
+ * not resist chosen names. */
 uint32_t gw_fields_hash(struct gw_slice name)
 {
     if (name.len == 0)

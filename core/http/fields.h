@@ -15,7 +15,8 @@ struct gw_fields {
     unsigned capacity;
 };
 
-/* `name` must be lower case already where it comes from us (a literal); name and value must live as long as the arena. */
+/* `name` must be lower case already where it comes from us (a literal); name and value must live as
+ * long as the arena. */
 void gw_fields_add(struct gw_fields *fields, struct gw_arena *arena, struct gw_slice name,
                    struct gw_slice value);
 
@@ -45,4 +46,5 @@ void gw_fields_copy(struct gw_fields *to, struct gw_arena *arena, const struct g
 uint32_t gw_fields_hash(struct gw_slice name);
 
 /* Copies the bytes too. */
-void gw_fields_copy_deep(struct gw_fields *to, struct gw_arena *arena, const struct gw_fields *from);
+void gw_fields_copy_deep(struct gw_fields *to, struct gw_arena *arena,
+                         const struct gw_fields *from);

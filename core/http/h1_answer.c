@@ -42,7 +42,8 @@ static void send_final(struct gw_h1_answer *answer, struct gw_h1_session *sessio
                        const struct gw_head *head, bool end)
 {
     struct gw_h1_written written;
-    /* A body that was announced and not called for may come or not: nothing after it can be trusted. */
+    /* A body that was announced and not called for may come or not: nothing after it can be
+     * trusted. */
     bool unsure =
         answer->waits_for_100 && !session->parse.body_begun && !gw_h1_session_has_unread(session);
 

@@ -8,7 +8,8 @@ struct gw_h1_answer {
     bool last;          /* the connection is to end, whatever the client wants */
 };
 
-/* For a new request (or what is known of one that is refused); `keep_alive`: the connection may go on after it. */
+/* For a new request (or what is known of one that is refused); `keep_alive`: the connection may go
+ * on after it. */
 void gw_h1_answer_begin(struct gw_h1_answer *answer, const struct gw_head *request,
                         bool keep_alive);
 

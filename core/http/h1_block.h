@@ -1,7 +1,8 @@
 #pragma once
-/* Finds the end of a head in bytes that come in any pieces, before a parser sees them, and refuses what parsers disagree about:
- * a CR or LF that is not half of a CRLF, NUL and other control bytes, obs-fold, a first field line that begins with a blank
- * (RFC 9112 2.2, 5.2). llhttp 8.1 takes a lone CR as the end of a line (CVE-2023-30589), so this is where it stops. */
+/* Finds the end of a head in bytes that come in any pieces, before a parser sees them, and refuses
+ * what parsers disagree about: a CR or LF that is not half of a CRLF, NUL and other control bytes,
+ * obs-fold, a first field line that begins with a blank (RFC 9112 2.2, 5.2). llhttp 8.1 takes a
+ * lone CR as the end of a line (CVE-2023-30589), so this is where it stops. */
 #include "base/buf.h"
 #include "base/error.h"
 
@@ -29,9 +30,10 @@ void gw_h1_block_deinit(struct gw_h1_block *block);
 /* True once a byte of a head has come (an empty line before it does not count). */
 bool gw_h1_block_begun(const struct gw_h1_block *block);
 
-/* Takes bytes off the front of `input`. *whole is set when the head is: it reaches from its first line to the empty one, and is
- * borrowed from `input` or the block until gw_h1_block_clear(). Otherwise all of `input` was used up.
- * Errors: GW_E_BAD_REQUEST, GW_E_TARGET_TOO_LONG (the first line), GW_E_HEAD_TOO_LARGE. */
+/* Takes bytes off the front of `input`. *whole is set when the head is: it reaches from its first
+ * line to the empty one, and is borrowed from `input` or the block until gw_h1_block_clear().
+ * Otherwise all of `input` was used up. Errors: GW_E_BAD_REQUEST, GW_E_TARGET_TOO_LONG (the first
+ * line), GW_E_HEAD_TOO_LARGE. */
 enum gw_error gw_h1_block_feed(struct gw_h1_block *block, const struct gw_h1_block_limits *limits,
                                struct gw_slice *input, struct gw_slice *whole);
 

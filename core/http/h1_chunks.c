@@ -8,7 +8,8 @@
 
 /* ── trailers ──────────────────────────────────────────────────────────────── */
 
-/* RFC 9110 6.5.1: what frames, routes, identifies or authorises cannot come when all that is decided. */
+/* RFC 9110 6.5.1: what frames, routes, identifies or authorises cannot come when all that is
+ * decided. */
 static bool is_forbidden(struct gw_slice name)
 {
     static const struct gw_slice names[] = {
@@ -178,7 +179,8 @@ static enum gw_error check_lines(struct gw_h1_parse *parse, struct gw_slice byte
     return GW_OK;
 }
 
-/* Bounds what a peer can send between two bytes of body: extensions, zeros before a size, trailers. */
+/* Bounds what a peer can send between two bytes of body: extensions, zeros before a size,
+ * trailers. */
 static enum gw_error check_bounds(struct gw_h1_parse *parse, size_t len)
 {
     size_t before = parse->line_bytes;

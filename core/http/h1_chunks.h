@@ -1,10 +1,10 @@
 #pragma once
-/* The chunked half of h1_parse.h: chunk lines, their extensions, trailers (RFC 9112 7.1). llhttp reads them; bounds and line ends
- * are kept here. */
+/* The chunked half of h1_parse.h: chunk lines, their extensions, trailers (RFC 9112 7.1). llhttp
+ * reads them; bounds and line ends are kept here. */
 #include "http/h1_parse.h"
 
-#define GW_H1_EXTENSION_MAX                                                                        \
-    1024 /* bytes of chunk extensions in a message: nobody uses them, and they cost (CVE-2024-22019) */
+/* bytes of chunk extensions in a message: nobody uses them, and they cost (CVE-2024-22019) */
+#define GW_H1_EXTENSION_MAX 1024
 
 /* The head was read with parse->http, which stands behind it. */
 void gw_h1_chunks_begin(struct gw_h1_parse *parse);

@@ -1,6 +1,7 @@
-/* The client role: one request after the other on a connection to a service. It goes back to the pool only when request and
- * response were whole, nothing stood behind them and both sides mean to go on; anything else closes it, since bytes of one
- * exchange must never be read as those of the next. */
+/* The client role: one request after the other on a connection to a service. It goes back to the
+ * pool only when request and response were whole, nothing stood behind them and both sides mean to
+ * go on; anything else closes it, since bytes of one exchange must never be read as those of the
+ * next. */
 #include "http/h1_session.h"
 
 #include "base/alloc.h"
@@ -70,8 +71,8 @@ static void on_discard(struct gw_h1_session *session, size_t len)
     (void)len;
 }
 
-/* A server has nothing to say but answers: what comes before a request was sent, or behind its answer, would be taken for the
- * answer to the next one. */
+/* A server has nothing to say but answers: what comes before a request was sent, or behind its
+ * answer, would be taken for the answer to the next one. */
 static void on_settled(struct gw_h1_session *session, bool left)
 {
     struct gw_h1_client *client = client_of(session);

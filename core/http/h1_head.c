@@ -106,8 +106,8 @@ static void read_connection(struct gw_h1_reader *reader, struct gw_slice value)
         gw_fields_add(&reader->connection, reader->arena, GW_SLICE("connection"), value);
 }
 
-/* Exactly one number of digits only. Leading zeros, lists and repetitions are refused even where they agree: what one server
- * merges another takes apart (attacks.md, framing 3). */
+/* Exactly one number of digits only. Leading zeros, lists and repetitions are refused even where
+ * they agree: what one server merges another takes apart (attacks.md, framing 3). */
 static void read_length(struct gw_h1_reader *reader, struct gw_slice value)
 {
     int64_t length;
@@ -215,7 +215,8 @@ int gw_h1_reader_on_field_end(llhttp_t *http)
 
 /* ── what it all means ─────────────────────────────────────────────────────── */
 
-/* RFC 9112 6.1-6.3, the strict half: whatever another server could read differently is refused, never repaired. */
+/* RFC 9112 6.1-6.3, the strict half: whatever another server could read differently is refused,
+ * never repaired. */
 static enum gw_error finish_framing(struct gw_h1_reader *reader)
 {
     struct gw_h1_framing *framing = reader->framing;
@@ -229,8 +230,8 @@ static enum gw_error finish_framing(struct gw_h1_reader *reader)
     return GW_OK;
 }
 
-/* The first protocol offered that is not HTTP/2, in lower case; that one is never taken over cleartext (RFC 9113 3.1 has
- * retired it) and has smuggled requests past proxies. */
+/* The first protocol offered that is not HTTP/2, in lower case; that one is never taken over
+ * cleartext (RFC 9113 3.1 has retired it) and has smuggled requests past proxies. */
 static void finish_upgrade(struct gw_h1_reader *reader)
 {
     struct gw_slice rest = reader->upgrade;
@@ -288,8 +289,7 @@ static enum gw_error finish_request(struct gw_h1_reader *reader)
     if (head->body_length == GW_BODY_NONE || head->body_length == 0)
         head->expect_continue = false; /* RFC 9110 10.1.1: nothing to wait with */
     else
-        head->protocol =
-            GW_SLICE_EMPTY; /* RFC 9110 7.8: it may be ignored; a body before a tunnel is nobody's need */
+        head->protocol = GW_SLICE_EMPTY; /* RFC 9110 7.8: may be ignored; nobody needs both */
     return GW_OK;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-/* Makes a gw_head of the bytes of one: start line, fields, framing (RFC 9112 3, 4, 5, 6). Both roles judge alike; only the names
- * of the errors differ, and that is settled by h1_parse.c. */
+/* Makes a gw_head of the bytes of one: start line, fields, framing (RFC 9112 3, 4, 5, 6). Both
+ * roles judge alike; only the names of the errors differ, and that is settled by h1_parse.c. */
 #include "base/error.h"
 #include "http/head.h"
 
@@ -34,8 +34,8 @@ struct gw_h1_reader {
     enum gw_error error;
 };
 
-/* "GET /x HTTP/1.1" into method, method_name, raw_target, version; path and query are not touched yet. Fills what it can before
- * an error. `line` must live as long as the head. */
+/* "GET /x HTTP/1.1" into method, method_name, raw_target, version; path and query are not touched
+ * yet. Fills what it can before an error. `line` must live as long as the head. */
 enum gw_error gw_h1_read_request_line(struct gw_head *head, struct gw_slice line,
                                       size_t max_target);
 
@@ -47,5 +47,6 @@ int gw_h1_reader_on_name(llhttp_t *http, const char *at, size_t len);
 int gw_h1_reader_on_value(llhttp_t *http, const char *at, size_t len);
 int gw_h1_reader_on_field_end(llhttp_t *http);
 
-/* When all fields are in: decides about framing, host, upgrade, expectation; takes out what Connection names. */
+/* When all fields are in: decides about framing, host, upgrade, expectation; takes out what
+ * Connection names. */
 enum gw_error gw_h1_reader_finish(struct gw_h1_reader *reader);

@@ -1,6 +1,7 @@
 #include "http/h1_out.h"
 
-/* From here on a blob is referenced, in a write of its own; below, copying what the kernel does not take is cheaper. */
+/* From here on a blob is referenced, in a write of its own; below, copying what the kernel does not
+ * take is cheaper. */
 #define BLOB_MIN (64 * 1024)
 
 void gw_h1_out_begin(struct gw_h1_out *out, struct gw_conn *conn)

@@ -1,15 +1,16 @@
 /* One message after the other: head, body, end.
  *
- * llhttp reads the fields of a head and the chunks of a body, without a lenient flag, always as those of a request: the rules for
- * a request's framing are the stricter ones, and both roles want them. What it leaves to us, and where it is done:
+ * llhttp reads the fields of a head and the chunks of a body, without a lenient flag, always as
+ * those of a request: the rules for a request's framing are the stricter ones, and both roles want
+ * them. What it leaves to us, and where it is done:
  *
  *   line ends, control bytes, obs-fold, head bytes, number of lines    h1_block.c
- *   start lines (any method that is a token, only 1.0 and 1.1), one Host, one Content-Length, one Transfer-Encoding that is
- *   "chunked" and nothing else, never both, never on HTTP/1.0; Expect, Upgrade, Connection's list              h1_head.c
- *   targets and authorities                                            uri.c
- *   chunk extensions, chunk sizes, trailers and which of them may be   h1_chunks.c
- *   bodies that cannot be (204, 304, HEAD), number of 1xx, unasked 101 here
- *   nothing after a message that ended the connection                  h1_server.c, h1_client.c */
+ *   start lines (any method that is a token, only 1.0 and 1.1), one Host, one Content-Length, one
+ * Transfer-Encoding that is "chunked" and nothing else, never both, never on HTTP/1.0; Expect,
+ * Upgrade, Connection's list              h1_head.c targets and authorities uri.c chunk extensions,
+ * chunk sizes, trailers and which of them may be   h1_chunks.c bodies that cannot be (204, 304,
+ * HEAD), number of 1xx, unasked 101 here nothing after a message that ended the connection
+ * h1_server.c, h1_client.c */
 #include "http/h1_parse.h"
 
 #include "http/h1_chunks.h"
@@ -110,8 +111,8 @@ void gw_h1_parse_refuse(struct gw_h1_parse *parse, enum gw_error why)
 
 /* ── heads ─────────────────────────────────────────────────────────────────── */
 
-/* What fields mean for framing does not depend on the start line any more once we have read it; llhttp gets a plain one, since
- * it knows only its own list of methods. */
+/* What fields mean for framing does not depend on the start line any more once we have read it;
+ * llhttp gets a plain one, since it knows only its own list of methods. */
 static const char plain_line[] = "POST / HTTP/1.1\r\n";
 
 static int on_head_complete(llhttp_t *http)

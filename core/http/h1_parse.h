@@ -1,6 +1,7 @@
 #pragma once
-/* Bytes of HTTP/1 in, steps out: an engine without a connection. Whoever drives it asks for the next step until there is none,
- * so stopping at any point needs no flag in here: what was not taken off the input is the caller's to keep. */
+/* Bytes of HTTP/1 in, steps out: an engine without a connection. Whoever drives it asks for the
+ * next step until there is none, so stopping at any point needs no flag in here: what was not taken
+ * off the input is the caller's to keep. */
 #include "http/h1.h"
 #include "http/h1_block.h"
 #include "http/h1_head.h"
@@ -33,8 +34,8 @@ struct gw_h1_parse {
     const struct gw_h1_limits *limits;
 
     /* Of the current message. */
-    struct gw_arena *
-        arena; /* where heads and trailers live; a server's is made when a head is whole or refused */
+    /* where heads and trailers live; a server's is made when a head is whole or refused */
+    struct gw_arena *arena;
     struct gw_head *head;
     struct gw_fields *trailers;
     struct gw_h1_framing framing;
@@ -71,7 +72,8 @@ void gw_h1_parse_deinit(struct gw_h1_parse *parse);
 enum gw_h1_step gw_h1_parse_next(struct gw_h1_parse *parse, struct gw_slice *input,
                                  struct gw_slice *body);
 
-/* What the end of the connection means here: END of a body it ends, FAILED in the middle of a message, MORE between messages. */
+/* What the end of the connection means here: END of a body it ends, FAILED in the middle of a
+ * message, MORE between messages. */
 enum gw_h1_step gw_h1_parse_eof(struct gw_h1_parse *parse);
 
 /* True once a byte of a head has come. */
@@ -83,7 +85,8 @@ void gw_h1_parse_next_message(struct gw_h1_parse *parse);
 /* The owner of the arena is gone: the rest of the message is only walked over. */
 void gw_h1_parse_forget(struct gw_h1_parse *parse);
 
-/* Gives up on a head that is not whole, for a reason of the caller's: `head` then holds what is known. */
+/* Gives up on a head that is not whole, for a reason of the caller's: `head` then holds what is
+ * known. */
 void gw_h1_parse_refuse(struct gw_h1_parse *parse, enum gw_error why);
 
 /* From the end of a head on everything is the tunnel's. */

@@ -174,8 +174,8 @@ static void deliver(struct gw_h1_session *session, enum gw_h1_step step, struct 
     }
 }
 
-/* Takes bytes off the front as long as the role wants them. Owners may do anything to the stream meanwhile; the session itself
- * stays until finish(), which runs in a deferred call. */
+/* Takes bytes off the front as long as the role wants them. Owners may do anything to the stream
+ * meanwhile; the session itself stays until finish(), which runs in a deferred call. */
 static void parse(struct gw_h1_session *session, struct gw_slice *input)
 {
     GW_ASSERT(!session->parsing);
@@ -220,7 +220,8 @@ static void settle(struct gw_h1_session *session)
         session->eof_told = true;
         session->role->on_eof(session);
     }
-    /* A held stream reads once more before that costs system calls; most bodies have ended by then. */
+    /* A held stream reads once more before that costs system calls; most bodies have ended by
+     * then. */
     hold_conn(session, session->queue.len > QUEUE_SOFT || (session->held && session->queue.len));
 }
 

@@ -1,9 +1,10 @@
 #pragma once
-/* What both roles of HTTP/1 share: one connection, one stream at a time, the parser between them. The role (h1_server.c,
- * h1_client.c) says what heads, ends and errors mean.
+/* What both roles of HTTP/1 share: one connection, one stream at a time, the parser between them.
+ * The role (h1_server.c, h1_client.c) says what heads, ends and errors mean.
  *
- * Incoming: read bytes go to the parser while the role wants them; what it does not want yet is queued, and reading is held when
- * the queue grows. Outgoing: h1_out.h. Everything that must not happen inside an operation happens in a deferred call. */
+ * Incoming: read bytes go to the parser while the role wants them; what it does not want yet is
+ * queued, and reading is held when the queue grows. Outgoing: h1_out.h. Everything that must not
+ * happen inside an operation happens in a deferred call. */
 #include "http/h1_out.h"
 #include "http/h1_parse.h"
 #include "net/loop.h"
@@ -21,8 +22,8 @@ struct gw_h1_role {
     void (*on_failed)(struct gw_h1_session *session);
     /* What came was parsed as far as wanted. `left`: some of it was not. */
     void (*on_settled)(struct gw_h1_session *session, bool left);
-    /* The peer ended its side. Told when everything before it was parsed and the owner does not hold, or at once where
-     * eof_hurries() says so. */
+    /* The peer ended its side. Told when everything before it was parsed and the owner does not
+     * hold, or at once where eof_hurries() says so. */
     void (*on_eof)(struct gw_h1_session *session);
     bool (*eof_hurries)(const struct gw_h1_session *session);
     /* The connection broke. */
@@ -73,8 +74,8 @@ void gw_h1_session_fail(struct gw_h1_session *session, enum gw_error why);
 /* The same, now: only from the connection's own events. */
 void gw_h1_session_fail_now(struct gw_h1_session *session, enum gw_error why);
 
-/* Closes the connection and has finish() called, once no stream is open. `linger_us`: what is queued is sent, for so long; 0: at
- * once. Closing again changes nothing. */
+/* Closes the connection and has finish() called, once no stream is open. `linger_us`: what is
+ * queued is sent, for so long; 0: at once. Closing again changes nothing. */
 void gw_h1_session_close(struct gw_h1_session *session, uint64_t linger_us);
 
 /* Queued bytes may be wanted again. */

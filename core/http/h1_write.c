@@ -4,7 +4,8 @@
 #include "http/date.h"
 #include "http/token.h"
 
-/* Room for the start line's fixed parts, Date and what frames; names and values are counted on top. */
+/* Room for the start line's fixed parts, Date and what frames; names and values are counted on
+ * top. */
 #define FIXED_ROOM 512
 
 /* ── text ──────────────────────────────────────────────────────────────────── */
@@ -128,7 +129,8 @@ static bool request_is_writable(const struct gw_head *head)
         return false;
     if (head->protocol.len && !gw_visible_valid(head->protocol))
         return false;
-    /* A path that does not begin with "/" would melt into what stands before it; "*" is OPTIONS' own. */
+    /* A path that does not begin with "/" would melt into what stands before it; "*" is OPTIONS'
+     * own. */
     return head->method == GW_METHOD_CONNECT || (head->path.len && head->path.ptr[0] == '/') ||
            (head->method == GW_METHOD_OPTIONS && gw_slice_equal(head->path, GW_SLICE("*")));
 }
@@ -247,7 +249,8 @@ static enum gw_error put_response_framing(struct text *text, const struct gw_hea
         if (head->status != 101)
             return GW_OK;
         if (asked->protocol.len == 0)
-            return GW_E_INTERNAL; /* nobody asked: the client's next request would be the tunnel's bytes */
+            /* nobody asked: the client's next request would be the tunnel's bytes */
+            return GW_E_INTERNAL;
         return put_upgrade(text, head->protocol.len ? head->protocol : asked->protocol);
     }
     if (gw_status_has_no_body(head->status, asked->method)) {

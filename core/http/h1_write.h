@@ -1,7 +1,8 @@
 #pragma once
-/* Heads to bytes. Everything is written anew from the model and judged again: values come from plugins and peers, so a CR, LF or
- * NUL ends here with GW_E_INTERNAL and never on the wire. Fields that frame (Content-Length, Transfer-Encoding, Connection …) are
- * the codec's: such names among `fields` are left out, whoever put them there. */
+/* Heads to bytes. Everything is written anew from the model and judged again: values come from
+ * plugins and peers, so a CR, LF or NUL ends here with GW_E_INTERNAL and never on the wire. Fields
+ * that frame (Content-Length, Transfer-Encoding, Connection …) are the codec's: such names among
+ * `fields` are left out, whoever put them there. */
 #include "base/error.h"
 #include "http/head.h"
 
@@ -28,15 +29,16 @@ struct gw_h1_asked {
     enum gw_method method;
     int version;              /* 10 or 11 */
     struct gw_slice protocol; /* of its Upgrade; stands in where a 101 names none */
-    bool
-        keep_alive; /* the connection is to be kept; cleared where the body's end is that of the connection */
+    /* the connection is to be kept; cleared where the body's end is that of the connection */
+    bool keep_alive;
     int64_t wall_us; /* for Date */
 };
 
 enum gw_error gw_h1_write_response(const struct gw_head *head, bool end, struct gw_h1_asked *asked,
                                    struct gw_arena *arena, struct gw_h1_written *written);
 
-/* The last chunk with the trailers (which may be none). Those that may not stand there are left out. */
+/* The last chunk with the trailers (which may be none). Those that may not stand there are left
+ * out. */
 enum gw_error gw_h1_write_trailers(const struct gw_fields *trailers, struct gw_arena *arena,
                                    struct gw_slice *text);
 

@@ -1,7 +1,8 @@
 #pragma once
-/* A request head or a response head; the same struct on both sides of the proxy and for every protocol. Framing (Content-
- * Length, Transfer-Encoding, Connection, Keep-Alive, TE, Upgrade, Expect, Trailer's hop part) never leaves the codec: it
- * becomes body_length, end, authority, protocol, expect_continue. */
+/* A request head or a response head; the same struct on both sides of the proxy and for every
+ * protocol. Framing (Content- Length, Transfer-Encoding, Connection, Keep-Alive, TE, Upgrade,
+ * Expect, Trailer's hop part) never leaves the codec: it becomes body_length, end, authority,
+ * protocol, expect_continue. */
 #include "http/fields.h"
 
 #ifndef GW_CDEF
@@ -23,25 +24,28 @@ enum gw_method {
 };
 
 /* body_length besides 0 and more */
-#define GW_BODY_NONE (-1)    /* the message has none (GET without length, 204); an answer to HEAD and a 304 may have a length
-                              * all the same: it says what GET would bring, and `end` comes with the head */
+#define GW_BODY_NONE                                                                               \
+    (-1) /* the message has none (GET without length, 204); an answer to HEAD and a 304 may have a \
+          * length all the same: it says what GET would bring, and `end` comes with the head */
 #define GW_BODY_UNKNOWN (-2) /* its end is told by the codec (chunked, or until close) */
 
 struct gw_head {
-    enum gw_method method;         /* request */
-    struct gw_slice method_name;   /* as sent: "GET" */
-    struct gw_slice scheme;        /* "http"; from the listener, never from the peer */
-    struct gw_slice authority;     /* host[:port], lower case, without trailing dot; validated */
-    struct gw_slice path;          /* normalised once (http/uri.h); starts with "/", or is "*" */
-    struct gw_slice query;         /* without "?"; has_query tells empty from none */
+    enum gw_method method;       /* request */
+    struct gw_slice method_name; /* as sent: "GET" */
+    struct gw_slice scheme;      /* "http"; from the listener, never from the peer */
+    struct gw_slice authority;   /* host[:port], lower case, without trailing dot; validated */
+    struct gw_slice path;        /* normalised once (http/uri.h); starts with "/", or is "*" */
+    struct gw_slice query;       /* without "?"; has_query tells empty from none */
     bool has_query;
-    struct gw_slice raw_target;    /* the peer's own bytes, for the log */
-    struct gw_slice protocol;      /* upgrade token, lower case: h1 Upgrade, h2 :protocol; else empty */
-    bool expect_continue;          /* request: the client waits for a 100 */
-    int version;                   /* 10 or 11 as received; what is written is the codec's own business */
-    int status;                    /* response */
-    struct gw_slice reason;        /* response, h1 only; may be empty */
-    struct gw_fields fields;       /* no pseudo headers, no framing headers, no Host */
+    struct gw_slice raw_target; /* the peer's own bytes, for the log */
+    /* upgrade token, lower case: h1 Upgrade, h2 :protocol; else empty */
+    struct gw_slice protocol;
+    bool expect_continue; /* request: the client waits for a 100 */
+    /* 10 or 11 as received; what is written is the codec's own business */
+    int version;
+    int status;              /* response */
+    struct gw_slice reason;  /* response, h1 only; may be empty */
+    struct gw_fields fields; /* no pseudo headers, no framing headers, no Host */
     int64_t body_length;
 };
 

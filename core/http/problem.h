@@ -1,10 +1,11 @@
 #pragma once
-/* Replies made here, as RFC 9457 problems: application/problem+json with type, title, status, detail, instance, correlationId
- * and reason. */
+/* Replies made here, as RFC 9457 problems: application/problem+json with type, title, status,
+ * detail, instance, correlationId and reason. */
 #include "http/exchange.h"
 
-/* Lives in the exchange's arena. `detail` empty: the status phrase; `reason` is the stable name for machines, empty: made of the
- * status phrase ("not_found"). `error` says for the log why; GW_OK for an answer of a plugin's own. */
+/* Lives in the exchange's arena. `detail` empty: the status phrase; `reason` is the stable name for
+ * machines, empty: made of the status phrase ("not_found"). `error` says for the log why; GW_OK for
+ * an answer of a plugin's own. */
 struct gw_reply *gw_problem_new(struct gw_exchange *x, int status, struct gw_slice detail,
                                 struct gw_slice reason, enum gw_error error);
 

@@ -1,6 +1,6 @@
 #pragma once
-/* A response made here, put in the place of the upstream's stream, so that response hooks, relay, metrics and log see every
- * answer alike. */
+/* A response made here, put in the place of the upstream's stream, so that response hooks, relay,
+ * metrics and log see every answer alike. */
 #include "http/stream.h"
 #include "net/loop.h"
 
@@ -12,6 +12,7 @@ struct gw_reply {
     enum gw_error error;     /* why, for log and metrics; GW_OK for a plugin's own answer */
 };
 
-/* Takes the reference to the body over. Delivers on_head in a deferred call after it was bound, then the body unless held. */
+/* Takes the reference to the body over. Delivers on_head in a deferred call after it was bound,
+ * then the body unless held. */
 struct gw_stream *gw_reply_stream_open(struct gw_loop *loop, struct gw_arena *arena,
                                        struct gw_reply *reply);

@@ -1,6 +1,6 @@
 #pragma once
-/* The character sets of RFC 9110 5.6 and what may stand in a field, as tables: both the readers and the writers of heads
- * judge by them. */
+/* The character sets of RFC 9110 5.6 and what may stand in a field, as tables: both the readers and
+ * the writers of heads judge by them. */
 #include "base/slice.h"
 
 /* token: one or more tchar (RFC 9110 5.6.2). */
@@ -15,8 +15,10 @@ bool gw_field_name_valid(struct gw_slice name);
 /* No control byte but tab: no CR, LF, NUL and DEL. Bytes from 0x80 pass (obs-text). */
 bool gw_field_value_valid(struct gw_slice value);
 
-/* Visible ASCII only (0x21-0x7e): what a method, a target or an authority is made of on the wire. */
+/* Visible ASCII only (0x21-0x7e): what a method, a target or an authority is made of on the
+ * wire. */
 bool gw_visible_valid(struct gw_slice text);
 
-/* Where the first control byte other than tab stands, or `len` when there is none. Looks at eight bytes at a time. */
+/* Where the first control byte other than tab stands, or `len` when there is none. Looks at eight
+ * bytes at a time. */
 size_t gw_find_control(const char *ptr, size_t len);

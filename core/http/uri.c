@@ -20,8 +20,8 @@ static bool parse_port(struct gw_slice text, uint16_t *port)
     return true;
 }
 
-/* Copies a name in lower case, without a trailing dot. Letters, digits, "-", "_" and single dots only: no userinfo, no list, no
- * escape can hide in it. */
+/* Copies a name in lower case, without a trailing dot. Letters, digits, "-", "_" and single dots
+ * only: no userinfo, no list, no escape can hide in it. */
 static enum gw_error copy_name(struct gw_slice name, char *out, size_t *len)
 {
     if (name.len && name.ptr[name.len - 1] == '.')
@@ -46,7 +46,8 @@ static enum gw_error copy_name(struct gw_slice name, char *out, size_t *len)
     return GW_OK;
 }
 
-/* Copies "[address]" in its canonical form, so that equal hosts are equal bytes. Zone ids do not parse. */
+/* Copies "[address]" in its canonical form, so that equal hosts are equal bytes. Zone ids do not
+ * parse. */
 static enum gw_error copy_ipv6(struct gw_slice address, char *out, size_t *len)
 {
     char text[INET6_ADDRSTRLEN];
@@ -151,7 +152,8 @@ static enum gw_error parse_origin_form(struct gw_head *head, struct gw_slice tar
     return error ? error : gw_uri_path_normalise(path, arena, &head->path);
 }
 
-/* The length of "http://" or "https://" at the front, else 0. Which of them it is does not count: the scheme is the listener's. */
+/* The length of "http://" or "https://" at the front, else 0. Which of them it is does not count:
+ * the scheme is the listener's. */
 static size_t scheme_len(struct gw_slice target)
 {
     static const struct gw_slice schemes[] = { { "http://", 7 }, { "https://", 8 } };

@@ -21,7 +21,8 @@ static bool is_forbidden(unsigned char c)
     return c <= ' ' || c >= 0x7f || c == '\\' || c == '#';
 }
 
-/* What no path may hold as an escape either: some server behind us would read it as the end of a string or of a segment. */
+/* What no path may hold as an escape either: some server behind us would read it as the end of a
+ * string or of a segment. */
 static bool is_forbidden_escaped(unsigned char c)
 {
     return c == '\0' || c == '/' || c == '\\';
@@ -41,7 +42,8 @@ static bool is_normal(struct gw_slice path)
     return true;
 }
 
-/* Writes the path with its escapes settled: unreserved characters decoded, the others in upper-case hex. Never grows. */
+/* Writes the path with its escapes settled: unreserved characters decoded, the others in upper-case
+ * hex. Never grows. */
 static enum gw_error settle_escapes(struct gw_slice path, char *out, size_t *out_len)
 {
     static const char hex[] = "0123456789ABCDEF";

@@ -1,5 +1,6 @@
 #pragma once
-/* The functions of Lua that wait, one file each. Upvalue 1 is the script. What they take has been checked by lua/moongate/pdk. */
+/* The functions of Lua that wait, one file each. Upvalue 1 is the script. What they take has been
+ * checked by lua/moongate/pdk. */
 #include <lua.h>
 
 struct gw_script;
@@ -9,6 +10,7 @@ int gw_await_sleep(lua_State *L); /* seconds */
 /* enum gw_pdk_head, most bytes → enum gw_error; the bytes by gw_pdk_body() */
 int gw_await_body(lua_State *L);
 
-/* A checked request (lua/moongate/fetch.lua says which fields) → enum gw_error, then gw_await_fetch_take() at once. */
+/* A checked request (lua/moongate/fetch.lua says which fields) → enum gw_error, then
+ * gw_await_fetch_take() at once. */
 int gw_await_fetch(lua_State *L);
 int gw_await_fetch_take(lua_State *L); /* → status, headers, body */

@@ -1,4 +1,5 @@
-/* The ctxs of one script: a Lua table with its handle for each exchange that has one, reused from one request to the next. */
+/* The ctxs of one script: a Lua table with its handle for each exchange that has one, reused from
+ * one request to the next. */
 #include "base/alloc.h"
 #include "script/state.h"
 
@@ -28,8 +29,7 @@ static bool add(struct gw_script *script)
     }
     if (script->ctx_count == script->ctx_capacity) {
         script->ctx_capacity = script->ctx_capacity ? script->ctx_capacity * 2 : 16;
-        script->ctxs =
-            gw_realloc(script->ctxs, script->ctx_capacity * sizeof(struct gw_ctx *));
+        script->ctxs = gw_realloc(script->ctxs, script->ctx_capacity * sizeof(struct gw_ctx *));
     }
     creation.ctx->next_free = script->free_ctx;
     script->free_ctx = (int)script->ctx_count;

@@ -1,5 +1,6 @@
-/* Opening a Lua state for one generation: libraries, where modules are found, what C gives to Lua, the plan, the plugins. The
- * work is Lua's (lua/moongate/load.lua); this file hands it what it needs and takes the outcome into C. */
+/* Opening a Lua state for one generation: libraries, where modules are found, what C gives to Lua,
+ * the plan, the plugins. The work is Lua's (lua/moongate/load.lua); this file hands it what it
+ * needs and takes the outcome into C. */
 #include "base/alloc.h"
 #include "script/await.h"
 #include "script/state.h"

@@ -1,7 +1,8 @@
 #pragma once
-/* The C side of what plugins call (lua/moongate/pdk/): plain C that LuaJIT's FFI reads too, so the two cannot drift. Functions
- * are small and total. Strings come as pointer and length and go out through the handle's ptr and len (name) and ptr2 and len2
- * (value), borrowed until the next call with that handle. None of them enters Lua or yields. */
+/* The C side of what plugins call (lua/moongate/pdk/): plain C that LuaJIT's FFI reads too, so the
+ * two cannot drift. Functions are small and total. Strings come as pointer and length and go out
+ * through the handle's ptr and len (name) and ptr2 and len2 (value), borrowed until the next call
+ * with that handle. None of them enters Lua or yields. */
 #ifndef GW_CDEF
 #include <stddef.h>
 #include <stdint.h>
@@ -19,12 +20,13 @@ enum gw_pdk_phase {
     GW_PDK_LOG = 16,
 };
 
-/* One per pooled ctx. While no hook of its request runs `phase` is 0; when the request is over `x` is NULL too. */
+/* One per pooled ctx. While no hook of its request runs `phase` is 0; when the request is over `x`
+ * is NULL too. */
 struct gw_pdk {
     struct gw_exchange *x;
-    uint32_t phase; /* enum gw_pdk_phase, or 0 */
-    uint32_t at;    /* place of the running hook in its list */
-    uint32_t use;   /* which use of which plugin runs: index in the plan's uses */
+    uint32_t phase;   /* enum gw_pdk_phase, or 0 */
+    uint32_t at;      /* place of the running hook in its list */
+    uint32_t use;     /* which use of which plugin runs: index in the plan's uses */
     uint32_t replied; /* a hook of this phase answered */
     uint32_t touched; /* Lua tables of the ctx hold something of this request */
     uint32_t stale;   /* … of the one before: the next user clears them */
@@ -71,14 +73,14 @@ enum gw_pdk_number {
     GW_PDK_CLIENT_PORT,
     GW_PDK_HTTP_VERSION, /* 10 or 11 */
     GW_PDK_PEER_TRUSTED,
-    GW_PDK_START_TIME,   /* milliseconds since 1970 */
-    GW_PDK_ROUTE,        /* index + 1; 0: none */
+    GW_PDK_START_TIME, /* milliseconds since 1970 */
+    GW_PDK_ROUTE,      /* index + 1; 0: none */
     GW_PDK_SERVICE,
     GW_PDK_CONSUMER,
-    GW_PDK_STATUS,          /* of what will be sent; 0: no response yet */
-    GW_PDK_SERVICE_STATUS,  /* of what came; 0: nothing */
-    GW_PDK_SOURCE,          /* 0 service, 1 exit, 2 error */
-    GW_PDK_BODY_LIMIT,      /* limits.buffer */
+    GW_PDK_STATUS,         /* of what will be sent; 0: no response yet */
+    GW_PDK_SERVICE_STATUS, /* of what came; 0: nothing */
+    GW_PDK_SOURCE,         /* 0 service, 1 exit, 2 error */
+    GW_PDK_BODY_LIMIT,     /* limits.buffer */
 };
 
 enum {
@@ -91,13 +93,16 @@ enum gw_pdk_edit {
     GW_PDK_CLEAR,
 };
 
-/* --- reading ---------------------------------------------------------------------------------------------------- */
+/* --- reading
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 /* Into ptr and len; 0 when there is none. */
 int gw_pdk_text(struct gw_pdk *h, int what);
 double gw_pdk_number(struct gw_pdk *h, int what);
 
-/* The first field of that name (any case, "_" for "-"); Host and Content-Length are told too. 0: none. */
+/* The first field of that name (any case, "_" for "-"); Host and Content-Length are told too. 0:
+ * none. */
 int gw_pdk_field(struct gw_pdk *h, int head, const char *name, size_t len);
 
 /* The n-th field, 0 …: name and value. 0: no more. */
@@ -106,26 +111,31 @@ int gw_pdk_field_at(struct gw_pdk *h, int head, uint32_t n);
 /* An argument of the query, decoded, into ptr2 and len2: 0 none, 1 with a value, 2 a bare name. */
 int gw_pdk_arg(struct gw_pdk *h, const char *name, size_t len);
 
-/* The next argument from `at_byte` (set it to 0 to begin), name and value decoded; the same answers. */
+/* The next argument from `at_byte` (set it to 0 to begin), name and value decoded; the same
+ * answers. */
 int gw_pdk_next_arg(struct gw_pdk *h);
 
-/* What the route's path captured: by place (0 …; name and value) and by name (ptr2, len2). 0: none. */
+/* What the route's path captured: by place (0 …; name and value) and by name (ptr2, len2). 0:
+ * none. */
 int gw_pdk_capture_at(struct gw_pdk *h, uint32_t n);
 int gw_pdk_capture(struct gw_pdk *h, const char *name, size_t len);
 
 /* A body that is here as a whole, into ptr and len; 0 when it is not. */
 int gw_pdk_body(struct gw_pdk *h, int head);
 
-/* --- changing; enum gw_pdk_verdict ------------------------------------------------------------------------------ */
+/* --- changing; enum gw_pdk_verdict
+ * ------------------------------------------------------------------------------ */
 
-/* Request: what the service gets. Response: before the response phase it waits until there is a head. */
+/* Request: what the service gets. Response: before the response phase it waits until there is a
+ * head. */
 int gw_pdk_edit(struct gw_pdk *h, int head, int edit, const char *name, size_t name_len,
                 const char *value, size_t value_len);
 
 /* METHOD, PATH, QUERY of the request itself (before routing). */
 int gw_pdk_set_request(struct gw_pdk *h, int what, const char *text, size_t len);
 
-/* 1 … GW_PDK_ID_MAX bytes of visible ASCII without quotes and backslashes: it goes into logs and headers. */
+/* 1 … GW_PDK_ID_MAX bytes of visible ASCII without quotes and backslashes: it goes into logs and
+ * headers. */
 int gw_pdk_set_id(struct gw_pdk *h, const char *id, size_t len);
 
 /* METHOD, PATH, QUERY, HOST of what goes to the service. */
@@ -142,7 +152,9 @@ int gw_pdk_set_response_body(struct gw_pdk *h, const char *body, size_t len);
 /* 1 …: index in the configuration plus one; 0: nobody. */
 int gw_pdk_set_consumer(struct gw_pdk *h, uint32_t consumer);
 
-/* --- answering -------------------------------------------------------------------------------------------------- */
+/* --- answering
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /* A draft that nobody sees before gw_pdk_reply_send(); a new one forgets it. */
 int gw_pdk_reply_new(struct gw_pdk *h, int status);
@@ -154,13 +166,16 @@ void gw_pdk_reply_send(struct gw_pdk *h, const char *body, size_t len, const cha
 /* A problem as the answer; the draft's headers come too. */
 void gw_pdk_reply_problem(struct gw_pdk *h, const char *detail, size_t len);
 
-/* --- log, clock, ids -------------------------------------------------------------------------------------------- */
+/* --- log, clock, ids
+ * -------------------------------------------------------------------------------------------- */
 
 int gw_pdk_log_level(void);
 /* With the name of the plugin that runs and the correlation id. */
-void gw_pdk_log(struct gw_script *script, struct gw_pdk *h, int level, const char *text, size_t len);
+void gw_pdk_log(struct gw_script *script, struct gw_pdk *h, int level, const char *text,
+                size_t len);
 
-/* Of an enum gw_error that a wait answered: the words for people, and whether it is about a body beyond the limit. */
+/* Of an enum gw_error that a wait answered: the words for people, and whether it is about a body
+ * beyond the limit. */
 const char *gw_pdk_error_text(int code);
 int gw_pdk_too_large(int code);
 

@@ -1,5 +1,5 @@
-/* Header fields as plugins see and change them: any case, "_" for "-" in look-ups, Host and Content-Length told although the
- * codec keeps them. */
+/* Header fields as plugins see and change them: any case, "_" for "-" in look-ups, Host and
+ * Content-Length told although the codec keeps them. */
 #include "script/pdk_common.h"
 
 #include <stdio.h>
@@ -20,8 +20,8 @@ struct gw_slice gw_pdk_field_name(struct gw_arena *arena, struct gw_slice name, 
 bool gw_pdk_is_framing(struct gw_slice name)
 {
     static const char *const framing[] = {
-        "content-length", "transfer-encoding", "connection", "keep-alive", "te",
-        "trailer", "upgrade", "expect", "proxy-connection",
+        "content-length", "transfer-encoding", "connection", "keep-alive",       "te",
+        "trailer",        "upgrade",           "expect",     "proxy-connection",
     };
 
     for (size_t i = 0; i < GW_ARRAY_LEN(framing); i++) {
@@ -40,7 +40,9 @@ enum gw_pdk_verdict gw_pdk_check_field(struct gw_slice name, struct gw_slice val
     return gw_pdk_is_framing(name) ? GW_PDK_FRAMING : GW_PDK_FINE;
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------- */
+/* --- reading
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 /* NULL: there is no such head. A reply that a hook made in this phase is what will be sent. */
 static struct gw_head *head_of(struct gw_pdk *h, int which)
@@ -138,7 +140,9 @@ int gw_pdk_field_at(struct gw_pdk *h, int which, uint32_t n)
     return 1;
 }
 
-/* --- changing ------------------------------------------------------------------------------------------------------ */
+/* --- changing
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static bool same_loosely(struct gw_slice a, struct gw_slice dashed)
 {

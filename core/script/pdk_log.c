@@ -21,7 +21,8 @@ void gw_pdk_log(struct gw_script *script, struct gw_pdk *h, int level, const cha
 
 const char *gw_pdk_error_text(int code)
 {
-    return gw_error_info(code >= 0 && code < GW_E_COUNT ? (enum gw_error)code : GW_E_INTERNAL)->text;
+    return gw_error_info(code >= 0 && code < GW_E_COUNT ? (enum gw_error)code : GW_E_INTERNAL)
+        ->text;
 }
 
 int gw_pdk_too_large(int code)

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-/* --- texts and numbers -------------------------------------------------------------------------------------------- */
+/* --- texts and numbers
+ * -------------------------------------------------------------------------------------------- */
 
 static struct gw_slice host_of(struct gw_slice authority)
 {
@@ -101,7 +102,8 @@ double gw_pdk_number(struct gw_pdk *h, int what)
     return 0;
 }
 
-/* --- query and captures ------------------------------------------------------------------------------------------- */
+/* --- query and captures
+ * ------------------------------------------------------------------------------------------- */
 
 static struct gw_slice decoded(const struct gw_pdk *h, struct gw_slice text)
 {
@@ -154,13 +156,14 @@ int gw_pdk_capture(struct gw_pdk *h, const char *name, size_t len)
     return 0;
 }
 
-/* --- changing ------------------------------------------------------------------------------------------------------ */
+/* --- changing
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 /* What may stand behind the "?": visible ASCII without "#". */
 static bool query_valid(struct gw_slice query)
 {
-    return query.len == 0 ||
-           (gw_visible_valid(query) && memchr(query.ptr, '#', query.len) == NULL);
+    return query.len == 0 || (gw_visible_valid(query) && memchr(query.ptr, '#', query.len) == NULL);
 }
 
 int gw_pdk_set_request(struct gw_pdk *h, int what, const char *text, size_t len)

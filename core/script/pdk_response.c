@@ -1,4 +1,5 @@
-/* ctx.response and ctx.service.response: what came, what will be sent, and answering in the service's place. */
+/* ctx.response and ctx.service.response: what came, what will be sent, and answering in the
+ * service's place. */
 #include "http/problem.h"
 #include "script/pdk_common.h"
 #include "script/state.h"
@@ -15,9 +16,9 @@ int gw_pdk_body(struct gw_pdk *h, int which)
     if (which == GW_PDK_OF_REQUEST) {
         if (x->request_body_whole)
             return gw_pdk_put(h, gw_buf_slice(&x->request_body));
-        return x->request.body_length == GW_BODY_NONE || x->request.body_length == 0 ?
-                   gw_pdk_put(h, GW_SLICE_EMPTY) :
-                   0;
+        return x->request.body_length == GW_BODY_NONE || x->request.body_length == 0
+                   ? gw_pdk_put(h, GW_SLICE_EMPTY)
+                   : 0;
     }
     if (which == GW_PDK_OF_RESPONSE && h->replied && x->reply)
         return gw_pdk_put(h, x->reply->body ? gw_blob_slice(x->reply->body) : GW_SLICE_EMPTY);
@@ -53,7 +54,9 @@ int gw_pdk_set_response_body(struct gw_pdk *h, const char *body, size_t len)
     return GW_PDK_FINE;
 }
 
-/* --- answering ------------------------------------------------------------------------------------------------------ */
+/* --- answering
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 int gw_pdk_reply_new(struct gw_pdk *h, int status)
 {
@@ -103,8 +106,8 @@ void gw_pdk_reply_send(struct gw_pdk *h, const char *body, size_t len, const cha
 void gw_pdk_reply_problem(struct gw_pdk *h, const char *detail, size_t len)
 {
     const struct gw_reply *draft = ctx_of(h)->draft;
-    struct gw_reply *problem = gw_problem_new(h->x, draft->status, gw_pdk_keep(h, detail, len),
-                                              GW_SLICE_EMPTY, GW_OK);
+    struct gw_reply *problem =
+        gw_problem_new(h->x, draft->status, gw_pdk_keep(h, detail, len), GW_SLICE_EMPTY, GW_OK);
 
     for (unsigned i = 0; i < draft->fields.count; i++) {
         const struct gw_field *field = &draft->fields.items[i];

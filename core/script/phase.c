@@ -20,7 +20,8 @@ static int plan_of(const struct gw_exchange *x, enum gw_phase phase)
     return (int)(routed ? x->route->index : x->config->route_count) + 1;
 }
 
-/* The runner of the phase from the hook at `from`; `stage` is the gw_pdk_phase it begins with (0: the first). */
+/* The runner of the phase from the hook at `from`; `stage` is the gw_pdk_phase it begins with (0:
+ * the first). */
 static enum gw_outcome enter(struct gw_run *run, uint32_t stage, uint32_t from)
 {
     struct gw_script *script = run->script;
@@ -52,8 +53,9 @@ static void log_failure(const struct gw_run *run)
              GW_SLICE_ARG(x->correlation_id), run->failure);
 }
 
-/* True when the hooks after the failed one go on. Those of response and log see every answer, also this one; those of the
- * earlier phases only where the use says on_error: skip and nobody answered. */
+/* True when the hooks after the failed one go on. Those of response and log see every answer, also
+ * this one; those of the earlier phases only where the use says on_error: skip and nobody
+ * answered. */
 static bool survives_failure(struct gw_run *run)
 {
     enum gw_phase phase = (enum gw_phase)run->hooks;

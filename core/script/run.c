@@ -28,7 +28,9 @@ static void set_state(struct gw_run *run, enum gw_run_state state)
     run->state = state;
 }
 
-/* --- the pool ---------------------------------------------------------------------------------------------------- */
+/* --- the pool
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static int make_coroutine(lua_State *L)
 {
@@ -108,7 +110,9 @@ void gw_run_free_all(struct gw_script *script)
     }
 }
 
-/* --- failures ---------------------------------------------------------------------------------------------------- */
+/* --- failures
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static const char *failure_text(lua_State *co, int status, const char *given)
 {
@@ -157,7 +161,9 @@ static enum gw_outcome fail(struct gw_run *run, int status, const char *given)
     return GW_OUTCOME_FAILED;
 }
 
-/* --- running ------------------------------------------------------------------------------------------------------ */
+/* --- running
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void keep_place(struct gw_run *run)
 {
@@ -198,7 +204,8 @@ static enum gw_outcome on_yield(struct gw_run *run)
 enum gw_outcome gw_run_resume(struct gw_run *run, int args)
 {
     struct gw_script *script = run->script;
-    struct gw_run *outer = script->current; /* not NULL only where C called from Lua runs hooks of the same state */
+    /* not NULL only where C called from Lua runs hooks of the same state */
+    struct gw_run *outer = script->current;
 
     if (run->state == GW_RUN_WAITING) {
         gw_list_remove(&run->node);
@@ -230,7 +237,9 @@ void gw_run_wake(struct gw_run *run, int results)
         run->on_end(run, outcome);
 }
 
-/* --- waits -------------------------------------------------------------------------------------------------------- */
+/* --- waits
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 void *gw_script_wait_token(void)
 {

@@ -1,7 +1,7 @@
 #pragma once
-/* A run: one coroutine with its own list of waits. Phase runs belong to an exchange; a child is a run that a wait of its parent
- * owns (cancelling the wait cancels the child), background work is one that the script owns. All end in one place, with one of
- * three outcomes. */
+/* A run: one coroutine with its own list of waits. Phase runs belong to an exchange; a child is a
+ * run that a wait of its parent owns (cancelling the wait cancels the child), background work is
+ * one that the script owns. All end in one place, with one of three outcomes. */
 #include "base/list.h"
 #include "script/phase.h"
 
@@ -17,7 +17,8 @@ enum gw_outcome {
     GW_OUTCOME_FAILED, /* run->failure says why; the coroutine is new again */
 };
 
-/* Called by gw_run_wake(), never by gw_run_resume(): for each outcome but WAITS. The callee releases the run. */
+/* Called by gw_run_wake(), never by gw_run_resume(): for each outcome but WAITS. The callee
+ * releases the run. */
 typedef void (*gw_run_cb)(struct gw_run *run, enum gw_outcome outcome);
 
 enum gw_run_state {
@@ -33,14 +34,15 @@ struct gw_run {
     lua_State *L; /* the coroutine */
     int ref;      /* that keeps it */
     enum gw_run_state state;
-    struct gw_list waits; /* struct gw_wait; those that ended but whose result is not taken yet, too */
-    struct gw_exchange *x; /* NULL: the script's own */
-    struct gw_pdk *pdk;    /* the handle of x, or NULL */
+    /* struct gw_wait; those that ended but whose result is not taken yet, too */
+    struct gw_list waits;
+    struct gw_exchange *x;   /* NULL: the script's own */
+    struct gw_pdk *pdk;      /* the handle of x, or NULL */
     uint32_t phase, at, use; /* of the hook that waits: the handle gets them back when it goes on */
     gw_run_cb on_end;
     int hooks;          /* phase runs (phase.c): enum gw_phase … */
     gw_phase_done done; /* … and whom to tell */
-    char *failure; /* text and traceback, owned; NULL */
+    char *failure;      /* text and traceback, owned; NULL */
 };
 
 /* From the pool; NULL when Lua's memory ran out. */
@@ -49,7 +51,8 @@ struct gw_run *gw_run_acquire(struct gw_script *script);
 /* Back to the pool; it may not be running. Cancels what still waits. */
 void gw_run_release(struct gw_run *run);
 
-/* Starts it (function and `args` values are on run->L) or goes on after a wait (`args` results are). */
+/* Starts it (function and `args` values are on run->L) or goes on after a wait (`args` results
+ * are). */
 enum gw_outcome gw_run_resume(struct gw_run *run, int args);
 
 /* Goes on after a wait and tells on_end when that was the end. The run may be gone afterwards. */

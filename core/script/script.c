@@ -5,7 +5,8 @@
 #include "script/run.h"
 #include "script/state.h"
 
-/* --- the state's memory ------------------------------------------------------------------------------------------- */
+/* --- the state's memory
+ * ------------------------------------------------------------------------------------------- */
 
 /* One thread at a time allocates; others only read the count. */
 static void *allocate(void *ctx, void *ptr, size_t old_size, size_t new_size)
@@ -33,8 +34,7 @@ static int on_panic(lua_State *L)
     return 0;
 }
 
-bool gw_script_protect(struct gw_script *script, lua_CFunction function, void *argument,
-                       char **why)
+bool gw_script_protect(struct gw_script *script, lua_CFunction function, void *argument, char **why)
 {
     lua_State *L = script->L;
     int top = lua_gettop(L);
@@ -44,7 +44,8 @@ bool gw_script_protect(struct gw_script *script, lua_CFunction function, void *a
         const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
 
         if (!text)
-            text = status == LUA_ERRMEM ? "not enough memory (lua.memory)" : "an error without text";
+            text =
+                status == LUA_ERRMEM ? "not enough memory (lua.memory)" : "an error without text";
         *why = gw_strndup(text, strlen(text));
     }
     lua_settop(L, top);
@@ -62,7 +63,9 @@ void gw_script_collect(struct gw_script *script)
     gw_script_protect(script, collect, NULL, NULL);
 }
 
-/* --- life --------------------------------------------------------------------------------------------------------- */
+/* --- life
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 struct gw_script *gw_script_new(const struct gw_script_options *options, char **why)
 {

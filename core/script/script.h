@@ -1,22 +1,25 @@
 #pragma once
-/* One Lua state of one generation for one worker (or for control). Built and closed on the loader thread, run by one thread in
- * between. Counted by the exchanges that may still run a hook of it and by whoever holds it as current.
+/* One Lua state of one generation for one worker (or for control). Built and closed on the loader
+ * thread, run by one thread in between. Counted by the exchanges that may still run a hook of it
+ * and by whoever holds it as current.
  *
- * What config->plan holds (a table encoded with string.buffer; indexes are those of the C structs plus one):
+ * What config->plan holds (a table encoded with string.buffer; indexes are those of the C structs
+ * plus one):
  *
- *   plugins   { [name] = { dir = "/abs/plugins/key-auth" } }            every plugin that a use names
- *   uses      { { plugin = name, conf = {…}, on_error = "reply" | "skip", where = "routes[0].plugins[1]", id = "…" } }
- *   plans     { { entry, … }, … }                                       each in order of running; routes share equal ones
- *   global    index in plans                                            for requests without a route
- *   routes    { { name, id, …, service = index in services, plan = index in plans } }
- *   services  { { name, id, protocol, host, port, path, … } }
- *   consumers { { id, username, custom_id, tags, groups, credentials = { ["key-auth"] = { { key, id, … } } } } }
- *   fetch     { allow = { "host", "host:port", "*.example.com" } }
+ *   plugins   { [name] = { dir = "/abs/plugins/key-auth" } }            every plugin that a use
+ * names uses      { { plugin = name, conf = {…}, on_error = "reply" | "skip", where =
+ * "routes[0].plugins[1]", id = "…" } } plans     { { entry, … }, … } each in order of running;
+ * routes share equal ones global    index in plans                                            for
+ * requests without a route routes    { { name, id, …, service = index in services, plan = index in
+ * plans } } services  { { name, id, protocol, host, port, path, … } } consumers { { id, username,
+ * custom_id, tags, groups, credentials = { ["key-auth"] = { { key, id, … } } } } } fetch     {
+ * allow = { "host", "host:port", "*.example.com" } }
  *
- *   entry = { use = index in uses, or nil, by_consumer = { [consumer's id] = index in uses }, or nil }
+ *   entry = { use = index in uses, or nil, by_consumer = { [consumer's id] = index in uses }, or
+ * nil }
  *
- * One entry a plugin: `use` runs unless `by_consumer` has a use for the request's consumer. `routes` and `services` are what
- * ctx.router shows. */
+ * One entry a plugin: `use` runs unless `by_consumer` has a use for the request's consumer.
+ * `routes` and `services` are what ctx.router shows. */
 #include "config/config.h"
 #include "net/loop.h"
 #include "upstream/pool.h"
@@ -25,26 +28,30 @@
 struct gw_script;
 
 struct gw_script_options {
-    struct gw_config *config;    /* counted by the script */
-    const char *home;            /* folder that holds lua/ and plugins/ */
-    unsigned worker;             /* index */
-    /* The last reference is gone: give the script to gw_script_free() on the loader thread. Called on the thread that dropped it. */
+    struct gw_config *config; /* counted by the script */
+    const char *home;         /* folder that holds lua/ and plugins/ */
+    unsigned worker;          /* index */
+    /* The last reference is gone: give the script to gw_script_free() on the loader thread. Called
+     * on the thread that dropped it. */
     void (*on_unused)(struct gw_script *script, void *ctx);
     void *on_unused_ctx;
 };
 
-/* Opens a state, loads the plugins the plan names, builds the plan, runs `init`. NULL with a text of lines for the operator in
- * *why (owned by the caller, gw_free()): "plugins/x/handler.lua:3: …". The caller owns one reference. */
+/* Opens a state, loads the plugins the plan names, builds the plan, runs `init`. NULL with a text
+ * of lines for the operator in *why (owned by the caller, gw_free()): "plugins/x/handler.lua:3: …".
+ * The caller owns one reference. */
 struct gw_script *gw_script_new(const struct gw_script_options *options, char **why);
 
-/* Where waits get their loop, calls their pool. Before the first run, on the thread that runs it. */
+/* Where waits get their loop, calls their pool. Before the first run, on the thread that runs
+ * it. */
 void gw_script_attach(struct gw_script *script, struct gw_loop *loop, struct gw_pool *pool,
                       struct gw_registry *registry);
 
 struct gw_script *gw_script_ref(struct gw_script *script);
 void gw_script_unref(struct gw_script *script); /* NULL is fine */
 
-/* It is no longer current: its background tasks are cancelled, running exchanges go on. On the thread that runs it. */
+/* It is no longer current: its background tasks are cancelled, running exchanges go on. On the
+ * thread that runs it. */
 void gw_script_retire(struct gw_script *script);
 
 /* Closes the state; on the loader thread, after on_unused. */

@@ -1,5 +1,6 @@
 #pragma once
-/* What the files of script/ share: the state of one script and the ctxs of the exchanges in it. Nobody else includes this. */
+/* What the files of script/ share: the state of one script and the ctxs of the exchanges in it.
+ * Nobody else includes this. */
 #include "base/list.h"
 #include "base/refs.h"
 #include "script/pdk.h"
@@ -38,9 +39,9 @@ struct gw_script {
     struct gw_registry *registry;
     struct gw_random random; /* for ids before it is attached */
 
-    struct gw_run *current;  /* the run whose Lua is on the stack, or NULL */
-    struct gw_list running;  /* struct gw_run that wait */
-    struct gw_list idle;     /* struct gw_run to be reused */
+    struct gw_run *current; /* the run whose Lua is on the stack, or NULL */
+    struct gw_list running; /* struct gw_run that wait */
+    struct gw_list idle;    /* struct gw_run to be reused */
 
     struct gw_ctx **ctxs;
     unsigned ctx_count, ctx_capacity;
@@ -56,8 +57,9 @@ struct gw_script {
     void *on_unused_ctx;
 };
 
-/* Runs `function` protected, with `argument` as a light userdata; what it returns is dropped. The one way C enters Lua outside
- * runs. False when it raised, with the error's text in *why (owned by the caller; NULL when it does not care). */
+/* Runs `function` protected, with `argument` as a light userdata; what it returns is dropped. The
+ * one way C enters Lua outside runs. False when it raised, with the error's text in *why (owned by
+ * the caller; NULL when it does not care). */
 bool gw_script_protect(struct gw_script *script, lua_CFunction function, void *argument,
                        char **why);
 
@@ -67,7 +69,8 @@ void gw_script_collect(struct gw_script *script);
 /* The light userdata a core function yields; whatever else is yielded came from a plugin. */
 void *gw_script_wait_token(void);
 
-/* Opens the state and loads what the plan names (load.c); false with lines for the operator in *why. */
+/* Opens the state and loads what the plan names (load.c); false with lines for the operator in
+ * *why. */
 bool gw_script_load(struct gw_script *script, const char *home, char **why);
 
 /* The ctx of the exchange, taken from the pool at first; NULL when Lua's memory ran out. */

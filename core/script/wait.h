@@ -6,8 +6,9 @@
  *   3. gw_wait_begin(): the run knows it and can cancel it,
  *   4. return gw_wait_yield(L).
  *
- * When the work ends it calls gw_wait_end(), then gw_run_wake() with its results pushed on run->L: numbers, booleans and nils
- * only, because anything else allocates and there is nobody to catch the error. Bytes are fetched by Lua after it woke. */
+ * When the work ends it calls gw_wait_end(), then gw_run_wake() with its results pushed on run->L:
+ * numbers, booleans and nils only, because anything else allocates and there is nobody to catch the
+ * error. Bytes are fetched by Lua after it woke. */
 #include "base/list.h"
 
 #include <lua.h>
@@ -17,7 +18,8 @@ struct gw_run;
 struct gw_wait {
     struct gw_list_node node; /* in run->waits */
     struct gw_run *run;
-    void (*cancel)(struct gw_wait *wait); /* stops the work, frees what it holds; it never ends after that */
+    /* stops the work, frees what it holds; it never ends after that */
+    void (*cancel)(struct gw_wait *wait);
 };
 
 /* The run whose Lua calls; raises a Lua error that names `what` where it cannot wait. */

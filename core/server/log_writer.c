@@ -27,8 +27,9 @@
 
 #define LINES_MAX 64
 #define LOOK_MS 20
-#define STALL_MS 1000 /* how long a stopping process waits for a sink that does not take anything  \
-                       */
+#define STALL_MS                                                                                   \
+    1000 /* how long a stopping process waits for a sink that does not take anything               \
+          * \ */
 #define PIPE_BYTES 4096 /* what poll(2) promises to fit */
 
 struct sink {

@@ -1,7 +1,9 @@
 --- Answers with what arrived, as JSON. For trying out routes and plugins without a service behind them.
 local M = { version = "1.0.0", priority = 1 }
 
-local SECRET = { authorization = true, cookie = true, ["proxy-authorization"] = true, apikey = true, ["x-api-key"] = true }
+local SECRET = {
+  authorization = true, cookie = true, ["proxy-authorization"] = true, apikey = true, ["x-api-key"] = true,
+}
 
 --- Headers as the service would get them; credentials are named, not shown.
 local function visible(headers)

@@ -1,5 +1,5 @@
-/* An exchange without a proxy, for the specs of script/: heads and bodies are what the spec says, and the callbacks of proxy are
- * counted. spec/support/scripts.lua declares all this for FFI. */
+/* An exchange without a proxy, for the specs of script/: heads and bodies are what the spec says,
+ * and the callbacks of proxy are counted. spec/support/scripts.lua declares all this for FFI. */
 #include "base/alloc.h"
 #include "base/log.h"
 #include "http/exchange.h"

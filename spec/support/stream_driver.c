@@ -1,5 +1,6 @@
-/* Streams as specs drive them. LuaJIT's callbacks take no structs by value and must not throw through C, so every
- * event is first written to a log of text and then told to one Lua function, which may act on the stream.
+/* Streams as specs drive them. LuaJIT's callbacks take no structs by value and must not throw
+ * through C, so every event is first written to a log of text and then told to one Lua function,
+ * which may act on the stream.
  *
  *   probe     the owner of a stream
  *   acceptor  the owner of a server session: makes a probe of every request

@@ -195,8 +195,8 @@ function M:get_id()
   return text(enter(self, "ctx.request:get_id", ANY), C.GW_PDK_CORRELATION_ID)
 end
 
---- Another correlation id, for the log, for problems and for later plugins. At most 128 bytes of visible ASCII without quotes
---- and backslashes.
+--- Another correlation id, for the log, for problems and for later plugins. At most 128 bytes of visible ASCII without
+--- quotes and backslashes.
 ---@phase rewrite, access
 ---@param id string
 function M:set_id(id)
