@@ -1,6 +1,5 @@
 /* The stream that a call is to its owner: what is sent goes to the attempt, or is kept until there
- * is one; what the attempt says goes up. One timer, because only one thing is waited for at a time:
- * room for the request, then the head, then more body.
+ * is one; what the attempt says goes up.
  *
  * An event upwards is always the last thing a function does: the owner may close the call in it. */
 #include "upstream/call.h"
@@ -8,100 +7,16 @@
 #include "http/h1.h"
 #include "upstream/call_private.h"
 
-#define TIMEOUT_US 60000000ull
 #define RETRIES 5
 #define INTERIM_MAX 20            /* heads below 200 before the final one */
 #define PENDING_MAX (1024 * 1024) /* more than any stream gives after it was told to stop */
 #define MEMORY_PIECE (128 * 1024) /* of a body in memory, given to the connection at once */
-#define REPLAY_COPY_MAX                                                                            \
-    (16 * 1024) /* of an idempotent request's body, copied for the race on reused connections */
+/* Of an idempotent request's body: so much is copied for the race on reused connections. */
+#define REPLAY_COPY_MAX (16 * 1024)
 
 static struct gw_call *call_of(struct gw_stream *stream)
 {
     return container_of(stream, struct gw_call, stream);
-}
-
-/* ── time ──────────────────────────────────────────────────────────────────── */
-
-static uint64_t timeout_of(const struct gw_call *call, uint64_t own, uint64_t services)
-{
-    return own ? own : call->options.service ? services : TIMEOUT_US;
-}
-
-static enum gw_call_wait what_is_awaited(const struct gw_call *call)
-{
-    if (call->state != GW_CALL_ACTIVE)
-        return GW_CALL_WAIT_NONE;
-    if (!call->request_whole && call->blocked)
-        return GW_CALL_WAIT_WRITE;
-    if (!call->final_head) {
-        bool expects = call->head.expect_continue && !call->interim && !call->info.bytes_out;
-
-        return call->request_whole || expects ? GW_CALL_WAIT_RESPONSE : GW_CALL_WAIT_NONE;
-    }
-    if (call->response_whole || call->held)
-        return GW_CALL_WAIT_NONE;
-    return call->request_whole || call->tunnel ? GW_CALL_WAIT_READ : GW_CALL_WAIT_NONE;
-}
-
-static void on_timeout(struct gw_timer *timer)
-{
-    static const enum gw_error errors[] = {
-        [GW_CALL_WAIT_NONE] = GW_E_INTERNAL,
-        [GW_CALL_WAIT_WRITE] = GW_E_WRITE_TIMEOUT,
-        [GW_CALL_WAIT_RESPONSE] = GW_E_RESPONSE_TIMEOUT,
-        [GW_CALL_WAIT_READ] = GW_E_READ_TIMEOUT,
-    };
-    struct gw_call *call = container_of(timer, struct gw_call, timer);
-
-    gw_call_fail(call, errors[call->waits]);
-}
-
-static void start_timer(struct gw_call *call)
-{
-    const struct gw_call_options *options = &call->options;
-    const struct gw_service *service = options->service;
-    uint64_t delay = 0;
-
-    switch (call->waits) {
-    case GW_CALL_WAIT_NONE:
-        gw_timer_stop(&call->timer);
-        return;
-    case GW_CALL_WAIT_WRITE:
-        delay =
-            timeout_of(call, options->write_timeout_us, service ? service->write_timeout_us : 0);
-        break;
-    case GW_CALL_WAIT_RESPONSE:
-        delay = timeout_of(call, options->response_timeout_us,
-                           service ? service->response_timeout_us : 0);
-        break;
-    case GW_CALL_WAIT_READ:
-        delay = timeout_of(call, options->read_timeout_us, service ? service->read_timeout_us : 0);
-        break;
-    }
-    if (delay)
-        gw_timer_start(options->loop, &call->timer, delay, on_timeout);
-    else
-        gw_timer_stop(&call->timer);
-}
-
-void gw_call_set_timer(struct gw_call *call)
-{
-    call->waits = what_is_awaited(call);
-    start_timer(call);
-}
-
-/* Bytes moved: waits between two moves begin anew. */
-static void note_progress(struct gw_call *call)
-{
-    enum gw_call_wait waits = what_is_awaited(call);
-
-    /* The head is awaited from the last byte of the request on, room since the last write: no other
-     * move counts. */
-    if (waits == call->waits && waits != GW_CALL_WAIT_READ)
-        return;
-    call->waits = waits;
-    start_timer(call);
 }
 
 /* ── failing ───────────────────────────────────────────────────────────────── */
@@ -292,7 +207,7 @@ static void hold(struct gw_stream *stream, bool on)
     if (call->state != GW_CALL_ACTIVE)
         return;
     gw_stream_hold(call->up, on);
-    note_progress(call);
+    gw_call_note_progress(call);
 }
 
 static void close_call(struct gw_stream *stream, enum gw_error why)
@@ -326,7 +241,7 @@ static void on_head(void *owner, struct gw_head *head, bool end)
             gw_call_fail(call, GW_E_UPSTREAM_PROTOCOL);
             return;
         }
-        note_progress(call);
+        gw_call_note_progress(call);
     } else {
         call->final_head = true;
         call->tunnel = head->status == 101;
@@ -344,7 +259,7 @@ static void on_body(void *owner, struct gw_slice bytes, bool end)
 
     call->info.bytes_in += bytes.len;
     call->response_whole = end;
-    note_progress(call);
+    gw_call_note_progress(call);
     call->stream.events->on_body(call->stream.owner, bytes, end);
 }
 
@@ -353,7 +268,7 @@ static void on_trailers(void *owner, struct gw_fields *trailers)
     struct gw_call *call = owner;
 
     call->response_whole = true;
-    note_progress(call);
+    gw_call_note_progress(call);
     call->stream.events->on_trailers(call->stream.owner, trailers);
 }
 

@@ -86,6 +86,9 @@ void gw_call_tell_room(struct gw_call *call);
 /* Starts, moves or stops the timer according to what is waited for. */
 void gw_call_set_timer(struct gw_call *call);
 
+/* Bytes moved: what is waited for between two moves begins anew. */
+void gw_call_note_progress(struct gw_call *call);
+
 /* Begins the first or the next attempt; failures come later. */
 void gw_attempt_start(struct gw_call *call);
 

@@ -1,0 +1,85 @@
+/* The time of a call. One timer, because only one thing is waited for at a time: room for the
+ * request, then the head, then more body. */
+#include "upstream/call_private.h"
+
+#define TIMEOUT_US 60000000ull /* of calls without a service */
+
+static uint64_t timeout_of(const struct gw_call *call, uint64_t own, uint64_t services)
+{
+    return own ? own : call->options.service ? services : TIMEOUT_US;
+}
+
+static enum gw_call_wait what_is_awaited(const struct gw_call *call)
+{
+    if (call->state != GW_CALL_ACTIVE)
+        return GW_CALL_WAIT_NONE;
+    if (!call->request_whole && call->blocked)
+        return GW_CALL_WAIT_WRITE;
+    if (!call->final_head) {
+        bool expects = call->head.expect_continue && !call->interim && !call->info.bytes_out;
+
+        return call->request_whole || expects ? GW_CALL_WAIT_RESPONSE : GW_CALL_WAIT_NONE;
+    }
+    if (call->response_whole || call->held)
+        return GW_CALL_WAIT_NONE;
+    return call->request_whole || call->tunnel ? GW_CALL_WAIT_READ : GW_CALL_WAIT_NONE;
+}
+
+static void on_timeout(struct gw_timer *timer)
+{
+    static const enum gw_error errors[] = {
+        [GW_CALL_WAIT_NONE] = GW_E_INTERNAL,
+        [GW_CALL_WAIT_WRITE] = GW_E_WRITE_TIMEOUT,
+        [GW_CALL_WAIT_RESPONSE] = GW_E_RESPONSE_TIMEOUT,
+        [GW_CALL_WAIT_READ] = GW_E_READ_TIMEOUT,
+    };
+    struct gw_call *call = container_of(timer, struct gw_call, timer);
+
+    gw_call_fail(call, errors[call->waits]);
+}
+
+static void start_timer(struct gw_call *call)
+{
+    const struct gw_call_options *options = &call->options;
+    const struct gw_service *service = options->service;
+    uint64_t delay = 0;
+
+    switch (call->waits) {
+    case GW_CALL_WAIT_NONE:
+        gw_timer_stop(&call->timer);
+        return;
+    case GW_CALL_WAIT_WRITE:
+        delay =
+            timeout_of(call, options->write_timeout_us, service ? service->write_timeout_us : 0);
+        break;
+    case GW_CALL_WAIT_RESPONSE:
+        delay = timeout_of(call, options->response_timeout_us,
+                           service ? service->response_timeout_us : 0);
+        break;
+    case GW_CALL_WAIT_READ:
+        delay = timeout_of(call, options->read_timeout_us, service ? service->read_timeout_us : 0);
+        break;
+    }
+    if (delay)
+        gw_timer_start(options->loop, &call->timer, delay, on_timeout);
+    else
+        gw_timer_stop(&call->timer);
+}
+
+void gw_call_set_timer(struct gw_call *call)
+{
+    call->waits = what_is_awaited(call);
+    start_timer(call);
+}
+
+void gw_call_note_progress(struct gw_call *call)
+{
+    enum gw_call_wait waits = what_is_awaited(call);
+
+    /* The head is awaited from the last byte of the request on, room since the last write: no other
+     * move counts. */
+    if (waits == call->waits && waits != GW_CALL_WAIT_READ)
+        return;
+    call->waits = waits;
+    start_timer(call);
+}
