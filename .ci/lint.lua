@@ -4,6 +4,7 @@
 local FUNCTION_MAX = 60
 local FILE_QUESTION = 400
 local FILE_MAX = 600
+local COLUMNS = 100 -- of C
 
 local BANNED = { "strcpy", "strcat", "sprintf", "vsprintf", "atoi", "atol", "alloca", "gets", "strtok" }
 local HEAP = { "malloc", "calloc", "realloc", "free", "strdup", "strndup" }
@@ -56,6 +57,10 @@ local function check_c_line(path, number, code, state)
   end
 end
 
+local function length_of(line) -- in characters, not bytes
+  return select(2, line:gsub("[^\128-\191]", ""))
+end
+
 local function check(path)
   local is_c, is_spec = path:find("%.[ch]$"), path:find("^spec/") or path:find("/spec/")
   local number, in_comment, state = 0, false, {}
@@ -65,6 +70,11 @@ local function check(path)
       fault("%s:%d: left for later: do it, or write an issue", path, number)
     end
     if is_c then
+      if line:find("clang-format off", 1, true) then state.free = true end
+      if line:find("clang-format on", 1, true) then state.free = false end
+      if not state.free and length_of(line) > COLUMNS then
+        fault("%s:%d: longer than %d columns", path, number, COLUMNS)
+      end
       local code
       code, in_comment = code_of(line, in_comment)
       check_c_line(path, number, code, state)

@@ -1,6 +1,6 @@
 #pragma once
-/* HTTP/1.1 (RFC 9112) in both roles, on llhttp without a single lenient flag. What llhttp leaves to us is refused here:
- * see the list in h1_parse.c.
+/* HTTP/1.1 (RFC 9112) in both roles, on llhttp without a single lenient flag. What llhttp leaves to
+ * us is refused here: see the list in h1_parse.c.
  *
  * A session owns its connection and, one at a time, a stream. */
 #include "http/stream.h"
@@ -20,17 +20,18 @@ struct gw_h1_limits {
 struct gw_h1_server;
 
 struct gw_server_events {
-    /* A head is complete. The callee owns the arena from now on (head and later trailers live in it) and must bind the stream
-     * before it returns. `end`: no body follows. */
+    /* A head is complete. The callee owns the arena from now on (head and later trailers live in
+     * it) and must bind the stream before it returns. `end`: no body follows. */
     void (*on_request)(void *ctx, struct gw_stream *down, struct gw_arena *arena,
                        struct gw_head *head, bool end);
-    /* The codec refuses what came instead of a head (or before it was whole). `head` holds what is known (method_name, raw_target
-     * may be empty). The callee owns the arena, answers on `down` (or not: some errors get no answer) and closes it with that error;
-     * the connection ends after that. */
+    /* The codec refuses what came instead of a head (or before it was whole). `head` holds what is
+     * known (method_name, raw_target may be empty). The callee owns the arena, answers on `down`
+     * (or not: some errors get no answer) and closes it with that error; the connection ends after
+     * that. */
     void (*on_refused)(void *ctx, struct gw_stream *down, struct gw_arena *arena,
                        struct gw_head *head, enum gw_error why);
-    /* The connection is gone and no stream is open; the session frees itself after this call. Not called after
-     * gw_h1_server_close(). */
+    /* The connection is gone and no stream is open; the session frees itself after this call. Not
+     * called after gw_h1_server_close(). */
     void (*on_closed)(void *ctx, struct gw_h1_server *session);
 };
 
@@ -39,10 +40,12 @@ struct gw_h1_server *gw_h1_server_new(struct gw_conn *conn, const struct gw_h1_l
                                       struct gw_slice scheme, const struct gw_server_events *events,
                                       void *ctx);
 
-/* No more requests after the current one: answers carry Connection: close, an idle connection ends now (on_closed comes). */
+/* No more requests after the current one: answers carry Connection: close, an idle connection ends
+ * now (on_closed comes). */
 void gw_h1_server_drain(struct gw_h1_server *session);
 
-/* Ends at once; a stream in flight gets on_end(GW_E_SHUTDOWN) and must still be closed by its owner. */
+/* Ends at once; a stream in flight gets on_end(GW_E_SHUTDOWN) and must still be closed by its
+ * owner. */
 void gw_h1_server_close(struct gw_h1_server *session);
 
 /* NULL once the connection is closed. */
@@ -54,7 +57,8 @@ bool gw_h1_server_idle(const struct gw_h1_server *session);
 /* Of a server stream: its connection, for addresses and byte counts. NULL for other streams. */
 struct gw_conn *gw_h1_stream_conn(const struct gw_stream *stream);
 
-/* Of a server stream: which request of its connection it is, the first being 1. 0 for other streams. */
+/* Of a server stream: which request of its connection it is, the first being 1. 0 for other
+ * streams. */
 unsigned gw_h1_stream_number(const struct gw_stream *stream);
 
 /* ── client role ──────────────────────────────────────────────────────────────── */
@@ -64,23 +68,27 @@ struct gw_h1_client;
 struct gw_client_events {
     /* The stream is closed and the connection may carry another request. */
     void (*on_idle)(void *ctx, struct gw_h1_client *session);
-    /* The connection is gone (idle ones too: the server closed it, or sent bytes nobody asked for) and no stream is open; the
-     * session frees itself after this call. Not called after gw_h1_client_close(). */
+    /* The connection is gone (idle ones too: the server closed it, or sent bytes nobody asked for)
+     * and no stream is open; the session frees itself after this call. Not called after
+     * gw_h1_client_close(). */
     void (*on_closed)(void *ctx, struct gw_h1_client *session);
 };
 
 struct gw_h1_client *gw_h1_client_new(struct gw_conn *conn, const struct gw_h1_limits *limits,
                                       const struct gw_client_events *events, void *ctx);
 
-/* A stream for one request; only while idle. One that was closed in this very turn gives a stream that ends with GW_E_RESET. Response heads live in `arena`, which outlives the stream. The call's own
- * timeouts are the business of who opened it. */
+/* A stream for one request; only while idle. One that was closed in this very turn gives a stream
+ * that ends with GW_E_RESET. Response heads live in `arena`, which outlives the stream. The call's
+ * own timeouts are the business of who opened it. */
 struct gw_stream *gw_h1_client_open(struct gw_h1_client *session, struct gw_arena *arena);
 
-/* Ends at once; a stream in flight gets on_end(GW_E_SHUTDOWN) and must still be closed by its owner. */
+/* Ends at once; a stream in flight gets on_end(GW_E_SHUTDOWN) and must still be closed by its
+ * owner. */
 void gw_h1_client_close(struct gw_h1_client *session);
 
 unsigned gw_h1_client_requests(const struct gw_h1_client *session); /* how many it carried */
 struct gw_conn *gw_h1_client_conn(struct gw_h1_client *session);    /* NULL once it is closed */
 
-/* Of a client stream: true once a byte of the request reached the kernel (the retry rule needs it). */
+/* Of a client stream: true once a byte of the request reached the kernel (the retry rule needs
+ * it). */
 bool gw_h1_stream_sent(const struct gw_stream *stream);

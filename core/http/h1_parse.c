@@ -4,13 +4,14 @@
  * those of a request: the rules for a request's framing are the stricter ones, and both roles want
  * them. What it leaves to us, and where it is done:
  *
- *   line ends, control bytes, obs-fold, head bytes, number of lines    h1_block.c
- *   start lines (any method that is a token, only 1.0 and 1.1), one Host, one Content-Length, one
- * Transfer-Encoding that is "chunked" and nothing else, never both, never on HTTP/1.0; Expect,
- * Upgrade, Connection's list              h1_head.c targets and authorities uri.c chunk extensions,
- * chunk sizes, trailers and which of them may be   h1_chunks.c bodies that cannot be (204, 304,
- * HEAD), number of 1xx, unasked 101 here nothing after a message that ended the connection
- * h1_server.c, h1_client.c */
+ *   h1_block.c   line ends, control bytes, obs-fold, head bytes, number of lines
+ *   h1_head.c    start lines (any method that is a token, only 1.0 and 1.1), one Host, one
+ *                Content-Length, one Transfer-Encoding that is "chunked" and nothing else, never
+ *                both, never on HTTP/1.0; Expect, Upgrade, Connection's list
+ *   uri.c        targets and authorities
+ *   h1_chunks.c  chunk extensions, chunk sizes, trailers and which of them may be
+ *   here         bodies that cannot be (204, 304, HEAD), number of 1xx, unasked 101
+ *   h1_server.c, h1_client.c  nothing after a message that ended the connection */
 #include "http/h1_parse.h"
 
 #include "http/h1_chunks.h"

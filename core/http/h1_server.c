@@ -1,10 +1,11 @@
 /* The server role: requests in, responses out, one after the other on a connection that is kept.
  *
  *   IDLE ── first byte ──> HEAD ── whole ──> STREAM ── owner closed, all complete ──> IDLE
- *                           │                  └─────── request unread ─────────────> DISCARD ──> IDLE
+ *                           │                  └────── request unread ──> DISCARD ──> IDLE
  *                           └── refused ──────> REFUSED ── owner closed ──> CLOSED
  *
- * From everywhere to CLOSED when the connection breaks; on_closed follows in a call of its own, when no stream is open. */
+ * From everywhere to CLOSED when the connection breaks; on_closed follows in a call of its own,
+ * when no stream is open. */
 #include "http/h1_answer.h"
 
 #include "base/alloc.h"
@@ -71,7 +72,8 @@ static void refuse(struct gw_h1_server *server, enum gw_error why);
 
 static void start_timer(struct gw_h1_server *server, uint64_t delay_us);
 
-/* A client that is still taking the last answer is not idle: another round, as long as bytes leave. */
+/* A client that is still taking the last answer is not idle: another round, as long as bytes
+ * leave. */
 static bool still_sending(struct gw_h1_server *server)
 {
     const struct gw_conn *conn = server->session.conn;
@@ -84,8 +86,8 @@ static bool still_sending(struct gw_h1_server *server)
     return true;
 }
 
-/* Timers are left running where nothing is at stake and judged by the state when they fire: a request that comes whole costs
- * none. */
+/* Timers are left running where nothing is at stake and judged by the state when they fire: a
+ * request that comes whole costs none. */
 static void on_timer(struct gw_timer *timer)
 {
     struct gw_h1_server *server = container_of(timer, struct gw_h1_server, timer);
@@ -228,7 +230,8 @@ static void on_settled(struct gw_h1_session *session, bool left)
 
 /* ── the client goes away ──────────────────────────────────────────────────── */
 
-/* Without an owner who might answer, or with a whole request, nothing that is still queued matters. */
+/* Without an owner who might answer, or with a whole request, nothing that is still queued
+ * matters. */
 static bool eof_hurries(const struct gw_h1_session *session)
 {
     return session->open && session->parse.state != GW_H1_TUNNEL;
@@ -289,7 +292,8 @@ static void send_head(struct gw_stream *stream, const struct gw_head *head, bool
     gw_h1_answer_head(&server_of(session)->answer, session, head, end);
 }
 
-/* Whether the connection goes on after this exchange, and what happens to the rest of its request. */
+/* Whether the connection goes on after this exchange, and what happens to the rest of its
+ * request. */
 static void keep(struct gw_h1_server *server)
 {
     struct gw_h1_session *session = &server->session;

@@ -76,8 +76,8 @@ bool gw_hop_remove_named(struct gw_fields *fields, struct gw_slice connection)
 
 #define SPELLING_MAX 64
 
-/* A name as lenient servers read it: "_" and "." are "-", dashes at the end do not count. Longer names than any we guard come out
- * cut, which only makes prefixes match. */
+/* A name as lenient servers read it: "_" and "." are "-", dashes at the end do not count. Longer
+ * names than any we guard come out cut, which only makes prefixes match. */
 static struct gw_slice canonical(struct gw_slice name, char out[SPELLING_MAX])
 {
     size_t len = name.len < SPELLING_MAX ? name.len : SPELLING_MAX;

@@ -2,28 +2,28 @@
 /* One message each way: what an h1 or h2 stream, a local reply, a call to a service and a memory
  * pair all offer upwards.
  *
- * Words.  *Owner*: who bound the events; there is one. *Downstream*: the client's side, *upstream*:
- * the service's.
+ * Words.  *Owner*: who bound the events; there is one. *Downstream*: the client's side,
+ * *upstream*: the service's.
  *
  * The contract (one spec runs it over every implementation: spec/unit/http/contract_spec.lua)
  * - Heads below 200 may come and be sent any number of times before the final one; 101 is final.
  * - A message ends once: `end` on head or body, or trailers. A 101 (or a 2xx to CONNECT) is sent
- * without end and opens a tunnel on top of the request that has ended: from then on body bytes flow
- * both ways, and `end` is half-close, once each way.
+ *   without end and opens a tunnel on top of the request that has ended: from then on body bytes
+ *   flow both ways, and `end` is half-close, once each way.
  * - No operation calls back before it has returned.
  * - Every failure, also of a send, arrives as on_end, the last event. The owner must then close().
- * A clean end of both messages brings no on_end; the owner closes with GW_OK when it is done. For a
- * server stream on_end may come at any time before close (the client went away).
+ *   A clean end of both messages brings no on_end; the owner closes with GW_OK when it is done.
+ *   For a server stream on_end may come at any time before close (the client went away).
  * - After hold(true) returns, no body, trailers or clean end arrive, also not for bytes already
- * read. on_end with an error may.
- * - close() ends everything at once and exactly once; no event comes after it and the stream may be
- * freed by it. With GW_OK and both messages complete the connection is kept for the next; otherwise
- * it is not.
+ *   read. on_end with an error may.
+ * - close() ends everything at once and exactly once; no event comes after it and the stream may
+ *   be freed by it. With GW_OK and both messages complete the connection is kept for the next;
+ *   otherwise it is not.
  * - send_* after an error are ignored. send_body() with no bytes and no end does nothing. A body
- * that does not match its declared length, or a head that cannot be written, is the owner's fault:
- * on_end(GW_E_INTERNAL).
+ *   that does not match its declared length, or a head that cannot be written, is the owner's
+ *   fault: on_end(GW_E_INTERNAL).
  * - A server stream closed with an error before a final head was sent answers with that error's
- * bare status, where it has one.
+ *   bare status, where it has one.
  *
  * If you want to add a protocol, start here: fill a gw_stream_ops, call the events, and add a row
  * to the contract spec. */

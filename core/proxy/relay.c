@@ -1,8 +1,6 @@
 #include "proxy/relay.h"
 
-#define MEMORY_PIECE                                                                               \
-    (128 * 1024) /* given at once, so that the queue of a slow peer stays small                    \
-                  */
+#define MEMORY_PIECE (128 * 1024) /* at once, so that the queue of a slow peer stays small */
 
 /* Here stands what body hooks will be put between: every piece passes through it once, in order. */
 static void give(struct gw_relay *relay, struct gw_slice bytes, struct gw_blob *owner, bool end)

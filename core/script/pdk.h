@@ -93,9 +93,7 @@ enum gw_pdk_edit {
     GW_PDK_CLEAR,
 };
 
-/* --- reading
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- reading --- */
 
 /* Into ptr and len; 0 when there is none. */
 int gw_pdk_text(struct gw_pdk *h, int what);
@@ -123,8 +121,7 @@ int gw_pdk_capture(struct gw_pdk *h, const char *name, size_t len);
 /* A body that is here as a whole, into ptr and len; 0 when it is not. */
 int gw_pdk_body(struct gw_pdk *h, int head);
 
-/* --- changing; enum gw_pdk_verdict
- * ------------------------------------------------------------------------------ */
+/* --- changing; enum gw_pdk_verdict --- */
 
 /* Request: what the service gets. Response: before the response phase it waits until there is a
  * head. */
@@ -152,9 +149,7 @@ int gw_pdk_set_response_body(struct gw_pdk *h, const char *body, size_t len);
 /* 1 …: index in the configuration plus one; 0: nobody. */
 int gw_pdk_set_consumer(struct gw_pdk *h, uint32_t consumer);
 
-/* --- answering
- * --------------------------------------------------------------------------------------------------
- */
+/* --- answering --- */
 
 /* A draft that nobody sees before gw_pdk_reply_send(); a new one forgets it. */
 int gw_pdk_reply_new(struct gw_pdk *h, int status);
@@ -166,8 +161,7 @@ void gw_pdk_reply_send(struct gw_pdk *h, const char *body, size_t len, const cha
 /* A problem as the answer; the draft's headers come too. */
 void gw_pdk_reply_problem(struct gw_pdk *h, const char *detail, size_t len);
 
-/* --- log, clock, ids
- * -------------------------------------------------------------------------------------------- */
+/* --- log, clock, ids --- */
 
 int gw_pdk_log_level(void);
 /* With the name of the plugin that runs and the correlation id. */

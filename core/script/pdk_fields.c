@@ -40,9 +40,7 @@ enum gw_pdk_verdict gw_pdk_check_field(struct gw_slice name, struct gw_slice val
     return gw_pdk_is_framing(name) ? GW_PDK_FRAMING : GW_PDK_FINE;
 }
 
-/* --- reading
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- reading --- */
 
 /* NULL: there is no such head. A reply that a hook made in this phase is what will be sent. */
 static struct gw_head *head_of(struct gw_pdk *h, int which)
@@ -140,9 +138,7 @@ int gw_pdk_field_at(struct gw_pdk *h, int which, uint32_t n)
     return 1;
 }
 
-/* --- changing
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- changing --- */
 
 static bool same_loosely(struct gw_slice a, struct gw_slice dashed)
 {

@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-/* --- texts and numbers
- * -------------------------------------------------------------------------------------------- */
+/* --- texts and numbers --- */
 
 static struct gw_slice host_of(struct gw_slice authority)
 {
@@ -102,8 +101,7 @@ double gw_pdk_number(struct gw_pdk *h, int what)
     return 0;
 }
 
-/* --- query and captures
- * ------------------------------------------------------------------------------------------- */
+/* --- query and captures --- */
 
 static struct gw_slice decoded(const struct gw_pdk *h, struct gw_slice text)
 {
@@ -156,9 +154,7 @@ int gw_pdk_capture(struct gw_pdk *h, const char *name, size_t len)
     return 0;
 }
 
-/* --- changing
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- changing --- */
 
 /* What may stand behind the "?": visible ASCII without "#". */
 static bool query_valid(struct gw_slice query)

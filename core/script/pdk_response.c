@@ -54,9 +54,7 @@ int gw_pdk_set_response_body(struct gw_pdk *h, const char *body, size_t len)
     return GW_PDK_FINE;
 }
 
-/* --- answering
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- answering --- */
 
 int gw_pdk_reply_new(struct gw_pdk *h, int status)
 {

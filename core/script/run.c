@@ -28,9 +28,7 @@ static void set_state(struct gw_run *run, enum gw_run_state state)
     run->state = state;
 }
 
-/* --- the pool
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- the pool --- */
 
 static int make_coroutine(lua_State *L)
 {
@@ -110,9 +108,7 @@ void gw_run_free_all(struct gw_script *script)
     }
 }
 
-/* --- failures
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- failures --- */
 
 static const char *failure_text(lua_State *co, int status, const char *given)
 {
@@ -161,9 +157,7 @@ static enum gw_outcome fail(struct gw_run *run, int status, const char *given)
     return GW_OUTCOME_FAILED;
 }
 
-/* --- running
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- running --- */
 
 static void keep_place(struct gw_run *run)
 {
@@ -237,9 +231,7 @@ void gw_run_wake(struct gw_run *run, int results)
         run->on_end(run, outcome);
 }
 
-/* --- waits
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- waits --- */
 
 void *gw_script_wait_token(void)
 {

@@ -5,8 +5,7 @@
 #include "script/run.h"
 #include "script/state.h"
 
-/* --- the state's memory
- * ------------------------------------------------------------------------------------------- */
+/* --- the state's memory --- */
 
 /* One thread at a time allocates; others only read the count. */
 static void *allocate(void *ctx, void *ptr, size_t old_size, size_t new_size)
@@ -63,9 +62,7 @@ void gw_script_collect(struct gw_script *script)
     gw_script_protect(script, collect, NULL, NULL);
 }
 
-/* --- life
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 struct gw_script *gw_script_new(const struct gw_script_options *options, char **why)
 {

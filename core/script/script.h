@@ -6,17 +6,19 @@
  * What config->plan holds (a table encoded with string.buffer; indexes are those of the C structs
  * plus one):
  *
- *   plugins   { [name] = { dir = "/abs/plugins/key-auth" } }            every plugin that a use
- * names uses      { { plugin = name, conf = {…}, on_error = "reply" | "skip", where =
- * "routes[0].plugins[1]", id = "…" } } plans     { { entry, … }, … } each in order of running;
- * routes share equal ones global    index in plans                                            for
- * requests without a route routes    { { name, id, …, service = index in services, plan = index in
- * plans } } services  { { name, id, protocol, host, port, path, … } } consumers { { id, username,
- * custom_id, tags, groups, credentials = { ["key-auth"] = { { key, id, … } } } } } fetch     {
- * allow = { "host", "host:port", "*.example.com" } }
+ *   plugins    every plugin that a use names: { [name] = { dir = "/abs/plugins/key-auth" } }
+ *   uses       { { plugin = name, conf = {…}, on_error = "reply" | "skip",
+ *                  where = "routes[0].plugins[1]", id = "…" } }
+ *   plans      { { entry, … }, … }, each in order of running; routes share equal ones
+ *   global     index in plans, for requests without a route
+ *   routes     { { name, id, …, service = index in services, plan = index in plans } }
+ *   services   { { name, id, protocol, host, port, path, … } }
+ *   consumers  { { id, username, custom_id, tags, groups,
+ *                  credentials = { ["key-auth"] = { { key, id, … } } } } }
+ *   fetch      { allow = { "host", "host:port", "*.example.com" } }
  *
- *   entry = { use = index in uses, or nil, by_consumer = { [consumer's id] = index in uses }, or
- * nil }
+ *   entry      { use = index in uses, or nil,
+ *                by_consumer = { [consumer's id] = index in uses }, or nil }
  *
  * One entry a plugin: `use` runs unless `by_consumer` has a use for the request's consumer.
  * `routes` and `services` are what ctx.router shows. */

@@ -45,8 +45,7 @@ static const struct endpoint endpoints[] = {
     { "GET", "/health/live", true, get_live }, { "GET", "/health/ready", true, get_ready },
 };
 
-/* --- handlers
- * ---------------------------------------------------------------------------------------------- */
+/* --- handlers --- */
 
 static void get_status(struct gw_admin *admin, struct gw_admin_request *request)
 {
@@ -138,9 +137,7 @@ static void get_ready(struct gw_admin *admin, struct gw_admin_request *request)
     }
 }
 
-/* --- who may
- * -----------------------------------------------------------------------------------------------
- */
+/* --- who may --- */
 
 /* Takes the same time whatever is wrong with the right length. */
 static bool same_secret(struct gw_slice given, struct gw_slice secret)
@@ -232,8 +229,7 @@ static void on_status_request(void *ctx, struct gw_admin_request *request)
     serve(ctx, request, true);
 }
 
-/* --- listening
- * --------------------------------------------------------------------------------------------- */
+/* --- listening --- */
 
 /* Binds `written` in *fresh; the place is not touched yet. */
 static bool open_place(struct gw_admin *admin, enum gw_admin_role role, struct gw_slice written,

@@ -20,9 +20,7 @@ struct place {
     char token[512];
 };
 
-/* --- where
- * -------------------------------------------------------------------------------------------------
- */
+/* --- where --- */
 
 /* What the configuration says of admin, even when the rest of it is wrong: asking for a reload of
  * it must work. */
@@ -76,9 +74,7 @@ static bool find_place(struct place *place, const struct gw_admin_call *call)
     return true;
 }
 
-/* --- asking
- * ------------------------------------------------------------------------------------------------
- */
+/* --- asking --- */
 
 static int connect_to(const struct gw_addr *addr)
 {

@@ -28,8 +28,7 @@ struct session {
     struct gw_h1_server *h1;
 };
 
-/* --- the end of a listener
- * --------------------------------------------------------------------------------- */
+/* --- the end of a listener --- */
 
 static void free_listener(struct gw_defer *defer)
 {
@@ -43,8 +42,7 @@ static void free_when_unused(struct gw_admin_listener *listener)
         gw_loop_defer(listener->loop, &listener->free_later, free_listener);
 }
 
-/* --- requests
- * ---------------------------------------------------------------------------------------------- */
+/* --- requests --- */
 
 static void free_request(struct gw_admin_request *request)
 {
@@ -150,9 +148,7 @@ static void on_refused(void *ctx, struct gw_stream *down, struct gw_arena *arena
     free_request(request);
 }
 
-/* --- answers
- * -----------------------------------------------------------------------------------------------
- */
+/* --- answers --- */
 
 static void send_answer(struct gw_admin_request *request, int status, const char *type,
                         struct gw_slice body)
@@ -196,8 +192,7 @@ void gw_admin_refuse(struct gw_admin_request *request, int status, const char *d
     gw_buf_deinit(&out);
 }
 
-/* --- connections
- * ------------------------------------------------------------------------------------------- */
+/* --- connections --- */
 
 static void free_session(struct session *session)
 {
@@ -246,8 +241,7 @@ static void on_conn(void *ctx, struct gw_listener *socket, struct gw_conn *conn)
     session->h1 = gw_h1_server_new(conn, &limits, GW_SLICE("http"), &session_events, session);
 }
 
-/* --- listeners
- * --------------------------------------------------------------------------------------------- */
+/* --- listeners --- */
 
 struct gw_admin_listener *gw_admin_listener_open(struct gw_loop *loop, int fd,
                                                  gw_admin_handler handler, void *ctx)

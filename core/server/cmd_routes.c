@@ -37,9 +37,7 @@ static void end(struct reading *reading)
     gw_free(reading->path);
 }
 
-/* --- routes
- * ------------------------------------------------------------------------------------------------
- */
+/* --- routes --- */
 
 static struct gw_slice or_any(struct gw_slice text)
 {
@@ -69,9 +67,7 @@ int gw_command_routes(const struct gw_options *options)
     return code;
 }
 
-/* --- explain
- * -----------------------------------------------------------------------------------------------
- */
+/* --- explain --- */
 
 /* The request of the command line, as the router is asked. */
 struct question {

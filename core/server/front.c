@@ -22,8 +22,7 @@ struct session {
     struct gw_h1_server *h1;
 };
 
-/* --- connections
- * ------------------------------------------------------------------------------------------- */
+/* --- connections --- */
 
 static void on_request(void *ctx, struct gw_stream *down, struct gw_arena *arena,
                        struct gw_head *head, bool end)
@@ -105,9 +104,7 @@ static void on_conn(void *ctx, struct gw_listener *listener, struct gw_conn *con
     session->h1 = gw_h1_server_new(conn, &limits, GW_SLICE("http"), &session_events, session);
 }
 
-/* --- doors
- * -------------------------------------------------------------------------------------------------
- */
+/* --- doors --- */
 
 static struct door *find_door(struct gw_front *front, const struct gw_port *port)
 {
@@ -167,8 +164,7 @@ void gw_front_arrange(struct gw_front *front, struct gw_port_share *shares, unsi
     }
 }
 
-/* --- the front
- * --------------------------------------------------------------------------------------------- */
+/* --- the front --- */
 
 void gw_front_init(struct gw_front *front, struct gw_loop *loop, struct gw_proxy *proxy)
 {

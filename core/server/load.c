@@ -25,9 +25,7 @@ static uint64_t now_us(void)
     return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-/* --- texts
- * -------------------------------------------------------------------------------------------------
- */
+/* --- texts --- */
 
 static void add_text(char ***texts, unsigned *count, struct gw_slice text)
 {
@@ -53,8 +51,7 @@ static void free_texts(char ***texts, unsigned *count)
     *count = 0;
 }
 
-/* --- reading, in Lua
- * --------------------------------------------------------------------------------------- */
+/* --- reading, in Lua --- */
 
 /* The list of strings in that field of the table on top. */
 static void take_texts(lua_State *L, const char *field, char ***texts, unsigned *count)
@@ -114,8 +111,7 @@ static void read_config(struct gw_load *load, const char *function, const char *
         add_lines(load, GW_SLICE("the configuration's reader gave nothing back"));
 }
 
-/* --- preparing
- * --------------------------------------------------------------------------------------------- */
+/* --- preparing --- */
 
 static void prepare_scripts(struct gw_load *load, const struct gw_load_options *options)
 {

@@ -53,9 +53,7 @@ struct gw_log_writer {
     bool has_failed; /* said so already */
 };
 
-/* --- sinks
- * -------------------------------------------------------------------------------------------------
- */
+/* --- sinks --- */
 
 static bool open_sink(struct sink *sink, struct gw_slice name)
 {
@@ -84,9 +82,7 @@ static void close_sink(struct sink *sink)
     *sink = (struct sink){ .fd = -1 };
 }
 
-/* --- writing
- * -----------------------------------------------------------------------------------------------
- */
+/* --- writing --- */
 
 static void complain_once(struct gw_log_writer *writer, int error)
 {
@@ -188,8 +184,7 @@ static bool empty_rings(struct gw_log_writer *writer)
     return any;
 }
 
-/* --- changes of the sink
- * ----------------------------------------------------------------------------------- */
+/* --- changes of the sink --- */
 
 static void reopen_sink(struct gw_log_writer *writer)
 {
@@ -220,8 +215,7 @@ static void take_changes(struct gw_log_writer *writer)
         reopen_sink(writer);
 }
 
-/* --- the thread
- * -------------------------------------------------------------------------------------------- */
+/* --- the thread --- */
 
 static void wait_for_wake(struct gw_log_writer *writer)
 {
@@ -261,8 +255,7 @@ static void wake(struct gw_log_writer *writer)
         return; /* it is full of wakes */
 }
 
-/* --- from outside
- * ------------------------------------------------------------------------------------------ */
+/* --- from outside --- */
 
 void gw_log_writer_access(struct gw_log_writer *writer, unsigned worker,
                           const struct gw_access_record *record)

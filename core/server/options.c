@@ -32,8 +32,7 @@ void gw_complain(const char *what, const char *why, const char *remedy)
         fprintf(stderr, "moongate: %s: %s\n", what, why);
 }
 
-/* --- did you mean
- * ------------------------------------------------------------------------------------------ */
+/* --- did you mean --- */
 
 #define WORD_MAX 32
 
@@ -87,9 +86,7 @@ static void consider(struct guess *guess, const char *written, const char *word)
         *guess = (struct guess){ word, found };
 }
 
-/* --- --help
- * ------------------------------------------------------------------------------------------------
- */
+/* --- --help --- */
 
 static void print_overview(FILE *out, const struct gw_command *commands)
 {
@@ -117,9 +114,7 @@ static void print_help(const struct gw_command *command)
     }
 }
 
-/* --- parsing
- * -----------------------------------------------------------------------------------------------
- */
+/* --- parsing --- */
 
 struct parser {
     const struct gw_command *command;

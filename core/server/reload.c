@@ -49,8 +49,7 @@ struct gw_reloader {
 
 static void start_walk(struct gw_reloader *reloader);
 
-/* --- the end of a walk
- * ------------------------------------------------------------------------------------- */
+/* --- the end of a walk --- */
 
 static void free_texts(char **texts, unsigned count)
 {
@@ -141,9 +140,7 @@ static void fail_walk(struct gw_reloader *reloader, const char *why)
     end_walk(reloader, false, errors, 1);
 }
 
-/* --- commit
- * ------------------------------------------------------------------------------------------------
- */
+/* --- commit --- */
 
 static void on_taken(void *ctx)
 {
@@ -187,8 +184,7 @@ static void commit(struct gw_reloader *reloader)
     }
 }
 
-/* --- the way there
- * ----------------------------------------------------------------------------------------- */
+/* --- the way there --- */
 
 static void on_resolved(void *ctx)
 {
@@ -279,8 +275,7 @@ static void start_walk(struct gw_reloader *reloader)
     gw_loader_load(server->loader, &options, on_loaded, reloader);
 }
 
-/* --- from outside
- * ------------------------------------------------------------------------------------------ */
+/* --- from outside --- */
 
 void gw_reloader_ask(struct gw_reloader *reloader, const char *why, struct gw_reload_waiter *waiter)
 {

@@ -22,9 +22,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-/* --- signals
- * -----------------------------------------------------------------------------------------------
- */
+/* --- signals --- */
 
 static void on_signal(uv_signal_t *handle, int number)
 {
@@ -63,9 +61,7 @@ static void close_signals(struct gw_server *server)
         uv_close((uv_handle_t *)&server->signals[i], NULL); /* they live as long as the loop */
 }
 
-/* --- start
- * -------------------------------------------------------------------------------------------------
- */
+/* --- start --- */
 
 /* One line a port, one for the rest: what an operator wants to see after a start. */
 static void announce(const struct gw_server *server)
@@ -127,9 +123,7 @@ void gw_server_committed(struct gw_server *server, const struct gw_load *load)
     announce(server);
 }
 
-/* --- stop
- * --------------------------------------------------------------------------------------------------
- */
+/* --- stop --- */
 
 static void take_down(struct gw_defer *defer)
 {
@@ -211,9 +205,7 @@ void gw_server_stop(struct gw_server *server, int exit_code)
     }
 }
 
-/* --- run
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- run --- */
 
 static void on_first(struct gw_reload_waiter *waiter, const struct gw_reload_result *result)
 {

@@ -46,8 +46,7 @@ struct gw_watch {
 
 static void look_again(struct gw_watch *watch);
 
-/* --- what happened
- * ----------------------------------------------------------------------------------------- */
+/* --- what happened --- */
 
 /* What editors put beside a file while they save it. */
 static bool is_scratch(const char *name)
@@ -107,9 +106,7 @@ static void on_event(uv_fs_event_t *handle, const char *name, int events, int st
     note_change(folder->watch, folder->path, name);
 }
 
-/* --- folders
- * -----------------------------------------------------------------------------------------------
- */
+/* --- folders --- */
 
 static void on_folder_closed(uv_handle_t *handle)
 {
@@ -243,8 +240,7 @@ static void look_again(struct gw_watch *watch)
     }
 }
 
-/* --- from outside
- * ------------------------------------------------------------------------------------------ */
+/* --- from outside --- */
 
 static void free_paths(struct gw_watch *watch)
 {

@@ -66,9 +66,7 @@ static void send_word(struct gw_loop *to, void (*done)(void *ctx), void *ctx)
     gw_loop_post(to, &word->message);
 }
 
-/* --- commit
- * ------------------------------------------------------------------------------------------------
- */
+/* --- commit --- */
 
 struct commit {
     struct gw_message message;
@@ -117,9 +115,7 @@ void gw_worker_commit(struct gw_worker *worker, struct gw_config *config, struct
     gw_loop_post(worker->loop, &commit->message);
 }
 
-/* --- drain
- * -------------------------------------------------------------------------------------------------
- */
+/* --- drain --- */
 
 static bool is_done(const struct gw_worker *worker)
 {
@@ -217,8 +213,7 @@ void gw_worker_drain(struct gw_worker *worker, uint64_t timeout_us, void (*done)
     uv_mutex_unlock(&worker->lock);
 }
 
-/* --- the thread
- * -------------------------------------------------------------------------------------------- */
+/* --- the thread --- */
 
 static void write_access(void *ctx, const struct gw_access_record *record)
 {

@@ -1,8 +1,7 @@
 /* The spec host: busted inside a process that carries the whole core, so that specs call C through
- * FFI and the sanitizers see what they do.
+ * FFI and the sanitizers see what they do. Takes busted's arguments:
  *
- *     gw-spec spec/unit/base        takes busted's
- * arguments */
+ *     gw-spec spec/unit/base */
 #include "base/check.h"
 
 #include <lauxlib.h>
