@@ -292,6 +292,15 @@ static void send_head(struct gw_stream *stream, const struct gw_head *head, bool
     gw_h1_answer_head(&server_of(session)->answer, session, head, end);
 }
 
+/* The client must see that its answer is not whole: a missing last chunk or a missing rest says so, a
+ * body that ends with the connection needs more than that. */
+static void cut(struct gw_h1_server *server)
+{
+    if (server->session.out.started && server->session.out.body == GW_H1_BODY_CLOSE)
+        gw_h1_session_reset(&server->session);
+    close_server(server, 0);
+}
+
 /* Whether the connection goes on after this exchange, and what happens to the rest of its
  * request. */
 static void keep(struct gw_h1_server *server)
@@ -331,10 +340,8 @@ static void close_stream(struct gw_stream *stream, enum gw_error why)
     bool whole = session->out.ended;
 
     gw_h1_session_detach(session);
-    if (server->state == SERVER_CLOSED)
-        close_server(server, 0);
-    else if (!whole)
-        close_server(server, 0); /* the client sees that it is cut */
+    if (server->state == SERVER_CLOSED || !whole)
+        cut(server);
     else if (!keeps)
         close_gently(server);
     else

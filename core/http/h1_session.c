@@ -126,6 +126,16 @@ void gw_h1_session_close(struct gw_h1_session *session, uint64_t linger_us)
         gw_loop_defer(session->loop, &session->end, run_end);
 }
 
+void gw_h1_session_reset(struct gw_h1_session *session)
+{
+    struct gw_conn *conn = session->conn;
+
+    session->conn = NULL;
+    if (conn)
+        gw_conn_reset(conn);
+    gw_h1_session_close(session, 0);
+}
+
 /* ── incoming ──────────────────────────────────────────────────────────────── */
 
 static bool has_owner(const struct gw_h1_session *session)

@@ -74,6 +74,9 @@ void gw_h1_session_fail(struct gw_h1_session *session, enum gw_error why);
 /* The same, now: only from the connection's own events. */
 void gw_h1_session_fail_now(struct gw_h1_session *session, enum gw_error why);
 
+/* Closes the connection so that the peer sees a reset, and goes on like gw_h1_session_close(). */
+void gw_h1_session_reset(struct gw_h1_session *session);
+
 /* Closes the connection and has finish() called, once no stream is open. `linger_us`: what is
  * queued is sent, for so long; 0: at once. Closing again changes nothing. */
 void gw_h1_session_close(struct gw_h1_session *session, uint64_t linger_us);

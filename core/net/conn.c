@@ -262,6 +262,12 @@ void gw_conn_close(struct gw_conn *conn)
     conn->carrier->close(conn);
 }
 
+void gw_conn_reset(struct gw_conn *conn)
+{
+    conn->resets = true;
+    gw_conn_close(conn);
+}
+
 /* ── the gentle way out ── */
 
 static void on_linger_read(void *owner, struct gw_slice bytes)

@@ -44,6 +44,10 @@ void gw_conn_shutdown(struct gw_conn *conn);
  * callback. */
 void gw_conn_close(struct gw_conn *conn);
 
+/* The same, but the peer sees a reset instead of an end: for bytes whose end is that of the
+ * connection, when they are cut. Over a unix socket it is a plain end. */
+void gw_conn_reset(struct gw_conn *conn);
+
 /* Ends after what is queued was sent, or after `linger_us` at the latest; meanwhile what the peer
  * sends is discarded up to 64 KiB, so that it can read our last answer (RFC 9112 9.6). No event
  * comes any more. */

@@ -64,6 +64,7 @@ struct gw_conn {
     bool write_active; /* between start_write() and gw_conn_wrote() */
     bool wants_room;   /* gw_conn_write() returned false */
     bool closing;
+    bool resets; /* closing with a reset */
 };
 
 /* Bytes on their way out: a copy, or a part of a blob. */

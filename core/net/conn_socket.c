@@ -164,6 +164,10 @@ static void on_close(uv_handle_t *handle)
 
 static void close_socket(struct gw_conn *conn)
 {
+    const struct linger at_once = { .l_onoff = 1 };
+
+    if (conn->resets)
+        setsockopt(fd_of(socket_of(conn)), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
     uv_close(&socket_of(conn)->uv.handle, on_close);
 }
 

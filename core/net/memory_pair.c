@@ -194,7 +194,7 @@ static void close_end(struct gw_conn *conn)
 
     if (peer) {
         peer->peer = NULL;
-        if (end->inbox_bytes)
+        if (end->inbox_bytes || conn->resets)
             peer->peer_end = GW_E_RESET;
         else if (!peer->peer_end)
             peer->peer_end = GW_E_CLOSED;

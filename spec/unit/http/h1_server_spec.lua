@@ -538,6 +538,27 @@ describe("gw_h1_server", function()
       assert.equal("closed", closed())
     end)
 
+    it("cuts a response that only the end of the connection would end with a reset", function()
+      send("GET / HTTP/1.0\r\n\r\n")
+      local probe = server:last()
+      probe:respond({ fields = { DATE } })
+      probe:send("hi")
+      place:turn()
+      probe:close("upstream_cut")
+      place:turn()
+      assert.equal(OK .. "connection: close\r\n\r\nhi", wire:text())
+      assert.equal("reset", closed())
+      assert.equal(1, server.c.closed)
+    end)
+
+    it("which request of its connection it is", function()
+      for i = 1, 3 do
+        send(GET)
+        assert.equal(i, c.gw_h1_stream_number(server:last().c.stream))
+        answer(server:last())
+      end
+    end)
+
     it("that there is room again", function()
       send(GET)
       local probe = server:last()

@@ -181,6 +181,15 @@ for _, kind in ipairs({ "tcp", "unix", "memory" }) do
       assert.same({ "reset" }, near.ends)
     end)
 
+    it("can end with a reset, which no plain end looks like", function()
+      near:write("cut he")
+      until_true(function() return far.count == 6 end)
+      c.gw_conn_reset(near.conn)
+      near.closed = true
+      until_true(function() return #far.ends > 0 end)
+      assert.same({ kind == "unix" and "closed" or "reset" }, far.ends)
+    end)
+
     it("reads what the peer said before it went away, though writing failed", function()
       near:hold(true)
       far:write("the answer came early")
