@@ -292,8 +292,8 @@ static void send_head(struct gw_stream *stream, const struct gw_head *head, bool
     gw_h1_answer_head(&server_of(session)->answer, session, head, end);
 }
 
-/* The client must see that its answer is not whole: a missing last chunk or a missing rest says so, a
- * body that ends with the connection needs more than that. */
+/* The client must see that its answer is not whole: a missing last chunk or a missing rest says so,
+ * a body that ends with the connection needs more than that. */
 static void cut(struct gw_h1_server *server)
 {
     if (server->session.out.started && server->session.out.body == GW_H1_BODY_CLOSE)
