@@ -135,11 +135,11 @@ compare() {
 
 # ── the peers ──────────────────────────────────────────────────────────────────
 
-# An upstream that costs little: nginx answering from memory with a body of the given size at /SIZE.
+# An upstream that costs little, so that the gateway's core is the busy one: nginx with /1k from its configuration and /64k
+# from a file.
 start_upstream() {
   upstream_port=$(free_port)
   mkdir -p "$work/www"
-  head -c 1024 /dev/zero | tr '\0' x >"$work/www/1k"
   head -c 65536 /dev/zero | tr '\0' x >"$work/www/64k"
   cat >"$work/upstream.conf" <<CONF
 daemon off; pid $work/upstream.pid; error_log stderr crit; worker_processes 1;
@@ -148,7 +148,8 @@ http {
   access_log off; keepalive_requests 1000000; keepalive_timeout 600s; tcp_nodelay on;
   open_file_cache max=10 inactive=600s; sendfile on;
   client_body_temp_path $work/u1; proxy_temp_path $work/u2; fastcgi_temp_path $work/u3; uwsgi_temp_path $work/u4; scgi_temp_path $work/u5;
-  server { listen 127.0.0.1:$upstream_port reuseport; root $work/www; }
+  server { listen 127.0.0.1:$upstream_port reuseport; root $work/www;
+    location = /1k { return 200 "$(head -c 1024 /dev/zero | tr '\0' x)"; } }
 }
 CONF
   start upstream "$load_core" nginx -p "$work" -c "$work/upstream.conf"
