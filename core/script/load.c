@@ -105,6 +105,8 @@ static const struct {
 } waiting[] = {
     { "sleep", gw_await_sleep },
     { "body", gw_await_body },
+    { "fetch", gw_await_fetch },
+    { "fetch_take", gw_await_fetch_take },
 };
 
 void gw_await_register(lua_State *L, struct gw_script *script)

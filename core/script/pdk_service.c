@@ -3,6 +3,21 @@
 #include "script/pdk_common.h"
 #include "script/state.h"
 
+int gw_pdk_set_upstream(struct gw_pdk *h, const char *name, size_t len)
+{
+    struct gw_exchange *x = h->x;
+    struct gw_registry *registry = x->script->registry;
+    struct gw_upstream *upstream =
+        registry ? gw_registry_find(registry, x->config, gw_slice(name, len)) : NULL;
+
+    if (!upstream)
+        return GW_PDK_UNKNOWN;
+    x->outgoing.upstream = upstream;
+    x->outgoing.target_host = GW_SLICE_EMPTY;
+    x->outgoing.target_port = 0;
+    return GW_PDK_FINE;
+}
+
 /* A name of letters, digits, dots, dashes and underscores, or an IP address. */
 static bool host_valid(struct gw_slice host)
 {

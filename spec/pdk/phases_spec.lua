@@ -6,6 +6,7 @@ local scripts = require("support.scripts")
 local ARGUMENTS = {
   ["request:get_header"] = "'x-a'", ["request:get_query_arg"] = "'a'", ["request:get_path_param"] = "'id'",
   ["request:set_method"] = "'POST'", ["request:set_path"] = "'/x'", ["request:set_query"] = "{ a = 1 }",
+  ["request:set_id"] = "'id-2'",
   ["request:set_header"] = "'x-a', 1", ["request:add_header"] = "'x-a', 1", ["request:clear_header"] = "'x-a'",
   ["response:get_header"] = "'x-a'", ["response:set_status"] = "201", ["response:set_header"] = "'x-a', 1",
   ["response:add_header"] = "'x-a', 1", ["response:clear_header"] = "'x-a'", ["response:set_headers"] = "{ a = 1 }",
