@@ -10,7 +10,7 @@ int gw_await_sleep(lua_State *L); /* seconds */
 /* enum gw_pdk_head, most bytes → enum gw_error; the bytes by gw_pdk_body() */
 int gw_await_body(lua_State *L);
 
-/* A checked request (lua/moongate/fetch.lua says which fields) → enum gw_error, then
- * gw_await_fetch_take() at once. */
+/* A checked request (lua/moongate/fetch.lua says which fields) → enum gw_error, after GW_OK
+ * gw_await_fetch_take() at once; -1: no such upstream; with a second result: what is wrong. */
 int gw_await_fetch(lua_State *L);
 int gw_await_fetch_take(lua_State *L); /* → status, headers, body */

@@ -174,16 +174,16 @@ static const char *set_target(struct gw_head *head, struct gw_arena *arena, stru
     if (prefix.len && prefix.ptr[prefix.len - 1] == '/')
         prefix.len--;
 
-    struct gw_slice path = gw_arena_printf(arena, "%.*s%.*s", GW_SLICE_ARG(prefix), (int)path_len,
-                                           target.ptr);
+    struct gw_slice path =
+        gw_arena_printf(arena, "%.*s%.*s", GW_SLICE_ARG(prefix), (int)path_len, target.ptr);
 
     if (gw_uri_normalise_path(path, arena, &head->path))
         return "the path is not valid";
     head->has_query = mark != NULL;
     if (mark)
         head->query = gw_arena_copy(arena, gw_slice_skip(target, path_len + 1));
-    if (head->query.len && (!gw_visible_valid(head->query) || memchr(head->query.ptr, '#',
-                                                                     head->query.len)))
+    if (head->query.len &&
+        (!gw_visible_valid(head->query) || memchr(head->query.ptr, '#', head->query.len)))
         return "the query is not valid: it must be encoded";
     return NULL;
 }
@@ -241,8 +241,7 @@ static const char *make_head(lua_State *L, struct gw_script *script, const struc
     head->version = 11;
     head->body_length = job->has_body ? (int64_t)job->body.len : GW_BODY_NONE;
 
-    const char *bad =
-        set_target(head, arena, service ? service->path : GW_SLICE_EMPTY, job->path);
+    const char *bad = set_target(head, arena, service ? service->path : GW_SLICE_EMPTY, job->path);
 
     return bad ? bad : set_fields(L, head, arena);
 }
@@ -264,18 +263,17 @@ static void start(struct gw_run *run, const struct job *job, struct gw_arena *ar
         .authority_of_target = job->upstream.len > 0,
         .body = gw_arena_copy(arena, job->body),
         .has_body = job->has_body,
-        .correlation_id =
-            run->x ? gw_arena_copy(arena, run->x->correlation_id) : GW_SLICE_EMPTY,
+        .correlation_id = run->x ? gw_arena_copy(arena, run->x->correlation_id) : GW_SLICE_EMPTY,
     };
 
     fetch->arena = arena;
     gw_buf_init(&fetch->body, (size_t)job->limit);
     fetch->call = gw_call_open(&options);
     gw_stream_bind(fetch->call, &events, fetch);
-    gw_stream_send_head(fetch->call, head, true); /* the call sends the body itself, again at every try */
+    gw_stream_send_head(fetch->call, head,
+                        true); /* the call sends the body itself, again at every try */
     if (job->timeout > 0)
-        gw_timer_start(script->loop, &fetch->deadline, (uint64_t)(job->timeout * 1e6),
-                       on_deadline);
+        gw_timer_start(script->loop, &fetch->deadline, (uint64_t)(job->timeout * 1e6), on_deadline);
     gw_wait_begin(run, &fetch->wait, cancel);
 }
 
@@ -291,7 +289,7 @@ int gw_await_fetch(lua_State *L)
     if (job.upstream.len) {
         upstream = gw_registry_find(script->registry, script->config, job.upstream);
         if (!upstream) {
-            lua_pushinteger(L, GW_E_NO_TARGET);
+            lua_pushinteger(L, -1);
             return 1;
         }
     }

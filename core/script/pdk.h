@@ -137,6 +137,8 @@ int gw_pdk_set_id(struct gw_pdk *h, const char *id, size_t len);
 
 /* METHOD, PATH, QUERY, HOST of what goes to the service. */
 int gw_pdk_set_outgoing(struct gw_pdk *h, int what, const char *text, size_t len);
+/* Takes every argument of that name out of the query, for the service and for later plugins. */
+int gw_pdk_clear_arg(struct gw_pdk *h, const char *name, size_t len);
 int gw_pdk_set_outgoing_body(struct gw_pdk *h, const char *body, size_t len);
 int gw_pdk_set_upstream(struct gw_pdk *h, const char *name, size_t len);
 int gw_pdk_set_target(struct gw_pdk *h, const char *host, size_t len, int port);

@@ -229,6 +229,41 @@ int gw_pdk_set_outgoing(struct gw_pdk *h, int what, const char *text, size_t len
     }
 }
 
+/* The query without the arguments of that name; the others keep their bytes. */
+static struct gw_slice without_arg(const struct gw_pdk *h, struct gw_slice query,
+                                   struct gw_slice name)
+{
+    struct gw_slice rest = query, argument;
+    char *kept = gw_arena_alloc(h->x->arena, query.len + 1);
+    size_t len = 0;
+
+    while (gw_slice_next(&rest, '&', &argument)) {
+        struct gw_slice text = argument, found, value;
+        bool has_value;
+
+        if (!gw_uri_next_arg(&text, &found, &value, &has_value) ||
+            gw_slice_equal(decoded(h, found), name))
+            continue;
+        if (len)
+            kept[len++] = '&';
+        memcpy(kept + len, argument.ptr, argument.len);
+        len += argument.len;
+    }
+    return gw_slice(kept, len);
+}
+
+/* What is taken away (a credential) is gone for later plugins too, as a cleared header is. */
+int gw_pdk_clear_arg(struct gw_pdk *h, const char *name, size_t len)
+{
+    struct gw_exchange *x = h->x;
+
+    x->outgoing.query = without_arg(h, x->outgoing.query, gw_slice(name, len));
+    x->outgoing.has_query = x->outgoing.query.len > 0;
+    x->request.query = without_arg(h, x->request.query, gw_slice(name, len));
+    x->request.has_query = x->request.query.len > 0;
+    return GW_PDK_FINE;
+}
+
 /* Host before routing is what is routed by; afterwards it is what the service sees. */
 int gw_pdk_set_host(struct gw_pdk *h, const char *text, size_t len)
 {

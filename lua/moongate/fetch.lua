@@ -170,6 +170,7 @@ function M.fetch(h, request)
   local code, bad = core.fetch(job)
   if bad then error("ctx:fetch: " .. bad, 3) end
   if code == 0 then return take() end
+  if code == -1 then return nil, ("no upstream named %q in the configuration"):format(job.upstream) end
   if C.gw_pdk_too_large(code) ~= 0 then
     return nil, ("the response is larger than limits.buffer (%d bytes)"):format(job.limit)
   end

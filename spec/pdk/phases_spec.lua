@@ -15,6 +15,7 @@ local ARGUMENTS = {
   ["service:set_timeouts"] = "1, 1, 1",
   ["service.request:set_path"] = "'/x'", ["service.request:set_method"] = "'PUT'",
   ["service.request:set_raw_query"] = "'a=1'", ["service.request:set_query"] = "{}",
+  ["service.request:clear_query_arg"] = "'a'",
   ["service.request:set_header"] = "'x-a', 1", ["service.request:add_header"] = "'x-a', 1",
   ["service.request:clear_header"] = "'x-a'", ["service.request:set_headers"] = "{ a = 1 }",
   ["service.request:set_raw_body"] = "'x'", ["service.request:set_body"] = "{}, 'application/json'",

@@ -160,7 +160,7 @@ function M:configure(options)
   for _, cidr in ipairs(options.trusted or {}) do
     assert(c.gw_build_trusted_proxy(build, cidr, #cidr) == nil)
   end
-  if options.plugin then self:write_plugin(build, options.plugin, routes) end
+  if options.plugin then self:write_plugin(build, options.plugin, routes, options.fetch) end
   c.gw_build_router(build)
   local config = c.gw_build_take(build)
   c.gw_build_free(build)
@@ -177,7 +177,7 @@ end
 
 -- ── one plugin, in all routes ───────────────────────────────────────────────────
 
-function M:write_plugin(build, handler, routes)
+function M:write_plugin(build, handler, routes, fetch)
   local pipe = assert(io.popen("mktemp -d /tmp/gw-spec-XXXXXX"))
   self.folder = pipe:read("*l")
   pipe:close()
@@ -186,7 +186,7 @@ function M:write_plugin(build, handler, routes)
   file:close()
   local plan = {
     plugins = { tried = { dir = self.folder } }, uses = { { plugin = "tried", conf = {}, on_error = "reply" } },
-    plans = { {}, { { use = 1 } } }, global = 1, routes = {}, services = {}, consumers = {},
+    plans = { {}, { { use = 1 } } }, global = 1, routes = {}, services = {}, consumers = {}, fetch = fetch,
   }
   for i, route in ipairs(routes) do
     plan.routes[i] = { name = route.name, id = route.name, plan = 2, service = i }

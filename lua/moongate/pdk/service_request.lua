@@ -57,6 +57,15 @@ function M:set_query(query)
   change(h, "ctx.service.request:set_query", C.GW_PDK_QUERY, text, "query")
 end
 
+--- Takes an argument out of the query, for the service and for later plugins; the others stay as they were sent.
+---@phase rewrite after routing, access
+---@param name string
+function M:clear_query_arg(name)
+  local h = enter(self, "ctx.service.request:clear_query_arg", ROUTED)
+  name = check.text(name, "ctx.service.request:clear_query_arg", "the name")
+  C.gw_pdk_clear_arg(h, name, #name)
+end
+
 --- Sets a header; "host" is what the service sees as its own name.
 ---@phase rewrite, access
 ---@param name string
