@@ -96,7 +96,7 @@ end
 local function environment(folder, changes)
   local env = {
     RUNTIME_DIRECTORY = folder .. "/run", XDG_RUNTIME_DIR = false, MOONGATE_HOME = host.source_dir,
-    ASAN_OPTIONS = "detect_leaks=1:exitcode=99", TSAN_OPTIONS = "exitcode=99",
+    ASAN_OPTIONS = "detect_leaks=1:exitcode=99", TSAN_OPTIONS = "exitcode=99:suppressions=" .. host.source_dir .. "/spec/support/tsan.supp",
   }
   for name, value in pairs(changes or {}) do
     env[name] = value
