@@ -1,5 +1,6 @@
-/* ctx:fetch{…}: one call to a service, an upstream or an allowed address, its response collected within a bound. What plugins
- * write has been checked by lua/moongate/fetch.lua; here the bytes that go on the wire are. */
+/* ctx:fetch{…}: one call to a service, an upstream or an allowed address, its response collected
+ * within a bound. What plugins write has been checked by lua/moongate/fetch.lua; here the bytes that
+ * go on the wire are. */
 #include "base/alloc.h"
 #include "http/uri.h"
 #include "script/await.h"
@@ -31,7 +32,7 @@ struct job {
     double timeout, limit;
 };
 
-/* --- the end -------------------------------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------- */
 
 static void free_fetch(struct fetch *fetch)
 {
@@ -72,7 +73,7 @@ static void finish(struct fetch *fetch, enum gw_error error)
     gw_run_wake(run, 1);
 }
 
-/* --- events ---------------------------------------------------------------------------------------------------------- */
+/* --- events -------------------------------------------------------------------------- */
 
 static void on_head(void *owner, struct gw_head *head, bool end)
 {
@@ -124,7 +125,7 @@ static const struct gw_stream_events events = {
     .on_end = on_stream_end,
 };
 
-/* --- the beginning --------------------------------------------------------------------------------------------------- */
+/* --- the beginning ------------------------------------------------------------------- */
 
 static struct gw_slice text_field(lua_State *L, const char *name)
 {
@@ -307,7 +308,7 @@ int gw_await_fetch(lua_State *L)
     return gw_wait_yield(L);
 }
 
-/* --- the result ------------------------------------------------------------------------------------------------------- */
+/* --- the result ---------------------------------------------------------------------- */
 
 static struct fetch *done_fetch(struct gw_run *run)
 {
