@@ -1,6 +1,6 @@
 /* ctx:fetch{…}: one call to a service, an upstream or an allowed address, its response collected
- * within a bound. What plugins write has been checked by lua/moongate/fetch.lua; here the bytes that
- * go on the wire are. */
+ * within a bound. What plugins write has been checked by lua/moongate/fetch.lua; here the bytes
+ * that go on the wire are. */
 #include "base/alloc.h"
 #include "http/uri.h"
 #include "script/await.h"
