@@ -173,7 +173,6 @@ static void look_after_names(struct gw_registry *registry, bool await)
     size_t at = 0;
 
     pthread_mutex_lock(&registry->lock);
-    registry->sync_posted = false;
     while ((name = next_unused(registry))) {
         gw_map_remove(&registry->names, gw_slice_from(name->host));
         free_name(name);
@@ -197,8 +196,14 @@ static void look_after_names(struct gw_registry *registry, bool await)
 static void on_sync(struct gw_message *message, struct gw_loop *loop)
 {
     struct gw_registry *registry = container_of(message, struct gw_registry, sync);
+    bool ours;
 
-    if (registry->loop == loop)
+    /* Only here: as long as the message is in the mailbox it must not be posted again. */
+    pthread_mutex_lock(&registry->lock);
+    registry->sync_posted = false;
+    ours = registry->loop == loop;
+    pthread_mutex_unlock(&registry->lock);
+    if (ours)
         look_after_names(registry, false);
 }
 
