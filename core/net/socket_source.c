@@ -125,9 +125,8 @@ static int bind_unix(const struct gw_addr *addr)
 
     if (fd < 0)
         return -errno;
-    fchmod(fd,
-           S_IRUSR |
-               S_IWUSR); /* bind() makes the file with it: never open to others, not for a moment */
+    /* bind() makes the file with this mode: it is never open to others, not for a moment. */
+    fchmod(fd, S_IRUSR | S_IWUSR);
     if (is_stale(addr))
         unlink(addr->sa.un.sun_path);
     if (bind(fd, &addr->sa.any, addr->len) == 0)

@@ -5,10 +5,9 @@
 #include "net/timers.h"
 
 /* A hashed wheel: SLOTS lists, one a tick, of the timers that want to be looked at then. A timer
- * further away than the wheel is wide stands in the last slot and is placed again when its turn
- * comes, and so is one whose deadline moved later: moving a deadline (every read on every
- * connection does) is then one store. The slot's time is never before the deadline, so nothing
- * fires early.
+ * further away than the wheel is wide is looked at once a round and placed again, and so is one
+ * whose deadline moved later: moving a deadline (every read on every connection does) is then one
+ * store. The slot's time is never before the deadline, so nothing fires early.
  *
  * gw_timer_stop() does not know the wheel, so `used` may name a slot that is empty by now: it costs
  * one wake-up. */
@@ -19,8 +18,7 @@
 
 struct gw_timers {
     struct gw_loop *loop;
-    uint64_t next_tick; /* the first one not looked at yet; all timers stand at it or in the SLOTS -
-                           1 behind */
+    uint64_t next_tick;  /* the first one not looked at yet */
     uint64_t armed_tick; /* uv_timer wakes us for this one; NEVER: it does not */
     uint64_t used[WORDS];
     struct gw_list slots[SLOTS];
@@ -49,12 +47,9 @@ static void arm(struct gw_timers *timers, uint64_t tick)
 static void place(struct gw_timers *timers, struct gw_timer *timer)
 {
     uint64_t tick = tick_of(timer->due_us);
-    uint64_t last = timers->next_tick + SLOTS - 1;
 
     if (tick < timers->next_tick)
         tick = timers->next_tick;
-    if (tick > last)
-        tick = last;
     size_t slot = tick % SLOTS;
 
     timer->placed_us = tick * TICK_US;

@@ -209,6 +209,24 @@ for _, kind in ipairs({ "tcp", "unix", "memory" }) do
       assert.same({ "reset" }, near.ends)
     end)
 
+    it("reads a long answer to its end after a write failed", function()
+      local answer = ("0123456789"):rep(10000)
+      c.gw_conn_set_read_limit(near.conn, 1000) -- it takes several turns
+      near:hold(true)
+      far:hold(true)
+      near:write("unread")
+      far:write(answer)
+      loop:settle()
+      far:close()
+      loop:settle()
+      near:hold(false)
+      near:write("more of it")
+      near:write("more of it")
+      until_true(function() return #near.ends > 0 end)
+      assert.equal(#answer, near.count)
+      assert.same({ "reset" }, near.ends)
+    end)
+
     it("closes with a full queue and writes under way", function()
       far:hold(true)
       near:write(("y"):rep(6 * 1024 * 1024))
@@ -275,7 +293,7 @@ for _, kind in ipairs({ "tcp", "unix", "memory" }) do
     end)
 
     it("does not discard for ever when closing gently", function()
-      far:close_gently(5)
+      far:close_gently(1000)
       near.on_room = function(e) e:write(("m"):rep(100000)) end
       near:write(("m"):rep(100000))
       until_true(function()

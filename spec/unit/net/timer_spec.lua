@@ -142,6 +142,27 @@ describe("timers", function()
       assert.equal("a between c", fired_names())
     end)
 
+    it("started without a delay in a callback come before the next tick", function()
+      actions.a = function() start(new("at once"), 0) end
+      start(new("a"), 8)
+      start(new("b"), 16)
+      advance(20)
+      assert.equal("a at once b", fired_names())
+      assert.equal(8, fired[2].at)
+    end)
+
+    it("far away do not hide behind those that are near", function()
+      start(new("far"), 4096 + 8) -- a round of the wheel and two ticks
+      start(new("near"), 12)
+      advance(10)
+      assert.equal("", fired_names())
+      advance(10)
+      assert.equal("near", fired_names())
+      advance(4096)
+      assert.equal("near far", fired_names())
+      assert.equal(4104, fired[2].at)
+    end)
+
     it("tell which is next", function()
       local due = ffi.new("uint64_t[1]")
       assert.is_false(c.gw_loop_next_timer(loop.c, due))
