@@ -7,13 +7,14 @@
 #define FAMILIES_MAX 1024
 #define NAME_LEN_MAX 200
 #define VALUE_LEN_MAX 256
-#define KEY_MAX (sizeof(void *) + GW_METRIC_LABELS_MAX * (sizeof(uint16_t) + (size_t)VALUE_LEN_MAX))
+#define KEY_MAX                                                                                    \
+    (sizeof(uint32_t) + GW_METRIC_LABELS_MAX * (sizeof(uint16_t) + (size_t)VALUE_LEN_MAX))
 
 struct gw_metrics *gw_metrics_new(unsigned writers)
 {
     GW_ASSERT(writers > 0);
     struct gw_metrics *metrics =
-        gw_alloc_zero(sizeof(*metrics) + writers * sizeof(metrics->writers[0]));
+        gw_alloc_zero(sizeof(*metrics) + writers * sizeof(struct gw_metric_writer *));
 
     pthread_mutex_init(&metrics->lock, NULL);
     gw_map_init(&metrics->families_by_name);
@@ -83,8 +84,8 @@ static struct gw_slice make_key(const struct gw_metric_family *family,
 {
     char *at = out;
 
-    memcpy(at, &family, sizeof(family));
-    at += sizeof(family);
+    memcpy(at, &family->id, sizeof(family->id));
+    at += sizeof(family->id);
     for (unsigned i = 0; i < family->label_count; i++) {
         uint16_t len = (uint16_t)(values[i].len < VALUE_LEN_MAX ? values[i].len : VALUE_LEN_MAX);
 
@@ -239,10 +240,11 @@ static struct gw_metric_family *new_family(struct gw_metrics *metrics,
 {
     struct gw_metric_family *family = gw_alloc_zero(sizeof(*family));
     const char *help = def->help ? def->help : "";
-    struct gw_slice values[GW_METRIC_LABELS_MAX];
+    struct gw_slice values[GW_METRIC_LABELS_MAX] = { 0 };
     char key[KEY_MAX];
 
     family->metrics = metrics;
+    family->id = (uint32_t)metrics->families_by_name.count;
     family->name = gw_strndup(def->name, strlen(def->name));
     family->help = gw_strndup(help, strlen(help));
     family->kind = def->kind;

@@ -34,12 +34,13 @@ struct gw_metric_series {
     _Atomic(struct gw_metric_series *) next; /* of the family */
     gw_metric place;
     bool listed;         /* under the lock: reachable from the family */
-    struct gw_slice key; /* of `data`: the family, then each value behind its length */
+    struct gw_slice key; /* of `data`: the family's number, then each value behind its length */
     char data[];
 };
 
 struct gw_metric_family {
     struct gw_metrics *metrics;
+    uint32_t id; /* what its series' keys begin with */
     _Atomic(struct gw_metric_family *) next;
     _Atomic(struct gw_metric_series *) first;
     struct gw_metric_series *last;
@@ -66,7 +67,7 @@ struct gw_metrics {
     struct gw_metric_writer *writers[];
 };
 
-/* Cuts the next label value off a series' key; start behind the family's pointer. */
+/* Cuts the next label value off a series' key; start behind the family's number. */
 struct gw_slice gw_metric_next_value(struct gw_slice *rest);
 
 /* The sum over all writers. */

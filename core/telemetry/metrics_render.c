@@ -69,7 +69,7 @@ static bool append_name(struct gw_buf *out, const struct gw_metric_family *famil
                         const struct gw_metric_series *series, const char *suffix,
                         const char *bound)
 {
-    struct gw_slice rest = gw_slice_skip(series->key, sizeof(family));
+    struct gw_slice rest = gw_slice_skip(series->key, sizeof(family->id));
     const char *before = "{";
     bool good = gw_buf_printf(out, "%s%s", family->name, suffix);
 
