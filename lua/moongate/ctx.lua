@@ -5,6 +5,7 @@ local check = require("moongate.pdk.check")
 local core = require("moongate.core")
 local entities = require("moongate.entities")
 local fetch = require("moongate.fetch")
+local clear = require("table.clear")
 
 local ANY = check.ANY
 local enter = check.enter
@@ -21,15 +22,20 @@ local REQUEST, RESPONSE, CLIENT = methods("request"), methods("response"), metho
 local ROUTER, LOG, SERVICE = methods("router"), methods("log"), methods("service")
 local SERVICE_REQUEST, SERVICE_RESPONSE = methods("service_request"), methods("service_response")
 
--- What a request keeps in Lua; made when the first plugin wants it.
+-- What a request keeps in Lua. The table and those in it that no plugin ever sees are the ctx's for good; what plugins
+-- see is made anew for each request, so that who keeps it can never read what belongs to somebody else.
 local function hold(ctx)
+  ctx._h.touched = 1
+  return ctx._state
+end
+
+--- Forgets what the request before left.
+function M.forget(ctx)
   local state = ctx._state
-  if not state then
-    state = { shared = {}, plugins = {}, chosen = {} }
-    ctx._state = state
-    ctx._h.touched = 1
-  end
-  return state
+  state.shared, state.credential = nil, nil
+  clear(state.plugins)
+  clear(state.chosen)
+  ctx._h.stale = 0
 end
 
 --- Waits.
@@ -85,7 +91,13 @@ local function index(ctx, key)
     return own
   elseif key == "shared" then
     enter(ctx, "ctx.shared", ANY)
-    return hold(ctx).shared
+    local state = hold(ctx)
+    local shared = state.shared
+    if not shared then
+      shared = {}
+      state.shared = shared
+    end
+    return shared
   end
 end
 
@@ -99,7 +111,8 @@ local CTX = { __index = index, __newindex = newindex }
 ---@return table
 function M.new(pointer)
   local h = ffi.cast("struct gw_pdk *", pointer)
-  local ctx = { _h = h, _state = false, _hold = hold, sleep = ctx_sleep, fetch = ctx_fetch }
+  local state = { plugins = {}, chosen = {} }
+  local ctx = { _h = h, _state = state, _hold = hold, sleep = ctx_sleep, fetch = ctx_fetch }
   local function part(meta)
     return setmetatable({ _h = h, _ctx = ctx }, meta)
   end

@@ -5,6 +5,7 @@
 --- consumers have uses of their own, `choices[i]` says so, and the use is picked at the plugin's turn in access and
 --- kept for the phases after it.
 local check = require("moongate.pdk.check")
+local forget = require("moongate.ctx").forget
 
 local C = require("moongate.cdef")
 local REWRITE_GLOBAL, REWRITE, ACCESS = check.REWRITE_GLOBAL, check.REWRITE, check.ACCESS
@@ -50,10 +51,7 @@ end
 
 local function begin(ctx)
   local h = ctx._h
-  if h.stale ~= 0 then -- the request before left something in the tables
-    ctx._state = false
-    h.stale = 0
-  end
+  if h.stale ~= 0 then forget(ctx) end
   return h
 end
 

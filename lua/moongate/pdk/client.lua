@@ -64,8 +64,7 @@ end
 ---@return table?
 function M:get_credential()
   enter(self, "ctx.client:get_credential", KNOWN)
-  local state = self._ctx._state
-  return state and state.credential or nil
+  return self._ctx._state.credential
 end
 
 --- Finds a consumer by its id, or by its username.
