@@ -156,6 +156,7 @@ function M.encode(value)
     ok, text = pcall(cjson.encode, value)
   end
   if not ok then return nil, (tostring(text):gsub(MARK_PATTERN, "")) end
+  if find(text, "\\/", 1, true) then text = text:gsub("\\/", "/") end -- cjson escapes every slash; nobody else does
   return text
 end
 

@@ -7,16 +7,12 @@ need nginx wrk strace curl taskset
 start_upstream
 start_moongate moongate
 load "$url/1k" 2 64 >/dev/null # connections to the upstream are made here
-before=$(curl -fsS --unix-socket "$admin" http://localhost/metrics | awk '/^moongate_requests_total/ { n += $NF } END { print n + 0 }')
-taskset -c 1 wrk -t1 -c64 -d6s "$url/1k" >"$work/wrk.out" 2>&1 &
-wrk_pid=$!
-# The load's own connections come first: attach when it runs at full speed.
-until [ "$(curl -fsS --unix-socket "$admin" http://localhost/metrics | awk '/^moongate_requests_total/ { n += $NF } END { print n + 0 }')" -gt $((before + 5000)) ]; do :; done
-first=$(curl -fsS --unix-socket "$admin" http://localhost/metrics | awk '/^moongate_requests_total/ { n += $NF } END { print n + 0 }')
-timeout -s INT 3 strace -f -c -o "$work/strace" -p "$started" 2>/dev/null
-last=$(curl -fsS --unix-socket "$admin" http://localhost/metrics | awk '/^moongate_requests_total/ { n += $NF } END { print n + 0 }')
-kill "$wrk_pid" 2>/dev/null
-wait "$wrk_pid" 2>/dev/null
-requests=$((last - first))
-echo "$requests requests while tracing; calls per request:"
+strace -f -c -o "$work/strace" -p "$started" 2>"$work/attached" &
+tracer=$!
+pids+=("$tracer")
+until grep -q attached "$work/attached"; do kill -0 "$tracer" || die "strace: $(cat "$work/attached")"; done
+read -r requests _ <<<"$(load "$url/1k" 4 64)"
+kill -INT "$tracer"
+wait "$tracer" 2>/dev/null
+echo "$requests requests while tracing; calls per request (64 accepts and closes of the load are among them):"
 awk -v n="$requests" '$4 ~ /^[0-9]+$/ && $NF != "total" { printf "  %-16s %6.3f\n", $NF, $4 / n; sum += $4 } END { printf "  %-16s %6.3f\n", "all", sum / n }' "$work/strace"
