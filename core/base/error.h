@@ -26,6 +26,7 @@ enum gw_retry {
     X(CLOSED,             "the peer closed the connection",                           0, NONE, NEVER)        \
     X(BAD_REQUEST,        "the request is not valid HTTP",                          400, DOWNSTREAM, NEVER)  \
     X(BAD_TARGET,         "the request target is not valid",                        400, DOWNSTREAM, NEVER)  \
+    X(PATTERN_LIMIT,      "a pattern of the configuration gave up on this path",    400, DOWNSTREAM, NEVER)  \
     X(BAD_HOST,           "the request needs exactly one valid host",               400, DOWNSTREAM, NEVER)  \
     X(BAD_FRAMING,        "the length of the request body is ambiguous",            400, DOWNSTREAM, NEVER)  \
     X(BAD_BODY,           "the request body is malformed",                          400, DOWNSTREAM, NEVER)  \

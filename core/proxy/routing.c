@@ -107,6 +107,11 @@ void gw_flight_route(struct gw_flight *flight)
         return;
     query.headers = header_pairs(flight, &query.header_count);
     gw_router_match(x->config->router, &query, &match);
+    if (match.regex_errors) {
+        /* Nobody knows whether a stricter route was meant: a weaker one must not take it. */
+        gw_flight_refuse(flight, GW_E_PATTERN_LIMIT);
+        return;
+    }
     if (!match.route) {
         if (match.method_mismatch)
             refuse_method(flight, &query);

@@ -241,3 +241,21 @@ services:
     assert.equal("hello", gw:get("/next").body)
   end)
 end)
+
+describe("a pattern that gives up on a hostile path", function()
+  after_each(moongate.stop_all)
+
+  it("lets no weaker route take the request", function()
+    local gw = moongate.start { yaml = [[
+routes:
+  - { name: guarded, paths: ["~/(a+)+$"], plugins: [{ name: key-auth }, { name: echo }] }
+  - { name: open, paths: [/], public: true, plugins: [{ name: echo }] }
+]] }
+    assert.equal(401, gw:get("/aaa").status)
+    assert.equal(200, gw:get("/b").status)
+    local response = gw:get("/" .. ("a"):rep(50) .. "!")
+    assert.equal(400, response.status)
+    assert.matches("pattern_limit", response.body)
+    gw:stop()
+  end)
+end)

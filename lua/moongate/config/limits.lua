@@ -1,4 +1,5 @@
 --- `limits`: their types, their defaults, and what holds at each level.
+local later = require("moongate.config.later")
 local schema = require("moongate.schema")
 local t = schema
 
@@ -34,7 +35,9 @@ local function fields()
     idle_timeout = t.duration { unit = "ms", off = true, about = "Silence on a connection." },
     total_timeout = t.duration { unit = "ms", off = true, about = "A whole request, from head to end." },
     connections = t.count { off = true, about = "Client connections of one worker process." },
-    connections_per_client = t.count { off = true, about = "Client connections of one address." },
+    connections_per_client = t.count {
+      off = true, check = later.only(0), about = "Client connections of one address; not in this version.",
+    },
     requests_per_connection = t.count { off = true, about = "Requests on one connection." },
     write_queue = t.size { about = "Bytes that may wait for a slow reader." },
     pending = t.count { off = true, about = "Requests that may wait for an upstream connection." },

@@ -39,10 +39,6 @@ local function listener()
   return kind
 end
 
-local function milliseconds(default, about, off)
-  return t.duration { unit = "ms", default = default, off = off, about = about }
-end
-
 local function fields()
   return {
     _format_version = t.string {
@@ -91,13 +87,23 @@ local function fields()
     watch = t.boolean { default = false },
     strict = t.boolean { default = false },
     path_match = t.one_of { "segment", "prefix", default = "segment", kong_default = "prefix" },
-    drain_timeout = milliseconds("60s", "How long a stopping process waits for its streams."),
+    drain_timeout = t.duration {
+      unit = "ms", default = "60s", about = "How long a stopping process waits for its streams.",
+    },
     limits = limits.of_listener,
     lua = t.record {
-      budget = milliseconds("100ms", "How long a hook may compute without waiting.", true),
-      stuck_limit = milliseconds("2s", "After it a hook that cannot be stopped ends the process.", true),
+      budget = t.duration {
+        unit = "ms", default = "100ms", check = later.only(100),
+        about = "How long a hook may compute without waiting; not in this version.",
+      },
+      stuck_limit = t.duration {
+        unit = "ms", default = "2s", check = later.only(2000),
+        about = "After it a hook that cannot be stopped ends the process; not in this version.",
+      },
       memory = t.size { default = "256m", about = "Memory of one Lua state." },
-      old_generations = t.size { default = "256m", about = "Memory of all older generations." },
+      old_generations = t.size {
+        default = "256m", check = later.only(2 ^ 28), about = "Memory of all older generations; not in this version.",
+      },
     },
     log = t.record {
       access = t.string { default = "stdout", len_min = 1, about = "stdout, off or a path." },

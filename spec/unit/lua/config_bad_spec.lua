@@ -36,6 +36,9 @@ local CASES = {
   { "a bad network", H .. "trusted_proxies: [10.0.0.0/33]\n", 2, "trusted_proxies[0]", "is not an IP address or" },
   { "a folder that is not there", H .. "plugin_paths: [./nope]\n", 2, "plugin_paths[0]", "there is no folder" },
   { "certificates", H .. "certificates:\n  - cert: x\n", 2, "certificates", "known, not in this version" },
+  { "a budget that nobody keeps yet", H .. "lua:\n  budget: 50ms\n", 3, "lua.budget", "known, not in this version" },
+  { "a limit that nobody keeps yet", H .. "limits:\n  connections_per_client: 5\n", 3,
+    "limits.connections_per_client", "known, not in this version" },
   { "zones", H .. "zones:\n  a: {}\n", 2, "zones", "known, not in this version" },
   { "redis", H .. "redis: { main: { host: x } }\n", 2, "redis", "known, not in this version" },
   -- services

@@ -11,7 +11,7 @@ status: { address: "127.0.0.1:0" }
 workers: 2
 plugin_paths: []
 limits: { headers: 5, idle_timeout: off }
-lua: { budget: 1s }
+lua: { memory: 64m }
 log: { access: off, error: x.log, level: debug }
 trusted_proxies: [10.0.0.0/8]
 fetch: { allow: [a] }
