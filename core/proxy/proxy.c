@@ -35,7 +35,13 @@ static enum gw_next run_hooks(struct gw_exchange *x, enum gw_phase phase)
 {
     if (!has_hooks(x, phase))
         return GW_NEXT;
-    return gw_phase_run(x, phase, on_phase_done) == GW_RUN_WAITS ? GW_WAIT : GW_NEXT;
+
+    enum gw_run_result result = gw_phase_run(x, phase, on_phase_done);
+
+    /* Hooks compute: without a look at the clock a slow one would cost no time in the log, and the
+     * timers that start next would be short by it. */
+    gw_clock_refresh(&x->loop->clock);
+    return result == GW_RUN_WAITS ? GW_WAIT : GW_NEXT;
 }
 
 /* ── the steps ─────────────────────────────────────────────────────────────── */

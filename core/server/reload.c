@@ -16,6 +16,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define COMMIT_TIME_US 2000000 /* after it the operator hears that a worker is stuck */
 #define RESOLVE_TIME_US 3000000 /* names that take longer are resolved while serving */
 
 enum walk {
@@ -39,7 +40,7 @@ struct gw_reloader {
     struct gw_load load;           /* of this walk, from RESOLVES on */
     struct gw_port_plan plan;
     unsigned taken; /* workers that have it */
-    struct gw_timer resolve_timer;
+    struct gw_timer resolve_timer, commit_timer;
     struct gw_config *current; /* one reference */
     char **warnings;           /* of the current one; owned */
     unsigned warning_count;
@@ -150,6 +151,7 @@ static void on_taken(void *ctx)
 
     if (++reloader->taken < reloader->server->worker_count)
         return;
+    gw_timer_stop(&reloader->commit_timer);
     gw_port_plan_deinit(&reloader->plan);
     free_texts(reloader->warnings, reloader->warning_count);
     reloader->warnings = load->warnings;
@@ -163,6 +165,16 @@ static void on_taken(void *ctx)
     end_walk(reloader, true, NULL, 0);
 }
 
+static void on_commit_time(struct gw_timer *timer)
+{
+    struct gw_reloader *reloader = container_of(timer, struct gw_reloader, commit_timer);
+    unsigned missing = reloader->server->worker_count - reloader->taken;
+
+    gw_error("reload: %u of %u workers have not taken the new generation after %.0f s: a hook computes "
+             "without end there (the others serve the new one)",
+             missing, reloader->server->worker_count, (double)COMMIT_TIME_US / 1e6);
+}
+
 static void commit(struct gw_reloader *reloader)
 {
     struct gw_server *server = reloader->server;
@@ -170,6 +182,7 @@ static void commit(struct gw_reloader *reloader)
     unsigned ports = reloader->plan.count;
 
     gw_timer_stop(&reloader->resolve_timer);
+    gw_timer_start(server->loop, &reloader->commit_timer, COMMIT_TIME_US, on_commit_time);
     reloader->walk = WALK_COMMITS;
     reloader->taken = 0;
     gw_generations_add(&reloader->generations, load, server->loop->clock.wall_us);

@@ -22,6 +22,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+/* After the second signal; then what still does not end never will. */
+#define PATIENCE_US 2000000
+
 /* --- signals --- */
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -42,23 +45,27 @@ static void on_signal(uv_signal_t *handle, int number)
     }
 }
 
+static const int signal_numbers[] = { SIGHUP, SIGUSR1, SIGTERM, SIGINT };
+
 static void open_signals(struct gw_server *server)
 {
-    static const int numbers[] = { SIGHUP, SIGUSR1, SIGTERM, SIGINT };
-
-    static_assert(GW_ARRAY_LEN(numbers) == GW_ARRAY_LEN(server->signals), "one handle each");
+    static_assert(GW_ARRAY_LEN(signal_numbers) == GW_ARRAY_LEN(server->signals), "one handle each");
     signal(SIGPIPE, SIG_IGN);
-    for (size_t i = 0; i < GW_ARRAY_LEN(numbers); i++) {
+    for (size_t i = 0; i < GW_ARRAY_LEN(signal_numbers); i++) {
         uv_signal_init(&server->loop->uv, &server->signals[i]);
         server->signals[i].data = server;
-        uv_signal_start(&server->signals[i], on_signal, numbers[i]);
+        uv_signal_start(&server->signals[i], on_signal, signal_numbers[i]);
     }
 }
 
+/* libuv gives the signals their default back, which would end the process with its log half written:
+ * from here on they are nobody's business. */
 static void close_signals(struct gw_server *server)
 {
-    for (size_t i = 0; i < GW_ARRAY_LEN(server->signals); i++)
+    for (size_t i = 0; i < GW_ARRAY_LEN(server->signals); i++) {
         uv_close((uv_handle_t *)&server->signals[i], NULL); /* they live as long as the loop */
+        signal(signal_numbers[i], SIG_IGN);
+    }
 }
 
 /* --- start --- */
@@ -133,6 +140,7 @@ static void take_down(struct gw_defer *defer)
         gw_worker_join(server->workers[i]);
     gw_free(server->workers);
     server->workers = NULL;
+    gw_timer_stop(&server->patience);
     gw_registry_stop(server->registry);
     gw_watch_free(server->watch);
     gw_admin_free(server->admin);
@@ -176,6 +184,13 @@ static void begin_drain(struct gw_server *server)
         gw_worker_drain(server->workers[i], timeout, on_worker_done, server);
 }
 
+static void on_out_of_patience(struct gw_timer *timer)
+{
+    (void)timer;
+    gw_error("a worker does not end (look for an endless loop in a hook): leaving without it");
+    _exit(GW_EXIT_BAD);
+}
+
 /* Told again: whoever asks twice does not want to wait. */
 static void hurry_drain(struct gw_server *server)
 {
@@ -185,6 +200,8 @@ static void hurry_drain(struct gw_server *server)
         _exit(GW_EXIT_BAD);
     }
     gw_notice("told to stop again: ending what still runs");
+    if (!gw_timer_running(&server->patience))
+        gw_timer_start(server->loop, &server->patience, PATIENCE_US, on_out_of_patience);
     for (unsigned i = 0; i < server->worker_count; i++)
         gw_worker_drain(server->workers[i], 0, on_worker_done, server);
 }

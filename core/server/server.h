@@ -34,6 +34,7 @@ struct gw_server {
     struct gw_worker **workers;
     unsigned worker_count; /* 0 before generation 1 was loaded */
     unsigned workers_done;
+    struct gw_timer patience; /* runs once it was told twice to stop */
     bool reloader_closed;
     struct gw_reloader *reloader;
     struct gw_admin *admin;

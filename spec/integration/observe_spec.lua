@@ -263,4 +263,15 @@ describe("the end", function()
     slow:close()
     stop()
   end)
+
+  it("is not killed by signals that come while it ends", function()
+    start()
+    gw.process:kill("TERM")
+    for _ = 1, 200 do -- an event to wait for is what must not come
+      gw.process:kill("HUP")
+      if gw.process:wait(0.001) then break end
+    end
+    assert.equal(0, gw.process:wait(30))
+    stop()
+  end)
 end)

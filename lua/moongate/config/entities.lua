@@ -125,8 +125,7 @@ local function algorithm(name)
   if later.ALGORITHMS[name] then
     return nil, ("%s is %s"):format(words.quote(name), later.MESSAGE)
   end
-  return nil, ("%s is no algorithm (known: %s)%s"):format(words.quote(name), table.concat(ALGORITHMS, ", "),
-    words.did_you_mean(name, ALGORITHMS))
+  return nil, ("%s is no algorithm%s"):format(words.quote(name), words.did_you_mean(name, ALGORITHMS))
 end
 
 M.upstreams = entity(later.upstream, {

@@ -102,7 +102,9 @@ M.plugin = merged(
 
 M.consumer = group(KONG, { consumer_groups = none })
 
-M.listener = group(TLS, { tls = none, http2 = none, proxy_protocol = none })
+M.listener = group(TLS, { http2 = none, proxy_protocol = none })
+-- Even an empty one asks for TLS: it must never become a plain listener.
+M.listener.tls = t.any { check = function() return nil, "is " .. M.MESSAGE end }
 
 --- Kong's ways of balancing that are not there yet.
 M.ALGORITHMS = {

@@ -32,6 +32,8 @@ local CASES = {
     "listeners[1].address", "is listened to already (line 3)" },
   { "a TLS listener", H .. "listeners:\n  - address: 127.0.0.1:1\n    tls: { a: b }\n", 4, "listeners[0].tls",
     "known, not in this version" },
+  { "an empty TLS listener, which must not become a plain one", H .. "listeners:\n  - address: 127.0.0.1:1\n    tls: {}\n", 4,
+    "listeners[0].tls", "known, not in this version" },
   { "an admin port without a token", H .. "admin:\n  address: 127.0.0.1:8001\n", 2, "admin", "needs a token" },
   { "a bad network", H .. "trusted_proxies: [10.0.0.0/33]\n", 2, "trusted_proxies[0]", "is not an IP address or" },
   { "a folder that is not there", H .. "plugin_paths: [./nope]\n", 2, "plugin_paths[0]", "there is no folder" },
@@ -115,7 +117,7 @@ local CASES = {
   -- upstreams
   { "an upstream without a name", H .. "upstreams:\n  - targets: []\n", 3, "upstreams[0].name", "is required" },
   { "an algorithm that is none", H .. "upstreams:\n  - { name: u, algorithm: round_robin }\n", 3, "upstreams[0].algorithm",
-    "is no algorithm (known: round-robin)" },
+    "is no algorithm (did you mean \"round-robin\"?)" },
   { "an algorithm to come", H .. "upstreams:\n  - { name: u, algorithm: latency }\n", 3, "upstreams[0].algorithm",
     "known, not in this version" },
   { "health checks", H .. "upstreams:\n  - name: u\n    healthchecks: { active: { healthy: { interval: 5 } } }\n", 4,
