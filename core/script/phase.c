@@ -28,6 +28,8 @@ static enum gw_outcome enter(struct gw_run *run, uint32_t stage, uint32_t from)
     struct gw_exchange *x = run->x;
     enum gw_phase phase = (enum gw_phase)run->hooks;
 
+    if (!run->L)
+        return GW_OUTCOME_FAILED;
     lua_rawgeti(run->L, LUA_REGISTRYINDEX, script->phase_refs[phase]);
     lua_rawgeti(run->L, LUA_REGISTRYINDEX, script->ctxs[x->ctx_slot]->ref);
     lua_pushinteger(run->L, plan_of(x, phase));

@@ -5,6 +5,8 @@
 #include "script/state.h"
 #include "script/wait.h"
 
+#include <string.h>
+
 #define FAILURE_MAX 4096
 #define FRAMES_MAX 12
 
@@ -78,6 +80,20 @@ static void renew(struct gw_run *run)
     lua_resetthread(run->script->L, run->L);
 }
 
+/* Another coroutine in the place of one that cannot be cleared. Without memory even for that, L is
+ * NULL. */
+static void replace(struct gw_run *run)
+{
+    struct gw_script *script = run->script;
+
+    luaL_unref(script->L, LUA_REGISTRYINDEX, run->ref);
+    run->L = NULL;
+    if (gw_script_protect(script, make_coroutine, run, NULL))
+        return;
+    gw_script_collect(script);
+    gw_script_protect(script, make_coroutine, run, NULL);
+}
+
 void gw_run_release(struct gw_run *run)
 {
     struct gw_script *script = run->script;
@@ -94,6 +110,10 @@ void gw_run_release(struct gw_run *run)
     run->on_end = NULL;
     run->done = NULL;
     set_state(run, GW_RUN_IDLE);
+    if (!run->L) {
+        gw_free(run);
+        return;
+    }
     gw_list_prepend(&script->idle, &run->node);
 }
 
@@ -121,8 +141,17 @@ static const char *failure_text(lua_State *co, int status, const char *given)
     return "an error that is not a text was raised";
 }
 
+/* LuaJIT keeps the oversized stack of a coroutine that ends like this. lua_getinfo() reads wild
+ * memory there (it counts slots in 16 bits) and lua_resetthread() writes to memory it has just
+ * freed (it moves the stack and goes on with the old address), so neither may see it. */
+static bool has_overflowed(lua_State *co, int status)
+{
+    return status == LUA_ERRERR ||
+           (status == LUA_ERRRUN && strstr(failure_text(co, status, NULL), "stack overflow"));
+}
+
 /* Text and frames, without allocating in Lua, because memory may be what is missing. */
-static char *describe_failure(lua_State *co, int status, const char *given)
+static char *describe_failure(lua_State *co, int status, const char *given, bool overflowed)
 {
     struct gw_buf out;
     lua_Debug frame;
@@ -130,7 +159,8 @@ static char *describe_failure(lua_State *co, int status, const char *given)
 
     gw_buf_init(&out, FAILURE_MAX);
     gw_buf_printf(&out, "%.*s", FAILURE_MAX / 2, failure_text(co, status, given));
-    for (int level = 0; level < FRAMES_MAX && lua_getstack(co, level, &frame); level++) {
+    for (int level = 0; !overflowed && level < FRAMES_MAX && lua_getstack(co, level, &frame);
+         level++) {
         if (!lua_getinfo(co, "Sln", &frame) || frame.currentline < 0)
             continue; /* a C function */
         gw_buf_printf(&out, "%s%s:%d%s%s", first ? " [" : " < ", frame.short_src, frame.currentline,
@@ -148,9 +178,15 @@ static char *describe_failure(lua_State *co, int status, const char *given)
 
 static enum gw_outcome fail(struct gw_run *run, int status, const char *given)
 {
-    gw_free(run->failure), run->failure = describe_failure(run->L, status, given);
+    bool overflowed = has_overflowed(run->L, status);
+
+    gw_free(run->failure);
+    run->failure = describe_failure(run->L, status, given, overflowed);
     cancel_waits(run);
-    renew(run);
+    if (overflowed)
+        replace(run);
+    else
+        renew(run);
     set_state(run, GW_RUN_READY);
     if (status == LUA_ERRMEM)
         gw_script_collect(run->script);

@@ -31,7 +31,7 @@ enum gw_run_state {
 struct gw_run {
     struct gw_list_node node; /* in script->idle or script->running */
     struct gw_script *script;
-    lua_State *L; /* the coroutine */
+    lua_State *L; /* the coroutine; NULL: it failed and there was no memory for another */
     int ref;      /* that keeps it */
     enum gw_run_state state;
     /* struct gw_wait; those that ended but whose result is not taken yet, too */
