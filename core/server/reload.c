@@ -16,7 +16,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define COMMIT_TIME_US 2000000 /* after it the operator hears that a worker is stuck */
+#define COMMIT_TIME_US 2000000  /* after it the operator hears that a worker is stuck */
 #define RESOLVE_TIME_US 3000000 /* names that take longer are resolved while serving */
 
 enum walk {
@@ -170,8 +170,8 @@ static void on_commit_time(struct gw_timer *timer)
     struct gw_reloader *reloader = container_of(timer, struct gw_reloader, commit_timer);
     unsigned missing = reloader->server->worker_count - reloader->taken;
 
-    gw_error("reload: %u of %u workers have not taken the new generation after %.0f s: a hook computes "
-             "without end there (the others serve the new one)",
+    gw_error("reload: %u of %u workers have not taken the new generation after %.0f s: a hook "
+             "computes without end there (the others serve the new one)",
              missing, reloader->server->worker_count, (double)COMMIT_TIME_US / 1e6);
 }
 

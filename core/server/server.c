@@ -58,8 +58,8 @@ static void open_signals(struct gw_server *server)
     }
 }
 
-/* libuv gives the signals their default back, which would end the process with its log half written:
- * from here on they are nobody's business. */
+/* libuv gives the signals their default back, which would end the process with its log half
+ * written: from here on they are nobody's business. */
 static void close_signals(struct gw_server *server)
 {
     for (size_t i = 0; i < GW_ARRAY_LEN(server->signals); i++) {
