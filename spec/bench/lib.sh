@@ -186,8 +186,10 @@ CONF
   await "$url/1k"
 }
 
+# start_haproxy NAME [MODE]: MODE tcp is the floor, bytes relayed without a look at them.
 start_haproxy() {
-  local port
+  local port mode=${2:-http} http_only=''
+  [ "$mode" = tcp ] || http_only=$'option forwardfor\n  http-reuse always'
   port=$(free_port)
   cat >"$work/$1.cfg" <<CONF
 global
@@ -195,12 +197,11 @@ global
   maxconn 4096
   log stderr local0 err
 defaults
-  mode http
+  mode $mode
   timeout client 60s
   timeout server 60s
   timeout connect 5s
-  option forwardfor
-  http-reuse always
+  $http_only
 frontend front
   bind 127.0.0.1:$port
   default_backend back
