@@ -15,6 +15,15 @@ static int status_of(const struct gw_exchange *x)
     return gw_error_info(x->error)->status;
 }
 
+/* The client's own bytes, but never its query: keys and tokens stand there. */
+static struct gw_slice path_of(const struct gw_exchange *x)
+{
+    struct gw_slice target = x->request.raw_target;
+    const char *mark = target.len ? memchr(target.ptr, '?', target.len) : NULL;
+
+    return mark ? gw_slice(target.ptr, (size_t)(mark - target.ptr)) : target;
+}
+
 static void fill_phases(const struct gw_exchange *x, const struct gw_call_info *call,
                         struct gw_access_record *record)
 {
@@ -32,7 +41,7 @@ static void log_access(const struct gw_proxy *proxy, const struct gw_exchange *x
         .correlation_id = x->correlation_id,
         .wall_us = x->times.wall_us,
         .method = x->request.method_name,
-        .path = x->request.raw_target,
+        .path = path_of(x),
         .status = status_of(x),
         .duration_us = (int64_t)(x->times.end - x->times.start),
         .route = x->route ? x->route->name : GW_SLICE_EMPTY,

@@ -53,6 +53,15 @@ describe("the access log", function()
     stop()
   end)
 
+  it("never shows a query, where keys and tokens stand", function()
+    gw:get("/up?apikey=hush1")
+    gw:get("/nothing?apikey=hush2")
+    gw:raw("GET /up?apikey=hush3 HTTP/1.1\r\n\r\n") -- refused: no Host
+    gw:access_log(3)
+    stop()
+    assert.is_nil((gw.process:stdout() .. gw:stderr()):find("hush", 1, true))
+  end)
+
   it("has one for requests that were refused or found no route", function()
     gw:stop() -- one worker, so that the lines are in order
     gw = moongate.start { yaml = "workers: 1\n" .. YAML, vars = { up = service.port } }
