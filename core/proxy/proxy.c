@@ -1,8 +1,9 @@
 /* The request's way: ONE table of named steps, run by one loop. A step returns
  *
- *     GW_NEXT  it is done
- *     GW_WAIT  something was started whose end calls gw_flight_advance() again; the step's function
- * then runs once more, `woken` GW_END   the way is over
+ * - GW_NEXT: it is done.
+ * - GW_WAIT: something was started whose end calls gw_flight_advance() again; the step's function
+ *   then runs once more, `woken`.
+ * - GW_END: the way is over.
  *
  * No step goes back. A hook that answers, or an error before anything was sent, leaves a reply in
  * x->reply: the steps that would work on the request see it and pass on, `call` opens it in the
@@ -39,8 +40,9 @@ static enum gw_next run_hooks(struct gw_exchange *x, enum gw_phase phase)
     enum gw_run_result result = gw_phase_run(x, phase, on_phase_done);
 
     /* Hooks compute: without a look at the clock a slow one would cost no time in the log, and the
-     * timers that start next would be short by it. */
-    gw_clock_refresh(&x->loop->clock);
+     * timers that start next would be short by it. Behind the log hooks nothing is measured. */
+    if (phase != GW_PHASE_LOG)
+        gw_clock_refresh(&x->loop->clock);
     return result == GW_RUN_WAITS ? GW_WAIT : GW_NEXT;
 }
 
