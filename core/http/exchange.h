@@ -39,6 +39,8 @@ enum gw_phase {
     GW_PHASE_ACCESS,
     GW_PHASE_RESPONSE,
     GW_PHASE_LOG,
+    GW_PHASE_REQUEST_BODY, /* once for each piece of the request's body */
+    GW_PHASE_BODY,         /* the same of the response's */
     GW_PHASE_COUNT
 };
 

@@ -18,6 +18,8 @@ enum gw_pdk_phase {
     GW_PDK_ACCESS = 4,
     GW_PDK_RESPONSE = 8,
     GW_PDK_LOG = 16,
+    GW_PDK_REQUEST_BODY = 32,
+    GW_PDK_BODY = 64,
 };
 
 /* One per pooled ctx. While no hook of its request runs `phase` is 0; when the request is over `x`

@@ -10,6 +10,8 @@ static const char *const hook_names[] = {
     [GW_PHASE_ACCESS] = "access",
     [GW_PHASE_RESPONSE] = "response",
     [GW_PHASE_LOG] = "log",
+    [GW_PHASE_REQUEST_BODY] = "request_body",
+    [GW_PHASE_BODY] = "body",
 };
 
 /* Every place in Lua's list of plans: the routes by index, then the global one. */

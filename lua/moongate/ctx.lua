@@ -39,7 +39,7 @@ function M.forget(ctx)
 end
 
 --- Waits.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@param seconds number  0 lets everything else that is ready go first
 local function ctx_sleep(self, seconds)
   enter(self, "ctx:sleep", ANY)
@@ -68,7 +68,7 @@ end
 ---@field json fun(self): any, string?
 
 --- Asks a service, an upstream or an allowed URL; waits for the whole response.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@param request moongate.FetchRequest
 ---@return moongate.FetchResponse? response
 ---@return string? reason  why there is no response

@@ -9,15 +9,17 @@ local M = {
   ACCESS = 4,
   RESPONSE = 8,
   LOG = 16,
+  REQUEST_BODY = 32,
+  BODY = 64,
 }
 
 --- Sets of hooks that functions name.
-M.ANY = bor(M.REWRITE_GLOBAL, M.REWRITE, M.ACCESS, M.RESPONSE, M.LOG)
+M.ANY = bor(M.REWRITE_GLOBAL, M.REWRITE, M.ACCESS, M.REQUEST_BODY, M.RESPONSE, M.BODY, M.LOG)
 M.BEFORE = bor(M.REWRITE_GLOBAL, M.REWRITE, M.ACCESS)
 M.ROUTED = bor(M.REWRITE, M.ACCESS)
 M.ANSWER = bor(M.BEFORE, M.RESPONSE)
-M.AFTER = bor(M.RESPONSE, M.LOG)
-M.KNOWN = bor(M.REWRITE, M.ACCESS, M.RESPONSE, M.LOG)
+M.AFTER = bor(M.RESPONSE, M.BODY, M.LOG)
+M.KNOWN = bor(M.REWRITE, M.ACCESS, M.REQUEST_BODY, M.RESPONSE, M.BODY, M.LOG)
 
 --- The hooks of a set, as people write them.
 ---@param mask integer
@@ -33,7 +35,9 @@ function M.names(mask)
     names[#names + 1] = "rewrite after routing"
   end
   if band(mask, M.ACCESS) ~= 0 then names[#names + 1] = "access" end
+  if band(mask, M.REQUEST_BODY) ~= 0 then names[#names + 1] = "request_body" end
   if band(mask, M.RESPONSE) ~= 0 then names[#names + 1] = "response" end
+  if band(mask, M.BODY) ~= 0 then names[#names + 1] = "body" end
   if band(mask, M.LOG) ~= 0 then names[#names + 1] = "log" end
   return table.concat(names, ", ")
 end

@@ -15,35 +15,35 @@ local function text(h, what)
 end
 
 --- The address of who is connected.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@return string
 function M:get_ip()
   return text(enter(self, "ctx.client:get_ip", ANY), C.GW_PDK_CLIENT_IP)
 end
 
 --- The client's address, behind the proxies that trusted_proxies names.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@return string
 function M:get_forwarded_ip()
   return text(enter(self, "ctx.client:get_forwarded_ip", ANY), C.GW_PDK_FORWARDED_IP)
 end
 
 --- The port of who is connected.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@return integer
 function M:get_port()
   return C.gw_pdk_number(enter(self, "ctx.client:get_port", ANY), C.GW_PDK_CLIENT_PORT)
 end
 
 --- Whether who is connected is one of trusted_proxies.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@return boolean
 function M:is_trusted()
   return C.gw_pdk_number(enter(self, "ctx.client:is_trusted", ANY), C.GW_PDK_PEER_TRUSTED) ~= 0
 end
 
 --- The protocol of the route: "http" or "https".
----@phase rewrite after routing, access, response, log
+---@phase rewrite after routing, access, request_body, response, body, log
 ---@param allow_terminated? boolean  believe a trusted proxy that it ended TLS
 ---@return string
 function M:get_protocol(allow_terminated)
@@ -52,7 +52,7 @@ function M:get_protocol(allow_terminated)
 end
 
 --- The consumer, once a plugin knows who it is.
----@phase rewrite after routing, access, response, log
+---@phase rewrite after routing, access, request_body, response, body, log
 ---@return table?
 function M:get_consumer()
   local index = C.gw_pdk_number(enter(self, "ctx.client:get_consumer", KNOWN), C.GW_PDK_CONSUMER)
@@ -60,7 +60,7 @@ function M:get_consumer()
 end
 
 --- What the consumer was recognised by.
----@phase rewrite after routing, access, response, log
+---@phase rewrite after routing, access, request_body, response, body, log
 ---@return table?
 function M:get_credential()
   enter(self, "ctx.client:get_credential", KNOWN)
@@ -68,7 +68,7 @@ function M:get_credential()
 end
 
 --- Finds a consumer by its id, or by its username.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@param id_or_name string
 ---@param by_username? boolean  look for usernames too
 ---@return table? consumer, string? reason

@@ -24,42 +24,42 @@ local function write(h, level, ...)
 end
 
 --- For who looks closely. The arguments are joined.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@param ... any
 function M:debug(...)
   write(enter(self, "ctx.log:debug", ANY), 0, ...)
 end
 
 --- What is good to know.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@param ... any
 function M:info(...)
   write(enter(self, "ctx.log:info", ANY), 1, ...)
 end
 
 --- What an operator should see.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@param ... any
 function M:notice(...)
   write(enter(self, "ctx.log:notice", ANY), 2, ...)
 end
 
 --- Something is not as it should be.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@param ... any
 function M:warn(...)
   write(enter(self, "ctx.log:warn", ANY), 3, ...)
 end
 
 --- Something failed.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@param ... any
 function M:err(...)
   write(enter(self, "ctx.log:err", ANY), 4, ...)
 end
 
 --- The same as err.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@param ... any
 function M:error(...)
   write(enter(self, "ctx.log:error", ANY), 4, ...)

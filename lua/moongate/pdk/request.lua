@@ -19,42 +19,42 @@ local function text(h, what)
 end
 
 --- The scheme the client's connection uses: "http" or "https".
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@return string
 function M:get_scheme()
   return text(enter(self, "ctx.request:get_scheme", ANY), C.GW_PDK_SCHEME)
 end
 
 --- The host the request names, lower case, without port.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@return string
 function M:get_host()
   return text(enter(self, "ctx.request:get_host", ANY), C.GW_PDK_HOST)
 end
 
 --- The port the client connected to.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@return integer
 function M:get_port()
   return C.gw_pdk_number(enter(self, "ctx.request:get_port", ANY), C.GW_PDK_PORT)
 end
 
 --- The scheme as the client saw it, when a trusted proxy stands between.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@return string
 function M:get_forwarded_scheme()
   return text(enter(self, "ctx.request:get_forwarded_scheme", ANY), C.GW_PDK_FORWARDED_SCHEME)
 end
 
 --- The host as the client saw it, when a trusted proxy stands between.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@return string
 function M:get_forwarded_host()
   return text(enter(self, "ctx.request:get_forwarded_host", ANY), C.GW_PDK_FORWARDED_HOST)
 end
 
 --- The port as the client saw it, when a trusted proxy stands between.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@return integer
 function M:get_forwarded_port()
   return C.gw_pdk_number(enter(self, "ctx.request:get_forwarded_port", ANY), C.GW_PDK_FORWARDED_PORT)
@@ -67,7 +67,7 @@ local function forwarded(h, name)
 end
 
 --- The path as the client saw it: X-Forwarded-Path of a trusted proxy, else the path.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@return string
 function M:get_forwarded_path()
   local h = enter(self, "ctx.request:get_forwarded_path", ANY)
@@ -75,35 +75,35 @@ function M:get_forwarded_path()
 end
 
 --- What a trusted proxy took off the front of the path (X-Forwarded-Prefix), or nil.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@return string?
 function M:get_forwarded_prefix()
   return forwarded(enter(self, "ctx.request:get_forwarded_prefix", ANY), "x-forwarded-prefix")
 end
 
 --- 1.0 or 1.1.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@return number
 function M:get_http_version()
   return C.gw_pdk_number(enter(self, "ctx.request:get_http_version", ANY), C.GW_PDK_HTTP_VERSION) / 10
 end
 
 --- The method, as sent.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@return string
 function M:get_method()
   return text(enter(self, "ctx.request:get_method", ANY), C.GW_PDK_METHOD)
 end
 
 --- The path, normalised, without query.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@return string
 function M:get_path()
   return text(enter(self, "ctx.request:get_path", ANY), C.GW_PDK_PATH)
 end
 
 --- The path as the client wrote it.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@return string
 function M:get_raw_path()
   local target = text(enter(self, "ctx.request:get_raw_path", ANY), C.GW_PDK_RAW_TARGET)
@@ -115,7 +115,7 @@ function M:get_raw_path()
 end
 
 --- Path and query, as sent to be routed.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@return string
 function M:get_path_with_query()
   local h = enter(self, "ctx.request:get_path_with_query", ANY)
@@ -125,14 +125,14 @@ function M:get_path_with_query()
 end
 
 --- The query without "?", "" when there is none.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@return string
 function M:get_raw_query()
   return text(enter(self, "ctx.request:get_raw_query", ANY), C.GW_PDK_QUERY)
 end
 
 --- The first argument of that name: its value, decoded, or true for a bare name.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@param name string
 ---@return string|true|nil
 function M:get_query_arg(name)
@@ -144,7 +144,7 @@ function M:get_query_arg(name)
 end
 
 --- All arguments, decoded: a bare name is true, repeats are arrays.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@param max? integer  at most so many (100; 1 to 1000)
 ---@return table<string, string|true|(string|true)[]>
 function M:get_query(max)
@@ -161,7 +161,7 @@ function M:get_query(max)
 end
 
 --- The first header of that name, in any case; "_" stands for "-" too.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@param name string
 ---@return string?
 function M:get_header(name)
@@ -173,7 +173,7 @@ function M:get_header(name)
 end
 
 --- All headers: lower-case keys, arrays for repeats; looked up in any case.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@param max? integer  at most so many (100; 1 to 1000)
 ---@return table<string, string|string[]>
 function M:get_headers(max)
@@ -182,14 +182,14 @@ function M:get_headers(max)
 end
 
 --- When the request's head had come, in milliseconds since 1970.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@return number
 function M:get_start_time()
   return C.gw_pdk_number(enter(self, "ctx.request:get_start_time", ANY), C.GW_PDK_START_TIME)
 end
 
 --- The correlation id of the request.
----@phase rewrite, access, response, log
+---@phase rewrite, access, request_body, response, body, log
 ---@return string
 function M:get_id()
   return text(enter(self, "ctx.request:get_id", ANY), C.GW_PDK_CORRELATION_ID)
@@ -208,7 +208,7 @@ function M:set_id(id)
 end
 
 --- What the route's path captured.
----@phase rewrite after routing, access, response, log
+---@phase rewrite after routing, access, request_body, response, body, log
 ---@return { named: table<string, string>, unnamed: string[] }
 function M:get_uri_captures()
   local h = enter(self, "ctx.request:get_uri_captures", KNOWN)
@@ -226,7 +226,7 @@ function M:get_uri_captures()
 end
 
 --- One value of a path template: `id` of /users/{id}; nil when the route has none of that name.
----@phase rewrite after routing, access, response, log
+---@phase rewrite after routing, access, request_body, response, body, log
 ---@param name string
 ---@return string?
 function M:get_path_param(name)

@@ -12,14 +12,14 @@ local OF_RESPONSE = C.GW_PDK_OF_RESPONSE
 local M = {}
 
 --- The status that will be sent.
----@phase response, log
+---@phase response, body, log
 ---@return integer
 function M:get_status()
   return C.gw_pdk_number(enter(self, "ctx.response:get_status", AFTER), C.GW_PDK_STATUS)
 end
 
 --- The first header of that name, in any case; "_" stands for "-" too.
----@phase response, log
+---@phase response, body, log
 ---@param name string
 ---@return string?
 function M:get_header(name)
@@ -29,7 +29,7 @@ function M:get_header(name)
 end
 
 --- All headers: lower-case keys, arrays for repeats; looked up in any case.
----@phase response, log
+---@phase response, body, log
 ---@param max? integer  at most so many (100; 1 to 1000)
 ---@return table<string, string|string[]>
 function M:get_headers(max)
@@ -40,7 +40,7 @@ end
 local SOURCES = { [0] = "service", "exit", "error" }
 
 --- Who made the response: the service, a plugin's exit, or an error.
----@phase response, log
+---@phase response, body, log
 ---@return "service"|"exit"|"error"
 function M:get_source()
   return SOURCES[C.gw_pdk_number(enter(self, "ctx.response:get_source", AFTER), C.GW_PDK_SOURCE)]

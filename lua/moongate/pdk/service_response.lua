@@ -11,7 +11,7 @@ local OF_SERVICE = C.GW_PDK_OF_SERVICE
 local M = {}
 
 --- Its status; nil when no service answered.
----@phase response, log
+---@phase response, body, log
 ---@return integer?
 function M:get_status()
   local status = C.gw_pdk_number(enter(self, "ctx.service.response:get_status", AFTER), C.GW_PDK_SERVICE_STATUS)
@@ -19,7 +19,7 @@ function M:get_status()
 end
 
 --- The first header of that name as it came.
----@phase response, log
+---@phase response, body, log
 ---@param name string
 ---@return string?
 function M:get_header(name)
@@ -29,7 +29,7 @@ function M:get_header(name)
 end
 
 --- All headers as they came: lower-case keys, arrays for repeats.
----@phase response, log
+---@phase response, body, log
 ---@param max? integer  at most so many (100; 1 to 1000)
 ---@return table<string, string|string[]>
 function M:get_headers(max)
