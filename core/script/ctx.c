@@ -1,5 +1,5 @@
-/* The ctxs of one script: a Lua table with its handle for each exchange that has one, reused from
- * one request to the next. */
+/* The ctxs of one script: a slot with its handle for each exchange that has one, reused from one
+ * request to the next. What plugins see of a slot is made anew for each (lua/moongate/ctx.lua). */
 #include "base/alloc.h"
 #include "script/state.h"
 
@@ -12,7 +12,7 @@ static int create(lua_State *L)
 {
     struct creation *creation = lua_touserdata(L, 1);
 
-    lua_rawgeti(L, LUA_REGISTRYINDEX, creation->script->new_ctx_ref);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, creation->script->new_slot_ref);
     lua_pushlightuserdata(L, &creation->ctx->pdk);
     lua_call(L, 1, 1);
     creation->ctx->ref = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -64,8 +64,7 @@ void gw_ctx_release(struct gw_script *script, struct gw_exchange *x)
     pdk->x = NULL;
     pdk->phase = 0;
     pdk->use = 0;
-    pdk->stale = pdk->touched;
-    pdk->touched = 0;
+    pdk->serial++; /* whatever Lua kept of this request is refused from here on */
     pdk->ptr = pdk->ptr2 = NULL;
     pdk->len = pdk->len2 = 0;
     ctx->draft = NULL;

@@ -22,16 +22,15 @@ enum gw_pdk_phase {
     GW_PDK_BODY = 64,
 };
 
-/* One per pooled ctx. While no hook of its request runs `phase` is 0; when the request is over `x`
- * is NULL too. */
+/* One per slot of the pool. While no hook of its request runs `phase` is 0; when the request is over
+ * `x` is NULL too and `serial` another: what Lua kept of the request carries the old one. */
 struct gw_pdk {
     struct gw_exchange *x;
+    double serial;    /* of the request; counts up */
     uint32_t phase;   /* enum gw_pdk_phase, or 0 */
     uint32_t at;      /* place of the running hook in its list */
     uint32_t use;     /* which use of which plugin runs: index in the plan's uses */
     uint32_t replied; /* a hook of this phase answered */
-    uint32_t touched; /* Lua tables of the ctx hold something of this request */
-    uint32_t stale;   /* … of the one before: the next user clears them */
     const char *ptr;
     size_t len;
     const char *ptr2;

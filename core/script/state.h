@@ -17,11 +17,11 @@ struct gw_use {
     bool skip; /* on_error: skip */
 };
 
-/* A ctx of the pool: the handle its Lua tables share. Its address never changes. */
+/* A slot of the pool: the handle its Lua tables share. Its address never changes. */
 struct gw_ctx {
     struct gw_pdk pdk;
     struct gw_reply *draft; /* of exit(), until it is sent; lives in the exchange's arena */
-    int ref;                /* the Lua ctx, in the registry */
+    int ref;                /* its Lua table, in the registry */
     int next_free;          /* slot, or -1 */
 };
 
@@ -51,7 +51,7 @@ struct gw_script {
     unsigned use_count;
     uint8_t *phases; /* bits of enum gw_phase by route index; the last is the global plan's */
     int phase_refs[GW_PHASE_COUNT]; /* functions of lua/moongate/phases.lua in the registry */
-    int new_ctx_ref;
+    int new_slot_ref;
 
     void (*on_unused)(struct gw_script *script, void *ctx);
     void *on_unused_ctx;

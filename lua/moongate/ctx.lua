@@ -1,5 +1,10 @@
---- The ctx a plugin gets: made once per pooled slot, used for one request after the other. Its sub-tables share one
---- handle; C empties the handle at the end of a request, and every function then refuses.
+--- The ctx a plugin gets. A slot of the pool serves one request after the other, so what plugins see is made anew for
+--- each: a small table that carries the serial of its request, and its parts (ctx.request …), made where they are used.
+--- Compiled code does not even allocate a part that nobody keeps. C counts the handle's serial up when a request is over;
+--- whatever was kept of it then differs from the slot's and is refused (moongate.pdk.check), also while the slot serves
+--- somebody else.
+---
+--- ctx and its parts are arrays: 1 the handle, 2 the serial, 3 what the request keeps in Lua.
 local ffi = require("ffi")
 local check = require("moongate.pdk.check")
 local core = require("moongate.core")
@@ -14,29 +19,47 @@ local uses = entities.uses
 
 local M = {}
 
+local function refuse_to_set(name)
+  return function(_, key)
+    error(("%s.%s cannot be set: use ctx.plugin or ctx.shared"):format(name, tostring(key)), 2)
+  end
+end
+
 local function methods(name)
-  return { __index = require("moongate.pdk." .. name) }
+  return { __index = require("moongate.pdk." .. name), __newindex = refuse_to_set("ctx." .. name:gsub("_", ".")) }
 end
 
-local REQUEST, RESPONSE, CLIENT = methods("request"), methods("response"), methods("client")
-local ROUTER, LOG, SERVICE = methods("router"), methods("log"), methods("service")
-local SERVICE_REQUEST, SERVICE_RESPONSE = methods("service_request"), methods("service_response")
+-- `self` with other methods.
+local function part(self, meta)
+  return setmetatable({ self[1], self[2], self[3] }, meta)
+end
 
--- What a request keeps in Lua. The table and those in it that no plugin ever sees are the ctx's for good; what plugins
--- see is made anew for each request, so that who keeps it can never read what belongs to somebody else.
+-- What the request keeps in Lua. The table and those in it that no plugin ever sees are the slot's for good; what
+-- plugins see (shared, one for each plugin) is made anew for each request.
 local function hold(ctx)
-  ctx._h.touched = 1
-  return ctx._state
+  local state = ctx[3]
+  state.touched = true
+  return state
 end
 
---- Forgets what the request before left.
-function M.forget(ctx)
-  local state = ctx._state
-  state.shared, state.credential = nil, nil
-  clear(state.plugins)
-  clear(state.chosen)
-  ctx._h.stale = 0
+-- A part that has parts itself.
+local function nested(name, parts)
+  local own = require("moongate.pdk." .. name)
+  return {
+    __index = function(self, key)
+      local meta = parts[key]
+      if meta then return part(self, meta) end
+      return own[key]
+    end,
+    __newindex = refuse_to_set("ctx." .. name),
+  }
 end
+
+local PARTS = {
+  request = methods("request"), response = methods("response"), client = methods("client"),
+  router = methods("router"), log = methods("log"),
+  service = nested("service", { request = methods("service_request"), response = methods("service_response") }),
+}
 
 --- Waits.
 ---@phase rewrite, access, request_body, response, body, log
@@ -78,8 +101,14 @@ local function ctx_fetch(self, request)
   return response, reason
 end
 
+local METHODS = { sleep = ctx_sleep, fetch = ctx_fetch }
+
 -- ctx.plugin: a table of this request and the plugin that runs. ctx.shared: one of this request for all.
 local function index(ctx, key)
+  local meta = PARTS[key]
+  if meta then return part(ctx, meta) end
+  local method = METHODS[key]
+  if method then return method end
   if key == "plugin" then
     local h = enter(ctx, "ctx.plugin", ANY)
     local plugins, name = hold(ctx).plugins, uses[h.use].plugin
@@ -101,25 +130,37 @@ local function index(ctx, key)
   end
 end
 
-local function newindex(_, key)
-  error(("ctx.%s cannot be set: use ctx.plugin or ctx.shared"):format(tostring(key)), 2)
+local CTX = { __index = index, __newindex = refuse_to_set("ctx") }
+
+M.hold = hold
+
+--- The handle and the ctx of the request that the slot serves now.
+---@param slot table
+---@return table h
+---@return table ctx
+function M.begin(slot)
+  local h = slot.h
+  local serial = h.serial
+  local ctx = slot.ctx
+  if ctx[2] ~= serial then
+    local state = slot.state
+    if state.touched then
+      state.touched, state.shared, state.credential = false, nil, nil
+      clear(state.plugins)
+      clear(state.chosen)
+    end
+    ctx = setmetatable({ h, serial, state }, CTX)
+    slot.ctx = ctx
+  end
+  return h, ctx
 end
 
-local CTX = { __index = index, __newindex = newindex }
-
+--- A slot of the pool.
 ---@param pointer lightuserdata  struct gw_pdk, which outlives the table
 ---@return table
-function M.new(pointer)
-  local h = ffi.cast("struct gw_pdk *", pointer)
-  local state = { plugins = {}, chosen = {} }
-  local ctx = { _h = h, _state = state, _hold = hold, sleep = ctx_sleep, fetch = ctx_fetch }
-  local function part(meta)
-    return setmetatable({ _h = h, _ctx = ctx }, meta)
-  end
-  ctx.request, ctx.response, ctx.client = part(REQUEST), part(RESPONSE), part(CLIENT)
-  ctx.router, ctx.log, ctx.service = part(ROUTER), part(LOG), part(SERVICE)
-  ctx.service.request, ctx.service.response = part(SERVICE_REQUEST), part(SERVICE_RESPONSE)
-  return setmetatable(ctx, CTX)
+function M.new_slot(pointer)
+  local state = { touched = false, shared = nil, credential = nil, plugins = {}, chosen = {} }
+  return { h = ffi.cast("struct gw_pdk *", pointer), state = state, ctx = { false, false, state } }
 end
 
 return M

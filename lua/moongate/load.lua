@@ -109,5 +109,5 @@ return {
   uses = uses,
   phases = built.phases,
   runners = built.runners,
-  new_ctx = require("moongate.ctx").new,
+  new_slot = require("moongate.ctx").new_slot,
 }

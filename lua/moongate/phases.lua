@@ -5,9 +5,10 @@
 --- consumers have uses of their own, `choices[i]` says so, and the use is picked at the plugin's turn in access and
 --- kept for the phases after it.
 local check = require("moongate.pdk.check")
-local forget = require("moongate.ctx").forget
+local context = require("moongate.ctx")
 
 local C = require("moongate.cdef")
+local begin, hold = context.begin, context.hold
 local REWRITE_GLOBAL, REWRITE, ACCESS = check.REWRITE_GLOBAL, check.REWRITE, check.ACCESS
 local RESPONSE, LOG = check.RESPONSE, check.LOG
 
@@ -20,7 +21,7 @@ local function nothing() end
 
 -- The variant of the consumer, kept from the plugin's turn on; false: the plugin does not run for this one.
 local function pick(h, ctx, choice)
-  local chosen = ctx:_hold().chosen
+  local chosen = hold(ctx).chosen
   local variant = chosen[choice]
   if variant == nil then
     variant = choice.by_consumer[C.gw_pdk_number(h, C.GW_PDK_CONSUMER)] or choice.default
@@ -49,20 +50,15 @@ local function run(h, ctx, list, from, stops)
   end
 end
 
-local function begin(ctx)
-  local h = ctx._h
-  if h.stale ~= 0 then forget(ctx) end
-  return h
-end
-
-local function rewrite(ctx, plan, _, from)
-  local h = begin(ctx)
+-- The runners get the slot that serves the request.
+local function rewrite(slot, plan, _, from)
+  local h, ctx = begin(slot)
   h.phase = REWRITE_GLOBAL
   run(h, ctx, plans[plan].rewrite_global, from, true)
 end
 
-local function access(ctx, plan, stage, from)
-  local h = begin(ctx)
+local function access(slot, plan, stage, from)
+  local h, ctx = begin(slot)
   local lists = plans[plan]
   if stage ~= ACCESS then
     h.phase = REWRITE
@@ -74,14 +70,14 @@ local function access(ctx, plan, stage, from)
   run(h, ctx, lists.access, from, true)
 end
 
-local function response(ctx, plan, _, from)
-  local h = begin(ctx)
+local function response(slot, plan, _, from)
+  local h, ctx = begin(slot)
   h.phase = RESPONSE
   run(h, ctx, plans[plan].response, from, false)
 end
 
-local function log(ctx, plan, _, from)
-  local h = begin(ctx)
+local function log(slot, plan, _, from)
+  local h, ctx = begin(slot)
   h.phase = LOG
   run(h, ctx, plans[plan].log, from, false)
 end

@@ -42,8 +42,8 @@ function M.names(mask)
   return table.concat(names, ", ")
 end
 
-local function refuse(h, what, mask)
-  if h.x == nil then
+local function refuse(self, h, what, mask)
+  if self[2] ~= h.serial then
     error(what .. ": this request is over (a plugin may not keep ctx)", 4)
   elseif h.phase == 0 then
     error(what .. ": no hook of this request is running", 4)
@@ -54,17 +54,17 @@ local function refuse(h, what, mask)
   error(("%s cannot be called in %s (only in: %s)"):format(what, here, M.names(mask)), 4)
 end
 
---- The handle of a PDK table, after the checks. Errors point at who called the PDK.
+--- The handle of a PDK table (see moongate.ctx), after the checks. Errors point at who called the PDK.
 ---@param self table
 ---@param what string  the function's full name
 ---@param mask integer  hooks it may be called in
 function M.enter(self, what, mask)
-  local h = type(self) == "table" and self._h
+  local h = type(self) == "table" and self[1]
   if not h then
     error(("%s is a method: call it with a colon"):format(what), 3)
   end
-  if band(h.phase, mask) == 0 then
-    refuse(h, what, mask)
+  if band(h.phase, mask) == 0 or self[2] ~= h.serial then
+    refuse(self, h, what, mask)
   end
   return h
 end

@@ -64,7 +64,7 @@ end
 ---@return table?
 function M:get_credential()
   enter(self, "ctx.client:get_credential", KNOWN)
-  return self._ctx._state.credential
+  return self[3].credential
 end
 
 --- Finds a consumer by its id, or by its username.
@@ -97,7 +97,7 @@ function M:authenticate(consumer, credential)
     if not index then error(what .. ": that is no consumer of the configuration", 2) end
   end
   C.gw_pdk_set_consumer(h, index)
-  self._ctx:_hold().credential = credential
+  self[3].touched, self[3].credential = true, credential
 end
 
 return M

@@ -303,6 +303,92 @@ describe("a ctx", function()
     end
   end)
 
+  -- What a plugin may have kept of the first request, and how it uses it in the second, which has the same slot.
+  local KEPT = {
+    ["ctx"] = { "ctx", "return kept.request:get_header('x-who')" },
+    ["ctx, to wait"] = { "ctx", "kept:sleep(0)" },
+    ["ctx, to ask"] = { "ctx", "kept:fetch { service = 's1' }" },
+    ["ctx, for ctx.shared"] = { "ctx", "return kept.shared.who" },
+    ["ctx, for ctx.plugin"] = { "ctx", "return kept.plugin.who" },
+    ["ctx.request"] = { "ctx.request", "return kept:get_header('x-who')" },
+    ["ctx.response"] = { "ctx.response", "kept:set_header('x-a', 1)" },
+    ["ctx.response, to answer"] = { "ctx.response", "kept:exit(200, 'not mine')" },
+    ["ctx.client"] = { "ctx.client", "return kept:get_ip()" },
+    ["ctx.client, for the credential"] = { "ctx.client", "return kept:get_credential()" },
+    ["ctx.log"] = { "ctx.log", "kept:info('x')" },
+    ["ctx.router"] = { "ctx.router", "return kept:get_route()" },
+    ["ctx.service"] = { "ctx.service", "kept:set_retries(1)" },
+    ["ctx.service, for its request"] = { "ctx.service", "kept.request:set_path('/x')" },
+    ["ctx.service.request"] = { "ctx.service.request", "kept:set_path('/x')" },
+    ["a function with ctx"] = { "function() return ctx.request:get_header('x-who') end", "return kept()" },
+    ["a function with ctx.request"] = {
+      "(function(request) return function() return request:get_header('x-who') end end)(ctx.request)", "return kept()" },
+    ["a coroutine with ctx"] = {
+      "coroutine.wrap(function() while true do coroutine.yield(ctx.request:get_header('x-who')) end end)",
+      "return kept()" },
+    ["a coroutine in the middle"] = { [[(function()
+        local co = coroutine.wrap(function()
+          while true do coroutine.yield(ctx.request:get_header('x-who')) end
+        end)
+        return co() and co
+      end)()]], "return kept()" },
+    ["a method"] = { "{ ctx.request.get_header, ctx.request }", "return kept[1](kept[2], 'x-who')" },
+  }
+  for what, case in pairs(KEPT) do
+    for _, first_phase in ipairs { "access", "rewrite", "log" } do
+      it(("never reads another request through %s kept in %s"):format(what, first_phase), function()
+        plugin(([[
+          local M, kept = {}, nil
+          function M.%s(_, ctx)
+            if ctx.request:get_header("x-who") == "first" then
+              ctx.shared.who, ctx.plugin.who = "first", "first"
+              kept = %s
+            end
+          end
+          function M.response(_, ctx)
+            if ctx.request:get_header("x-who") == "second" then
+              ctx.shared.who, ctx.plugin.who = "second", "second"
+              local ok, why = pcall(function() %s end)
+              ctx.log:notice("outcome ", ok, " ", why)
+            end
+          end
+          return M]]):format(first_phase, case[1], case[2]))
+        local handle = {}
+        for i, who in ipairs { "first", "second" } do
+          x:add_header("x-who", who)
+          assert.equal("done", x:run("rewrite"))
+          assert.equal("done", x:run("access"))
+          handle[i] = x.fake.x.ctx_slot
+          x:run("response")
+          x:run("log")
+          assert.is_nil(x:reply())
+          x:free()
+          x = s:exchange()
+        end
+        assert.equal(handle[1], handle[2])
+        assert.matches("outcome false .*this request is over %(a plugin may not keep ctx%)", scripts.caught())
+      end)
+    end
+  end
+
+  it("keeps what a plugin kept of ctx.shared as it was", function()
+    plugin([[
+      local M, kept = {}, nil
+      function M.access(_, ctx)
+        if kept then ctx.log:notice("kept ", kept.who, ", new ", ctx.shared.who) end
+        ctx.shared.who = ctx.request:get_header("x-who")
+        kept = kept or ctx.shared
+      end
+      return M]])
+    for _, who in ipairs { "first", "second" } do
+      x:add_header("x-who", who)
+      x:run("access")
+      x:free()
+      x = s:exchange()
+    end
+    has(scripts.caught(), "kept first, new nil")
+  end)
+
   it("is refused between the hooks of its request", function()
     plugin([[
       local M, kept = {}, nil
@@ -348,5 +434,11 @@ describe("a ctx", function()
     plugin("return { access = function(_, ctx) ctx.mine = 1 end }")
     x:run("access")
     has(scripts.caught(), "ctx.mine cannot be set: use ctx.plugin or ctx.shared")
+  end)
+
+  it("says so of its parts too", function()
+    plugin("return { access = function(_, ctx) ctx.service.request.mine = 1 end }")
+    x:run("access")
+    has(scripts.caught(), "ctx.service.request.mine cannot be set: use ctx.plugin or ctx.shared")
   end)
 end)
