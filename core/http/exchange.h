@@ -62,6 +62,14 @@ struct gw_counts {
     unsigned tries;
 };
 
+/* A try at a service that failed and was followed by another. Lives in the exchange's arena. */
+struct gw_try {
+    const struct gw_try *before;
+    struct gw_slice target; /* "ip:port" */
+    uint64_t started_us;
+    enum gw_error error;
+};
+
 typedef void (*gw_body_cb)(void *ctx, struct gw_slice body, enum gw_error error);
 
 /* What script asks of proxy. Given at creation. */
@@ -146,7 +154,9 @@ struct gw_exchange {
     enum gw_error error;
     struct gw_times times;
     struct gw_counts counts;
-    struct gw_slice upstream_address; /* "ip:port" of the last attempt, for the log */
+    struct gw_slice upstream_address;  /* "ip:port" of the last attempt, for the log */
+    uint64_t upstream_started_us;      /* when it began (clock) */
+    const struct gw_try *failed_tries; /* those before it, the latest first */
     int upstream_status;
 };
 

@@ -130,6 +130,8 @@ static void note_call(struct gw_flight *flight)
     x->counts.tries = flight->call->tries;
     x->upstream_address = gw_slice_from(flight->call->target);
     x->upstream_status = flight->call->status;
+    x->upstream_started_us = flight->call->started_us;
+    x->failed_tries = flight->call->failed;
 }
 
 static enum gw_next step_finish(struct gw_flight *flight, bool woken)

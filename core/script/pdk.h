@@ -66,6 +66,8 @@ enum gw_pdk_text {
     GW_PDK_CLIENT_IP,
     GW_PDK_FORWARDED_IP,
     GW_PDK_CORRELATION_ID,
+    GW_PDK_OUTGOING_PATH, /* what the service was asked */
+    GW_PDK_OUTGOING_QUERY,
 };
 
 enum gw_pdk_number {
@@ -82,6 +84,13 @@ enum gw_pdk_number {
     GW_PDK_SERVICE_STATUS, /* of what came; 0: nothing */
     GW_PDK_SOURCE,         /* 0 service, 1 exit, 2 error */
     GW_PDK_BODY_LIMIT,     /* limits.buffer */
+    /* In log: body bytes, and microseconds (-1: it did not come to that). */
+    GW_PDK_BYTES_IN,
+    GW_PDK_BYTES_OUT,
+    GW_PDK_DURATION,   /* of the whole */
+    GW_PDK_OWN_TIME,   /* until the service was called, or the answer was made */
+    GW_PDK_WAIT_TIME,  /* from there to the service's head */
+    GW_PDK_REPLY_TIME, /* from the first byte of the answer to the last */
 };
 
 enum {
@@ -118,6 +127,10 @@ int gw_pdk_next_arg(struct gw_pdk *h);
  * none. */
 int gw_pdk_capture_at(struct gw_pdk *h, uint32_t n);
 int gw_pdk_capture(struct gw_pdk *h, const char *name, size_t len);
+
+/* In log, the tries at the service, the last one first (n: 0 …): "ip:port", and the error's name or
+ * "". Milliseconds since 1970 when it began; 0: no more. */
+double gw_pdk_try(struct gw_pdk *h, uint32_t n);
 
 /* A body that is here as a whole, into ptr and len; 0 when it is not. */
 int gw_pdk_body(struct gw_pdk *h, int head);

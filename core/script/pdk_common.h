@@ -27,6 +27,9 @@ static inline struct gw_slice gw_pdk_keep(const struct gw_pdk *h, const char *te
 /* The Host of the request before routing, of what goes out after it. */
 int gw_pdk_set_host(struct gw_pdk *h, const char *text, size_t len);
 
+/* The numbers of gw_pdk_number() that stand when a request is over (pdk_record.c). */
+double gw_pdk_record(const struct gw_pdk *h, int what);
+
 /* Lower case; with "-" for "_" where asked. Lives in the arena. */
 struct gw_slice gw_pdk_field_name(struct gw_arena *arena, struct gw_slice name, bool dashes);
 

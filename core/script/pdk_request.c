@@ -39,6 +39,10 @@ static struct gw_slice text_of(const struct gw_exchange *x, enum gw_pdk_text wha
         return x->client_ip;
     case GW_PDK_CORRELATION_ID:
         return x->correlation_id;
+    case GW_PDK_OUTGOING_PATH:
+        return x->outgoing.path;
+    case GW_PDK_OUTGOING_QUERY:
+        return x->outgoing.has_query ? x->outgoing.query : GW_SLICE_EMPTY;
     }
     return GW_SLICE_EMPTY;
 }
@@ -65,12 +69,25 @@ static double source_of(const struct gw_pdk *h)
     return x->received ? 0 : 1;
 }
 
+/* A request that was cut before anything was sent has the status of its error, as in the access
+ * log. */
+static int status_of(const struct gw_pdk *h)
+{
+    const struct gw_exchange *x = h->x;
+
+    if (h->replied && x->reply)
+        return x->reply->status;
+    return h->phase == GW_PDK_LOG && x->error && !x->response_started
+               ? gw_error_info(x->error)->status
+               : x->response.status;
+}
+
 double gw_pdk_number(struct gw_pdk *h, int what)
 {
     const struct gw_exchange *x = h->x;
     const struct gw_service *service = x->route ? x->route->service : NULL;
 
-    switch ((enum gw_pdk_number)what) {
+    switch (what) {
     case GW_PDK_PORT:
         return x->local_port;
     case GW_PDK_FORWARDED_PORT:
@@ -90,15 +107,16 @@ double gw_pdk_number(struct gw_pdk *h, int what)
     case GW_PDK_CONSUMER:
         return x->consumer ? x->consumer->index + 1 : 0;
     case GW_PDK_STATUS:
-        return h->replied && x->reply ? x->reply->status : x->response.status;
+        return status_of(h);
     case GW_PDK_SERVICE_STATUS:
         return x->received ? x->received->status : 0;
     case GW_PDK_SOURCE:
         return source_of(h);
     case GW_PDK_BODY_LIMIT:
         return (double)(x->route ? x->route->limits.buffer : x->config->limits.buffer);
+    default:
+        return gw_pdk_record(h, what);
     }
-    return 0;
 }
 
 /* --- query and captures --- */

@@ -64,7 +64,7 @@ static void note_target(struct gw_call *call, struct gw_target *target)
     info->tries++;
     info->reused = false;
     info->connect_us = 0;
-    call->attempt_us = loop_of(call)->clock.now_us;
+    info->started_us = loop_of(call)->clock.now_us;
     set_authority(call);
 }
 
@@ -98,7 +98,7 @@ static void on_dialled(void *ctx, struct gw_conn *conn, enum gw_error error)
             gw_call_fail(call, error);
         return;
     }
-    call->info.connect_us = loop_of(call)->clock.now_us - call->attempt_us;
+    call->info.connect_us = loop_of(call)->clock.now_us - call->info.started_us;
     activate(call, gw_pool_adopt(call->options.pool, call->target->text, conn,
                                  call->options.service, call->options.arena));
     gw_call_flush(call);
@@ -242,12 +242,32 @@ static bool may_retry(struct gw_call *call, enum gw_error why)
     return false;
 }
 
+/* For the log: only those that failed are kept, so that a plain request pays nothing. */
+static void note_failed(struct gw_call *call, enum gw_error why)
+{
+    struct gw_call_info *info = &call->info;
+
+    if (info->tries > GW_CALL_TRIES_KEPT)
+        return;
+
+    struct gw_try *failed = gw_arena_alloc(call->options.arena, sizeof(*failed));
+
+    *failed = (struct gw_try){
+        .before = info->failed,
+        .target = gw_arena_copy(call->options.arena, gw_slice_from(info->target)),
+        .started_us = info->started_us,
+        .error = why,
+    };
+    info->failed = failed;
+}
+
 bool gw_attempt_retry(struct gw_call *call, enum gw_error why)
 {
     if (!may_retry(call, why))
         return false;
     gw_debug("call %.*s: %s: %s; trying again", GW_SLICE_ARG(call->options.correlation_id),
              call->info.target, gw_error_info(why)->text);
+    note_failed(call, why);
     gw_attempt_end(call, why);
     call->body_at = 0;
     call->blocked = call->request_whole = false;

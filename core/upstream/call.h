@@ -7,6 +7,7 @@
  * One thing is asked beyond the contract of streams: because a head may be sent again, the bytes
  * its slices point to must live as long as the call (in its arena). */
 #include "config/config.h"
+#include "http/exchange.h"
 #include "http/stream.h"
 #include "net/addr.h"
 #include "net/loop.h"
@@ -38,9 +39,15 @@ struct gw_call_options {
     struct gw_slice correlation_id; /* for log lines */
 };
 
+enum {
+    GW_CALL_TRIES_KEPT = 32,
+};
+
 struct gw_call_info {
     char target[GW_ADDR_TEXT_MAX]; /* "ip:port" of the last attempt; "" before the first */
     unsigned tries;
+    uint64_t started_us;         /* when the last attempt began (clock) */
+    const struct gw_try *failed; /* those before it, the latest first; at most GW_CALL_TRIES_KEPT */
     uint64_t connect_us; /* spent until the stream that answered was there; 0 when it was reused */
     uint64_t sent_us;    /* when the request was whole on its way (clock), 0: not yet */
     uint64_t head_us;    /* when the final head came (clock), 0: not yet */

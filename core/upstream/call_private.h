@@ -62,7 +62,6 @@ struct gw_call {
     struct gw_resolve *resolve;
     unsigned retries_left;
     bool must_be_fresh; /* a reused connection failed already, or must not be used */
-    uint64_t attempt_us;
 
     struct gw_timer timer;
     enum gw_call_wait waits;

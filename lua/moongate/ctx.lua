@@ -145,7 +145,7 @@ function M.begin(slot)
   if ctx[2] ~= serial then
     local state = slot.state
     if state.touched then
-      state.touched, state.shared, state.credential = false, nil, nil
+      state.touched, state.shared, state.credential, state.serialize = false, nil, nil, nil
       clear(state.plugins)
       clear(state.chosen)
     end
@@ -159,7 +159,7 @@ end
 ---@param pointer lightuserdata  struct gw_pdk, which outlives the table
 ---@return table
 function M.new_slot(pointer)
-  local state = { touched = false, shared = nil, credential = nil, plugins = {}, chosen = {} }
+  local state = { touched = false, shared = nil, credential = nil, serialize = nil, plugins = {}, chosen = {} }
   return { h = ffi.cast("struct gw_pdk *", pointer), state = state, ctx = { false, false, state } }
 end
 

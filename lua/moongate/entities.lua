@@ -11,10 +11,19 @@ local M = {
   fetch_allow = {},
 }
 
+-- As plugins see a route: where it leads by name, and nothing of how we number things.
+local function show_routes(routes, services)
+  for _, route in ipairs(routes) do
+    local service = services[route.service]
+    route.service = service and { id = service.id, name = service.name }
+  end
+end
+
 ---@param plan table  see core/script/script.h
 function M.fill(plan)
   M.routes, M.services, M.consumers = plan.routes, plan.services, plan.consumers
   M.uses = plan.uses
+  show_routes(plan.routes, plan.services)
   M.fetch_allow = plan.fetch and plan.fetch.allow or {}
   for index, consumer in ipairs(plan.consumers) do
     M.consumer_index[consumer.id] = index

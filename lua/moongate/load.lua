@@ -99,6 +99,7 @@ give_up()
 -- Only now: these modules read what was filled above.
 local phases = require("moongate.phases")
 local built = phases.build(plan, handlers, core.route_count)
+for _, route in ipairs(plan.routes) do route.plan = nil end -- plugins see routes
 
 local uses = {}
 for i, use in ipairs(plan.uses) do

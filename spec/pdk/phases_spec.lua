@@ -22,7 +22,8 @@ local ARGUMENTS = {
   ["service.response:get_header"] = "'x-a'",
   ["client:load_consumer"] = "'anna', true", ["client:authenticate"] = "nil, {}",
   ["log:debug"] = "'x'", ["log:info"] = "'x'", ["log:notice"] = "'x'", ["log:warn"] = "'x'", ["log:err"] = "'x'",
-  ["log:error"] = "'x'", [":sleep"] = "0", [":fetch"] = "{ service = 'unknown' }",
+  ["log:error"] = "'x'", ["log:set_serialize_value"] = "'a.b', 1",
+  [":sleep"] = "0", [":fetch"] = "{ service = 'unknown' }",
 }
 
 local FILES = {

@@ -1,9 +1,10 @@
 --- ctx.log: lines of the error log that carry the plugin's name and the correlation id.
 local check = require("moongate.pdk.check")
 local core = require("moongate.core")
+local serialize = require("moongate.pdk.serialize")
 
 local C = require("moongate.cdef")
-local enter, ANY = check.enter, check.ANY
+local enter, ANY, LOG = check.enter, check.ANY, check.LOG
 local script = core.script
 
 local M = {}
@@ -63,6 +64,43 @@ end
 ---@param ... any
 function M:error(...)
   write(enter(self, "ctx.log:error", ANY), 4, ...)
+end
+
+local MODES = { set = true, add = true, replace = true }
+
+--- Puts a value into what ctx.log:serialize() gives to log plugins. Dots in the key go into tables:
+--- "request.headers.x-team". A value on the way that is no table wins: nothing is set below it.
+---@phase rewrite, access, request_body, response, body, log
+---@param key string
+---@param value any  what JSON can say; nil takes the field away
+---@param options? { mode?: "set"|"add"|"replace" }  add: only a new field; replace: only one that is there
+function M:set_serialize_value(key, value, options)
+  local what = "ctx.log:set_serialize_value"
+  enter(self, what, ANY)
+  if type(key) ~= "string" or key == "" then error(what .. ": the key must be a string", 2) end
+  local mode = options and options.mode or "set"
+  if not MODES[mode] then error(what .. ": the mode must be set, add or replace", 2) end
+  local reason = serialize.problem(value)
+  if reason then error(("%s: the value of %q %s"):format(what, key, reason), 2) end
+  local state = self[3]
+  state.touched = true
+  local edits = state.serialize
+  if not edits then
+    edits = {}
+    state.serialize = edits
+  end
+  edits[#edits + 1] = { key = key, value = value, mode = mode }
+end
+
+--- What log plugins write: the request and its response as a table, in Kong's shape, ready for JSON. `authorization`
+--- and `proxy-authorization` are REDACTED. Sizes are those of the bodies, times whole milliseconds.
+---@phase log
+---@return table
+function M:serialize()
+  local h = enter(self, "ctx.log:serialize", LOG)
+  local root, edits = serialize.build(h, self), self[3].serialize
+  if edits then serialize.edit(root, edits) end
+  return root
 end
 
 return M
