@@ -8,4 +8,5 @@ int gw_command_reload(const struct gw_options *options);
 int gw_command_status(const struct gw_options *options);
 int gw_command_routes(const struct gw_options *options);
 int gw_command_explain(const struct gw_options *options);
+int gw_command_new(const struct gw_options *options);
 int gw_command_version(const struct gw_options *options);

@@ -28,6 +28,12 @@ static const struct gw_command commands[] = {
       "file; no gateway needs to run. Exit code 1: no route matches.\n\n"
       "  moongate explain GET http://api.example.com/users/7 -H 'x-version: 2'",
       GW_TAKES_CONFIG | GW_TAKES_HEADERS, 2, gw_command_explain },
+    { "new", "new plugin NAME [--hooks A,B]", "make the files of a new plugin",
+      "Makes FOLDER/NAME with handler.lua, schema.lua, README.md and a spec that passes, and a\n"
+      ".luarc.json for editors where there is none. Hooks: init, rewrite, access, request_body,\n"
+      "response, body, log.\n\n"
+      "  moongate new plugin tenant-header --hooks access,response && moongate test",
+      GW_TAKES_SCAFFOLD, 2, gw_command_new },
     { "version", "version", "say what this is and what it is made of", "Names the libraries, too.",
       0, 0, gw_command_version },
     { 0 },

@@ -21,6 +21,8 @@ static const struct option options_known[] = {
     { 0, "token", "TOKEN", "its token, instead of the configuration's", GW_TAKES_ADMIN },
     { 'H', "header", "'NAME: VALUE'", "a header of the request; may be repeated",
       GW_TAKES_HEADERS },
+    { 0, "hooks", "HOOK,HOOK", "the hooks it gets (access,response)", GW_TAKES_SCAFFOLD },
+    { 0, "dir", "FOLDER", "where plugins stand (./plugins)", GW_TAKES_SCAFFOLD },
     { 'h', "help", NULL, "this text", 0 },
 };
 
@@ -184,6 +186,9 @@ static int store_option(struct parser *parser, const struct option *option, cons
         break;
     case GW_TAKES_ADMIN:
         *(option->name[0] == 'a' ? &options->admin : &options->token) = value;
+        break;
+    case GW_TAKES_SCAFFOLD:
+        *(option->name[0] == 'h' ? &options->hooks : &options->dir) = value;
         break;
     case GW_TAKES_HEADERS:
         if (options->header_count == GW_OPTION_HEADERS_MAX) {

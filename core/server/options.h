@@ -19,9 +19,11 @@ struct gw_options {
     const char *admin;  /* --admin; NULL: what the configuration says */
     const char *token;  /* --token */
     bool watch;
+    const char *hooks; /* --hooks; NULL: the usual ones */
+    const char *dir;   /* --dir; NULL: ./plugins */
     const char *headers[GW_OPTION_HEADERS_MAX]; /* -H "Name: value" */
     unsigned header_count;
-    const char *args[2]; /* METHOD URL of explain */
+    const char *args[2]; /* METHOD URL of explain, plugin NAME of new */
     unsigned arg_count;
 };
 
@@ -30,6 +32,7 @@ struct gw_options {
 #define GW_TAKES_WATCH 2u
 #define GW_TAKES_ADMIN 4u
 #define GW_TAKES_HEADERS 8u
+#define GW_TAKES_SCAFFOLD 16u
 
 struct gw_command {
     const char *name;

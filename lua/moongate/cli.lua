@@ -78,4 +78,15 @@ function M.status(status, body)
   return answer.lastReload.ok and GOOD or BAD
 end
 
+--- Makes what `moongate new KIND NAME` asks for.
+---@param home string
+---@param kind string
+---@param name string
+---@param hooks? string  "access,response"
+---@param dir? string
+---@return integer code
+function M.new(home, kind, name, hooks, dir)
+  return require("moongate.new").run { home = home, kind = kind, name = name, hooks = hooks, dir = dir }
+end
+
 return M

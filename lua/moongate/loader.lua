@@ -1,6 +1,7 @@
 --- What the core calls to read a configuration: reads and checks it, freezes it into the core's structs, and says
 --- everything in lines for people. Runs in Lua states of its own that are closed afterwards.
 local config = require("moongate.config")
+local plugins = require("moongate.config.plugins")
 
 local M = {}
 
@@ -43,16 +44,37 @@ function M.load(path, home)
   return (load(path, home))
 end
 
-local function use_text(normal, entry)
-  local use = normal.plugins[entry.use]
-  local text = ("%s (priority %d%s)"):format(entry.name, entry.priority,
-    use and use.line and (", line %d"):format(use.line) or "")
-  if not entry.by_consumer then
-    return text
-  elseif use then
-    return text .. ", for some consumers with a configuration of their own"
+local function scope_text(scope)
+  if scope.route and scope.service then
+    return "on the route and its service"
   end
-  return text .. ", for some consumers only"
+  return scope.route and "on the route" or scope.service and "on the service" or "everywhere"
+end
+
+local function hooks_text(hooks)
+  local names = {}
+  for _, name in ipairs(plugins.HOOKS) do
+    if hooks[name] then names[#names + 1] = name end
+  end
+  return #names > 0 and table.concat(names, ", ") or "no hooks"
+end
+
+-- "key-auth: access (priority 1250, on the route, line 12)"
+local function use_text(normal, entry)
+  local own = normal.plugins[entry.use]
+  local _, other = next(entry.by_consumer or {})
+  local use = own or normal.plugins[other]
+  local facts = { ("priority %d"):format(entry.priority), own and scope_text(use.scope) or "for some consumers only" }
+  if own and entry.by_consumer then
+    facts[#facts + 1] = "some consumers have a configuration of their own"
+  end
+  if type(use.when) == "string" then
+    facts[#facts + 1] = "when " .. use.when:gsub("%s+", " ")
+  end
+  if use.line then
+    facts[#facts + 1] = ("line %d"):format(use.line)
+  end
+  return ("%s: %s (%s)"):format(entry.name, hooks_text(use.hooks or {}), table.concat(facts, ", "))
 end
 
 local function plan_lines(normal, plan)

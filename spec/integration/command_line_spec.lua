@@ -21,6 +21,19 @@ services:
       - { name: users, paths: [users], public: true }
 ]]
 
+local PLUGINS = [[
+listeners: [{ address: 127.0.0.1:0 }]
+plugins: [{ name: correlation-id }]
+consumers: [{ username: alice, plugins: [{ name: response-transformer }] }]
+services:
+  - name: users
+    url: http://127.0.0.1:9
+    plugins:
+      - name: key-auth
+    routes:
+      - { name: hooks, paths: [/hooks], plugins: [{ name: echo, priority: 7 }] }
+]]
+
 local folder
 
 -- Every row: arguments, exit code, and what standard output and standard error must show (plain text).
@@ -54,6 +67,11 @@ local ROWS = {
   { { "explain", "-c", "good.yaml" }, 2, err = "moongate: explain: something is missing (usage: moongate explain METHOD URL" },
   { { "explain", "GET", "/users/7", "-c", "good.yaml" }, 0, out = "parameter  id = 7" },
   { { "explain", "GET", "/users", "-c", "good.yaml" }, 0, out = "route      exact  path =/users" },
+  { { "explain", "GET", "/hooks", "-c", "plugins.yaml" }, 0,
+    out = "plugins    1. correlation-id: access, response (priority 100001, everywhere, line 2)\n" ..
+      "           2. key-auth: init, access (priority 1250, on the service, line 8)\n" ..
+      "           3. response-transformer: response (priority 800, for some consumers only, line 3)\n" ..
+      "           4. echo: access (priority 7, on the route, line 10)\n" },
   { { "explain", "DELETE", "/users", "-c", "good.yaml" }, 1, out = "405, Allow: GET, POST" },
   { { "explain", "GET", "/nothing", "-c", "good.yaml" }, 1, out = "route      none: 404" },
   { { "explain", "GET", "users", "-c", "good.yaml" }, 2, err = "moongate: users: the request target is not valid" },
@@ -65,7 +83,7 @@ local ROWS = {
 }
 
 describe("moongate", function()
-  setup(function() folder = moongate.folder { ["good.yaml"] = GOOD, ["bad.yaml"] = BAD } end)
+  setup(function() folder = moongate.folder { ["good.yaml"] = GOOD, ["bad.yaml"] = BAD, ["plugins.yaml"] = PLUGINS } end)
   teardown(moongate.stop_all)
 
   for _, row in ipairs(ROWS) do
@@ -82,7 +100,7 @@ describe("moongate", function()
   end
 
   it("answers --help for every command", function()
-    for _, command in ipairs { "run", "check", "reload", "status", "routes", "explain", "version" } do
+    for _, command in ipairs { "run", "check", "reload", "status", "routes", "explain", "new", "version" } do
       local result = moongate.command({ command, "--help" }, folder)
       assert.equal(0, result.code)
       assert.is_truthy(result.stdout:find("usage: moongate " .. command, 1, true), result.stdout)

@@ -32,7 +32,7 @@
 ---     consumers[]     { id, username, custom_id, tags, groups = { … }, credentials = { [plugin] = { { … }, … } } }
 ---     plugins[]       { id, name, instance_name, tags, enabled, config, scope = { service, route, consumer },
 ---                       priority, on_error = "reply" | "skip", authenticates (and no `anonymous`), path, line,
----                       dir = the plugin's folder, shown = config without secrets }
+---                       dir = the plugin's folder, hooks = { access = true, … }, shown = config without secrets }
 ---     warnings[]      { path, line, file, message }, as errors are
 local access = require("moongate.config.access")
 local collect = require("moongate.config.collect")

@@ -138,7 +138,7 @@ end
 local function show_use(use)
   local shown = M.redact(use)
   shown.config = use.shown ~= nil and use.shown or shown.config
-  shown.shown, shown.dir = nil, nil
+  shown.shown, shown.dir, shown.hooks = nil, nil, nil
   return shown
 end
 

@@ -63,6 +63,7 @@ local function use(state, item, info)
   return {
     id = item.id, name = value.name, instance_name = value.instance_name, tags = value.tags,
     enabled = value.enabled,
+    hooks = info.hooks,
     config = config,
     scope = {
       service = index_of(scope.service), route = index_of(scope.route), consumer = index_of(scope.consumer),

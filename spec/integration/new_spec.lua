@@ -1,0 +1,105 @@
+local moongate = require("support.moongate")
+
+local ALL = "init,rewrite,access,request_body,response,body,log"
+
+local function read(path)
+  local file = io.open(path)
+  local text = file and file:read("*a")
+  if file then file:close() end
+  return text
+end
+
+-- Arguments after `new`, exit code, and what must be shown.
+local ROWS = {
+  { { "plugin", "a", "--hooks", "access,nonsense" }, 2, err = 'moongate: new: "nonsense" is no hook' },
+  { { "plugin", "a", "--hooks", "acess" }, 2, err = '(did you mean "access"?)' },
+  { { "plugin", "a", "--hooks", "," }, 2, err = "--hooks names none" },
+  { { "plugin", "a", "--hooks", "event" }, 2, err = "the hook event is known, but not in this version" },
+  { { "plugin", "A" }, 2, err = "a plugin's name is made of a-z, 0-9 and -" },
+  { { "plugin", "../a" }, 2, err = "a plugin's name is made of" },
+  { { "plugin", "a-" }, 2, err = "a plugin's name is made of" },
+  { { "plugin", "" }, 2, err = "1 to 64 characters" },
+  { { "plugin", ("a"):rep(65) }, 2, err = "1 to 64 characters" },
+  { { "service", "a" }, 2, err = '"service" cannot be made (usage: moongate new plugin NAME)' },
+  { { "plugin" }, 2, err = "something is missing (usage: moongate new plugin NAME" },
+  { { "plugin", "a", "--dir", "/proc" }, 1, err = "moongate: new: /proc/a/README.md: No such file or directory" },
+}
+
+describe("moongate new plugin", function()
+  local folder
+
+  before_each(function() folder = moongate.folder() end)
+  after_each(moongate.stop_all)
+
+  local function new(...)
+    return moongate.command({ "new", ... }, folder)
+  end
+
+  it("makes a handler, a schema, a README and a spec, and says what to do next", function()
+    local result = new("plugin", "tenant-header")
+    assert.equal(0, result.code, result.stderr)
+    for _, name in ipairs { "handler.lua", "schema.lua", "README.md", "spec/tenant-header_spec.lua" } do
+      local text = read(folder .. "/plugins/tenant-header/" .. name)
+      assert.is_truthy(text, name)
+      assert.is_nil(text:find("NAME", 1, true), name)
+    end
+    assert.is_truthy(result.stdout:find("made plugins/tenant-header: ", 1, true), result.stdout)
+    assert.is_truthy(result.stdout:find("next: `moongate test`", 1, true), result.stdout)
+    assert.is_truthy(select(2, result.stdout:gsub("\n", "")) <= 4, result.stdout)
+  end)
+
+  it("makes what the gateway loads, whatever the hooks", function()
+    assert.equal(0, new("plugin", "usual").code)
+    for hook in ALL:gmatch("[^,]+") do
+      assert.equal(0, new("plugin", "only-" .. hook:gsub("_", "-"), "--hooks", hook).code)
+      local handler = read(folder .. "/plugins/only-" .. hook:gsub("_", "-") .. "/handler.lua")
+      assert.is_truthy(handler:find("function M." .. hook .. "(", 1, true), handler)
+      assert.equal(1, select(2, handler:gsub("function M%.", "")))
+    end
+    moongate.write(folder .. "/moongate.yaml", [[
+listeners: [{ address: 127.0.0.1:0 }]
+routes:
+  - { name: a, paths: [/], public: true, plugins: [{ name: usual, config: { message: hi } }, { name: only-access }] }
+]])
+    local check = moongate.command({ "check" }, folder)
+    assert.equal(0, check.code, check.stderr)
+  end)
+
+  it("takes a folder for plugins, and says how to name it", function()
+    local result = new("plugin", "x", "--dir", "my/own/")
+    assert.equal(0, result.code, result.stderr)
+    assert.is_truthy(read(folder .. "/my/own/x/handler.lua"))
+    assert.is_truthy(result.stdout:find("`moongate test my/own/x`", 1, true), result.stdout)
+    assert.is_truthy(result.stdout:find("plugin_paths: [my/own]", 1, true), result.stdout)
+  end)
+
+  it("never touches what is there", function()
+    moongate.write(folder .. "/plugins/x/notes.txt", "mine")
+    moongate.write(folder .. "/.luarc.json", "{}")
+    local result = new("plugin", "x")
+    assert.equal(1, result.code)
+    assert.equal("moongate: new: plugins/x is there already (nothing was changed)\n", result.stderr)
+    assert.is_nil(read(folder .. "/plugins/x/handler.lua"))
+    assert.equal(0, new("plugin", "y").code)
+    assert.equal("{}", read(folder .. "/.luarc.json"))
+  end)
+
+  it("says when a bundled plugin has the name", function()
+    assert.is_truthy(new("plugin", "echo").stdout:find("note: a bundled plugin is called echo, too", 1, true))
+  end)
+
+  it("points lua-language-server at the types", function()
+    new("plugin", "x")
+    local library = read(folder .. "/.luarc.json"):match('"workspace.library": %["([^"]+)"')
+    assert.matches("/lua/moongate/types$", library)
+  end)
+
+  for _, row in ipairs(ROWS) do
+    it(("refuses %s"):format(table.concat(row[1], " ")), function()
+      local result = new(unpack(row[1]))
+      assert.equal(row[2], result.code, result.stderr)
+      assert.is_truthy(result.stderr:find(row.err, 1, true), result.stderr)
+      assert.equal("", result.stdout)
+    end)
+  end
+end)
