@@ -24,7 +24,7 @@ struct gw_regex {
     size_t literal_len;
     bool literal_is_whole;
     struct gw_regex_name names[GW_REGEX_NAMES_MAX];
-    unsigned name_count;
+    unsigned group_count, name_count;
     atomic_bool complained;
 };
 
@@ -91,6 +91,7 @@ static bool read_groups(struct gw_regex *regex, char *why, size_t why_size)
         regex->names[i].group = (unsigned)(entry[0] << 8 | entry[1]);
         regex->names[i].name = gw_slice_from((const char *)entry + 2);
     }
+    regex->group_count = groups;
     regex->name_count = names;
     return true;
 }
@@ -181,6 +182,11 @@ struct gw_slice gw_regex_group(const struct gw_regex *regex, struct gw_slice sub
     if (from == PCRE2_UNSET || to < from || to > subject.len)
         return GW_SLICE_EMPTY;
     return gw_slice(subject.ptr + from, to - from);
+}
+
+unsigned gw_regex_groups(const struct gw_regex *regex)
+{
+    return regex->group_count;
 }
 
 unsigned gw_regex_names(const struct gw_regex *regex, const struct gw_regex_name **names)

@@ -44,6 +44,8 @@ enum gw_regex_result gw_regex_match(const struct gw_regex *regex, struct gw_slic
 struct gw_slice gw_regex_group(const struct gw_regex *regex, struct gw_slice subject,
                                unsigned group);
 
+unsigned gw_regex_groups(const struct gw_regex *regex); /* how many, without the whole match */
+
 /* The named groups; returns how many. */
 unsigned gw_regex_names(const struct gw_regex *regex, const struct gw_regex_name **names);
 

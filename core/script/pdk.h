@@ -9,6 +9,7 @@
 #endif
 
 struct gw_exchange;
+struct gw_regex;
 struct gw_script;
 
 /* Which hook runs; a function of the PDK names those it may be called in. */
@@ -193,3 +194,17 @@ int gw_pdk_too_large(int code);
 double gw_pdk_time(struct gw_script *script);
 double gw_pdk_monotonic(struct gw_script *script);
 void gw_pdk_uuid(struct gw_script *script, int version, char *out);
+
+/* --- regular expressions: made and freed by gw_regex_new() and gw_regex_free() --- */
+
+/* 1 when it matches somewhere, 0 when not, -1 when a limit was hit and nobody knows. */
+int gw_pdk_regex_test(const struct gw_regex *regex, const char *text, size_t len);
+
+/* What group `n` (0: the whole) took in the thread's last match, of the same text; 0: nothing. */
+int gw_pdk_regex_group(const struct gw_regex *regex, const char *text, size_t len, uint32_t n,
+                       const char **found, size_t *found_len);
+
+/* How many groups there are, and what the n-th named one (0 …) is called: its number; 0: no more. */
+uint32_t gw_pdk_regex_groups(const struct gw_regex *regex);
+uint32_t gw_pdk_regex_name(const struct gw_regex *regex, uint32_t n, const char **name,
+                           size_t *name_len);

@@ -87,8 +87,13 @@ do
   setmetatable(absent, meta)
 end
 
+-- What schemas are written with: it needs no gateway.
+local function is_there(module)
+  return module:find("^moongate%.schema") or module == "moongate.regex"
+end
+
 local function look_only(module)
-  if type(module) == "string" and module:find("^moongate%.") and not module:find("^moongate%.schema") then
+  if type(module) == "string" and module:find("^moongate%.") and not is_there(module) then
     return absent
   end
   return require(module)

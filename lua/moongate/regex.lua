@@ -1,0 +1,96 @@
+--- Regular expressions: PCRE2, compiled once and with a limit on what one match may cost, so that no text that a client
+--- sends makes one run for long. Make them in `init`, keep them, and try them per request.
+---
+---     local regex = require("moongate.regex")
+---     local crawler = assert(regex.new("bot/(\\d+)", "i"))
+---     if crawler:test(agent) then … end
+---
+--- Texts are bytes, not characters; `$` stands for the very end.
+local ffi = require("ffi")
+
+local C = require("moongate.cdef")
+
+local WHY_SIZE = 256
+local FLAGS = { a = 1, i = 2 }
+local GAVE_UP = "the regex gave up on this text"
+
+local found, found_len = ffi.new("const char *[1]"), ffi.new("size_t[1]")
+
+local Regex = {}
+Regex.__index = Regex
+
+local M = {}
+
+local function bits(flags, what)
+  local sum = 0
+  for flag in (flags or ""):gmatch(".") do
+    sum = sum + (FLAGS[flag] or error(('moongate.regex: %s: no flag "%s" (known: a, i)'):format(what, flag), 3))
+  end
+  return sum
+end
+
+local function names_of(pointer)
+  local names, n = {}, 0
+  while true do
+    local group = C.gw_pdk_regex_name(pointer, n, found, found_len)
+    if group == 0 then return names end
+    names[group] = ffi.string(found[0], found_len[0])
+    n = n + 1
+  end
+end
+
+--- Whether a pattern compiles.
+---@param pattern string
+---@return true?
+---@return string? reason  "missing closing parenthesis (at byte 5)"
+function M.check(pattern)
+  local why = ffi.new("char[?]", WHY_SIZE)
+  if C.gw_regex_check(pattern, #pattern, 0, why, WHY_SIZE) then return true end
+  return nil, "is no regular expression: " .. ffi.string(why)
+end
+
+--- Compiles a pattern.
+---@param pattern string
+---@param flags? string  "a": must match from the first byte on; "i": in any case
+---@return table? regex
+---@return string? reason
+function M.new(pattern, flags)
+  local why = ffi.new("char[?]", WHY_SIZE)
+  local pointer = C.gw_regex_new(pattern, #pattern, bits(flags, "new"), why, WHY_SIZE)
+  if pointer == nil then return nil, ffi.string(why) end
+  return setmetatable({
+    pointer = ffi.gc(pointer, C.gw_regex_free),
+    names = names_of(pointer),
+    groups = C.gw_pdk_regex_groups(pointer),
+  }, Regex)
+end
+
+--- Whether the text holds a match.
+---@param text string
+---@return boolean?  nil when it would have taken too long to know: who decides about access takes that for a no
+---@return string? reason
+function Regex:test(text)
+  local answer = C.gw_pdk_regex_test(self.pointer, text, #text)
+  if answer < 0 then return nil, GAVE_UP end
+  return answer == 1
+end
+
+--- The first match in the text: what it took under 0, its groups by number and by name (false where one took no part).
+---@param text string
+---@return table<integer|string, string|false>?  nil when there is none
+---@return string? reason  when it would have taken too long to know
+function Regex:match(text)
+  local answer = C.gw_pdk_regex_test(self.pointer, text, #text)
+  if answer < 0 then return nil, GAVE_UP end
+  if answer == 0 then return nil end
+  local result, names = {}, self.names
+  for n = 0, self.groups do
+    local there = C.gw_pdk_regex_group(self.pointer, text, #text, n, found, found_len) ~= 0
+    local value = there and ffi.string(found[0], found_len[0])
+    result[n] = value
+    if names[n] then result[names[n]] = value end
+  end
+  return result
+end
+
+return M
