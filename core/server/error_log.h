@@ -3,7 +3,7 @@
  * while threads write. */
 #include "base/slice.h"
 
-/* Before threads start. */
+/* Before threads start. On a terminal lines are short, and coloured unless $NO_COLOR is set. */
 void gw_error_log_install(void);
 
 /* "stderr" or a path. False, with a text for the operator in `why`, when it cannot be opened. */

@@ -19,8 +19,8 @@ struct gw_options {
     const char *admin;  /* --admin; NULL: what the configuration says */
     const char *token;  /* --token */
     bool watch;
-    const char *hooks; /* --hooks; NULL: the usual ones */
-    const char *dir;   /* --dir; NULL: ./plugins */
+    const char *hooks;                          /* --hooks; NULL: the usual ones */
+    const char *dir;                            /* --dir; NULL: ./plugins */
     const char *headers[GW_OPTION_HEADERS_MAX]; /* -H "Name: value" */
     unsigned header_count;
     const char *args[2]; /* METHOD URL of explain, plugin NAME of new */

@@ -12,8 +12,9 @@
 #include "server/log_writer.h"
 #include "server/port.h"
 #include "server/server.h"
+#include "server/tell.h"
 
-#include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 
 #define COMMIT_TIME_US 2000000  /* after it the operator hears that a worker is stuck */
@@ -35,9 +36,9 @@ struct gw_reloader {
     void *closed_ctx;
     struct gw_defer close_later;
     bool asked_later;
-    char why[160], later_why[160]; /* this walk and the next one happen */
-    struct gw_list now, later;     /* struct gw_reload_waiter */
-    struct gw_load load;           /* of this walk, from RESOLVES on */
+    char why[PATH_MAX], later_why[PATH_MAX]; /* this walk and the next one happen */
+    struct gw_list now, later;               /* struct gw_reload_waiter */
+    struct gw_load load;                     /* of this walk, from RESOLVES on */
     struct gw_port_plan plan;
     unsigned taken; /* workers that have it */
     struct gw_timer resolve_timer, commit_timer;
@@ -57,29 +58,6 @@ static void free_texts(char **texts, unsigned count)
     for (unsigned i = 0; i < count; i++)
         gw_free(texts[i]);
     gw_free(texts);
-}
-
-static void tell_operator(const struct gw_reloader *reloader)
-{
-    const struct gw_reload_result *last = &reloader->last;
-    const char *path = reloader->server->config_path;
-
-    if (last->ok && last->generation > 1)
-        gw_notice("generation %" PRIu64 " serves after %.1f ms: %s", last->generation,
-                  (double)last->took_us / 1000, reloader->why);
-    if (last->ok)
-        return;
-    if (last->generation) { /* the log's form */
-        for (unsigned i = 0; i < last->error_count; i++)
-            gw_error("%s", last->errors[i]);
-        gw_error("not reloaded, generation %" PRIu64 " keeps serving: %s", last->generation,
-                 reloader->why);
-        return;
-    }
-    for (unsigned i = 0; i < last->error_count; i++) /* the command line's */
-        fprintf(stderr, "%s\n", last->errors[i]);
-    fprintf(stderr, "moongate: %s: cannot start: %u error%s\n", path, last->error_count,
-            last->error_count == 1 ? "" : "s");
 }
 
 static void call_waiters(struct gw_reloader *reloader)
@@ -123,7 +101,7 @@ static void end_walk(struct gw_reloader *reloader, bool ok, char **errors, unsig
         reloader->counts.bad++;
     else if (reloader->last.generation > 1)
         reloader->counts.good++;
-    tell_operator(reloader);
+    gw_tell_reload(&reloader->last, reloader->why, reloader->server->config_path);
     gw_load_deinit(&reloader->load);
     reloader->walk = WALK_IDLE;
     call_waiters(reloader);

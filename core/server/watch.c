@@ -40,6 +40,7 @@ struct gw_watch {
     struct gw_timer quiet;
     uint64_t first_us;      /* of the changes not yet acted upon; 0: none */
     char changed[PATH_MAX]; /* the first of them */
+    bool others;            /* it was not the only one */
     char **paths;           /* what gw_watch_set() was told */
     unsigned path_count;
 };
@@ -68,10 +69,10 @@ static bool is_scratch(const char *name)
 static void on_quiet(struct gw_timer *timer)
 {
     struct gw_watch *watch = container_of(timer, struct gw_watch, quiet);
-    char why[PATH_MAX + 16];
+    char why[PATH_MAX + 32];
 
     watch->first_us = 0;
-    snprintf(why, sizeof(why), "%s changed", watch->changed);
+    snprintf(why, sizeof(why), "%s%s changed", watch->changed, watch->others ? " and others" : "");
     look_again(watch); /* a folder may be new: what is written into it next must be seen, too */
     gw_reloader_ask(watch->server->reloader, why, NULL);
 }
@@ -80,12 +81,16 @@ static void note_change(struct gw_watch *watch, const char *folder, const char *
 {
     struct gw_loop *loop = watch->server->loop;
     uint64_t now = loop->clock.now_us;
+    char path[PATH_MAX];
 
+    snprintf(path, sizeof(path), "%s%s%s", folder, strcmp(folder, "/") == 0 ? "" : "/", name);
     if (!watch->first_us) {
         watch->first_us = now;
-        snprintf(watch->changed, sizeof(watch->changed), "%s%s%s", folder,
-                 strcmp(folder, "/") == 0 ? "" : "/", name);
+        watch->others = false;
+        memcpy(watch->changed, path, sizeof(path));
         gw_debug("watch: %s changed", watch->changed);
+    } else if (strcmp(watch->changed, path) != 0) {
+        watch->others = true;
     }
     uint64_t latest = watch->first_us + LATEST_US;
     uint64_t delay = now + QUIET_US < latest ? QUIET_US : latest > now ? latest - now : 0;

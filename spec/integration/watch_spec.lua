@@ -1,4 +1,6 @@
+local host = require("support.host")
 local moongate = require("support.moongate")
+local process = require("support.process")
 local wire = require("support.wire")
 
 local YAML = [[
@@ -104,6 +106,30 @@ describe("--watch", function()
     gw:stop()
   end)
 
+  it("says everything of a failed reload in one line", function()
+    gw:write("plugins/say/handler.lua", "return {")
+    local line = gw:wait_log("[^\n]*not reloaded[^\n]*")
+    assert.matches("handler.lua changed: %S+/moongate.yaml:%d+: routes%[0%]%S* the plugin \"say\" cannot be loaded: " ..
+      "%S+/plugins/say/handler.lua:1: ", line)
+    assert.equal(1, select(2, gw:stderr():gsub("handler.lua:1:", "")))
+    gw:stop()
+  end)
+
+  it("counts the errors when there are several, after naming each", function()
+    gw:configure(YAML .. "rutes: []\nrautes: []\n")
+    assert.is_truthy(gw:wait_log("keeps serving: %S+/moongate.yaml changed: 2 errors\n"))
+    assert.is_truthy(gw:stderr():find("moongate.yaml:%d+: rutes: "))
+    assert.is_truthy(gw:stderr():find("moongate.yaml:%d+: rautes: "))
+    gw:stop()
+  end)
+
+  it("says that more than one file changed", function()
+    gw:write("plugins/say/words.lua", 'return { first = "tell" }')
+    gw:write("plugins/say/other.lua", "return 1")
+    assert.is_truthy(gw:wait_log("plugins/say/words.lua and others changed"))
+    gw:stop()
+  end)
+
   it("does not care for what editors put beside a file", function()
     gw:write("plugins/say/.handler.lua.swp", "x")
     gw:write("plugins/say/handler.lua~", "x")
@@ -112,6 +138,50 @@ describe("--watch", function()
     assert.is_truthy(says("tell one"))
     assert.equal(2, gw:status().generation)
     gw:stop()
+  end)
+end)
+
+describe("on a terminal", function()
+  local folder
+
+  before_each(function()
+    folder = moongate.folder {
+      ["moongate.yaml"] = moongate.yaml(YAML:gsub("/say", "/")), ["plugins/say/handler.lua"] = HANDLER:format("one"),
+      ["plugins/say/schema.lua"] = SCHEMA, ["plugins/say/words.lua"] = "return {}",
+    }
+  end)
+  after_each(moongate.stop_all)
+
+  -- What a terminal gets to see of a start, a good reload, a bad one, and the end.
+  local function lines(env)
+    env.RUNTIME_DIRECTORY, env.MOONGATE_HOME = folder .. "/run", host.source_dir
+    local seen = process.start({
+      "/usr/bin/env", "-C", folder, "/usr/bin/script", "-qefc", "exec '" .. moongate.binary .. "' run --watch", "/dev/null",
+    }, folder, env)
+    local function wait(pattern)
+      assert.is_truthy(wire.wait(function() return seen:stdout():find(pattern) end, 20), seen:stdout())
+    end
+    wait("serves: generation 1")
+    moongate.write(folder .. "/plugins/say/words.lua", "return { }")
+    wait("generation 2 serves")
+    moongate.write(folder .. "/plugins/say/words.lua", "return {")
+    wait("not reloaded")
+    seen:kill("TERM")
+    seen:wait()
+    return seen:stdout():gsub("\r", "")
+  end
+
+  it("lines are short, and files are called as they are there", function()
+    local text = lines { TERM = "xterm", NO_COLOR = "1" }
+    assert.matches("\n%d%d:%d%d:%d%d generation 2 serves after [%d.]+ ms: plugins/say/words.lua changed\n", text)
+    assert.matches("\n%d%d:%d%d:%d%d error not reloaded, generation 2 keeps serving: plugins/say/words.lua changed: ", text)
+    assert.is_nil(text:find("\27", 1, true))
+  end)
+
+  it("has colours", function()
+    local text = lines { TERM = "xterm", NO_COLOR = false }
+    assert.matches("\27%[2m%d%d:%d%d:%d%d\27%[0m generation 2 serves", text)
+    assert.matches("\27%[31merror\27%[0m not reloaded", text)
   end)
 end)
 

@@ -175,7 +175,8 @@ local function load(name, folder)
     local ok, result = M.run_file(folder .. "/" .. file, folder, name, loaded, look_only)
     -- A module that is not found comes with every place that was tried; the first line says enough.
     local reason = tostring(result):gsub("\n\t[^\n]*", "")
-    return ok and result or nil, not ok and ("%s: %s"):format(file, reason) or nil
+    local names_file = reason:find(folder, 1, true) == 1
+    return ok and result or nil, not ok and (names_file and reason or ("%s: %s"):format(file, reason)) or nil
   end
   for _, file in ipairs { "handler.lua", "schema.lua" } do
     if not files.exists(folder .. "/" .. file) then
