@@ -1,7 +1,7 @@
 --- The ctx a plugin gets. A slot of the pool serves one request after the other, so what plugins see is made anew for
 --- each: a small table that carries the serial of its request, and its parts (ctx.request …), made where they are used.
---- Compiled code does not even allocate a part that nobody keeps. C counts the handle's serial up when a request is over;
---- whatever was kept of it then differs from the slot's and is refused (moongate.pdk.check), also while the slot serves
+--- Compiled code does not even allocate a part that nobody keeps. C counts the serial up when a request is over;
+--- whatever was kept of it then differs from the slot and is refused (moongate.pdk.check), also while the slot serves
 --- somebody else.
 ---
 --- ctx and its parts are arrays: 1 the handle, 2 the serial, 3 what the request keeps in Lua.
@@ -29,9 +29,11 @@ local function methods(name)
   return { __index = require("moongate.pdk." .. name), __newindex = refuse_to_set("ctx." .. name:gsub("_", ".")) }
 end
 
--- `self` with other methods.
+-- `self` with other methods. No tail calls here and where it is called: the compiler gives up a trace with more than a
+-- few of them, and with it the hook that makes several parts.
 local function part(self, meta)
-  return setmetatable({ self[1], self[2], self[3] }, meta)
+  local made = setmetatable({ self[1], self[2], self[3] }, meta)
+  return made
 end
 
 -- What the request keeps in Lua. The table and those in it that no plugin ever sees are the slot's for good; what
@@ -48,8 +50,9 @@ local function nested(name, parts)
   return {
     __index = function(self, key)
       local meta = parts[key]
-      if meta then return part(self, meta) end
-      return own[key]
+      if not meta then return own[key] end
+      local made = part(self, meta)
+      return made
     end,
     __newindex = refuse_to_set("ctx." .. name),
   }
@@ -106,7 +109,10 @@ local METHODS = { sleep = ctx_sleep, fetch = ctx_fetch }
 -- ctx.plugin: a table of this request and the plugin that runs. ctx.shared: one of this request for all.
 local function index(ctx, key)
   local meta = PARTS[key]
-  if meta then return part(ctx, meta) end
+  if meta then
+    local made = part(ctx, meta)
+    return made
+  end
   local method = METHODS[key]
   if method then return method end
   if key == "plugin" then

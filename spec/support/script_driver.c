@@ -157,7 +157,7 @@ void gw_fake_repeat(struct gw_loop *loop, struct gw_config *config, struct gw_sc
     for (unsigned i = 0; i < times; i++) {
         struct gw_fake *fake = gw_fake_new(loop, config, script, 0);
 
-        for (int phase = 0; phase < GW_PHASE_COUNT; phase++) {
+        for (int phase = 0; phase <= GW_PHASE_LOG; phase++) {
             if (gw_fake_run(fake, phase) == GW_RUN_WAITS)
                 gw_phase_cancel(&fake->x);
         }
