@@ -125,6 +125,7 @@ static struct gw_flight *new_flight(struct gw_proxy *proxy, struct gw_stream *do
     x->request = *head;
     x->outgoing.retries = -1;
     x->ctx_slot = -1;
+    x->body_limit = -1;
     x->times.wall_us = x->loop->clock.wall_us;
     x->times.start = x->loop->clock.now_us;
     gw_list_init(&x->holds);

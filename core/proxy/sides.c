@@ -119,11 +119,14 @@ void gw_flight_watch_pace(struct gw_flight *flight)
 
 /* ── from the client ───────────────────────────────────────────────────────── */
 
-/* More than the limit, of a body whose length was not told before (routing judged the others). */
+/* More than the limit, a hook's or limits.body, of a body whose length was not told before (routing
+ * and hooks judged the others). */
 static bool is_too_large(const struct gw_flight *flight)
 {
-    int64_t limit = gw_flight_limits(flight)->body;
+    int64_t limit = gw_flight_limits(flight)->body, own = flight->x.body_limit;
 
+    if (own >= 0 && (limit < 0 || own < limit))
+        limit = own;
     return !flight->tunnel && limit >= 0 && flight->x.counts.bytes_in > (uint64_t)limit;
 }
 

@@ -85,6 +85,7 @@ enum gw_pdk_number {
     GW_PDK_SERVICE_STATUS, /* of what came; 0: nothing */
     GW_PDK_SOURCE,         /* 0 service, 1 exit, 2 error */
     GW_PDK_BODY_LIMIT,     /* limits.buffer */
+    GW_PDK_BODY_LENGTH,    /* of the request; -1: it has none, -2: not told */
     /* In log: body bytes, and microseconds (-1: it did not come to that). */
     GW_PDK_BYTES_IN,
     GW_PDK_BYTES_OUT,
@@ -113,6 +114,9 @@ double gw_pdk_number(struct gw_pdk *h, int what);
 /* The first field of that name (any case, "_" for "-"); Host and Content-Length are told too. 0:
  * none. */
 int gw_pdk_field(struct gw_pdk *h, int head, const char *name, size_t len);
+
+/* How many fields have that name. */
+uint32_t gw_pdk_count_field(struct gw_pdk *h, int head, const char *name, size_t len);
 
 /* The n-th field, 0 …: name and value. 0: no more. */
 int gw_pdk_field_at(struct gw_pdk *h, int head, uint32_t n);
@@ -149,6 +153,9 @@ int gw_pdk_set_request(struct gw_pdk *h, int what, const char *text, size_t len)
 /* 1 … GW_PDK_ID_MAX bytes of visible ASCII without quotes and backslashes: it goes into logs and
  * headers. */
 int gw_pdk_set_id(struct gw_pdk *h, const char *id, size_t len);
+
+/* A smaller limits.body for this request. 0: it is known already that the body is larger. */
+int gw_pdk_limit_body(struct gw_pdk *h, double max);
 
 /* METHOD, PATH, QUERY, HOST of what goes to the service. */
 int gw_pdk_set_outgoing(struct gw_pdk *h, int what, const char *text, size_t len);

@@ -111,6 +111,18 @@ int gw_pdk_field(struct gw_pdk *h, int which, const char *name, size_t len)
     return kept.len ? gw_pdk_put(h, kept) : 0;
 }
 
+uint32_t gw_pdk_count_field(struct gw_pdk *h, int which, const char *name, size_t len)
+{
+    struct gw_fields *fields = fields_of(h, which);
+    struct gw_slice dashed = gw_pdk_field_name(h->x->arena, gw_slice(name, len), true);
+
+    if (!fields)
+        return 0;
+    if (kept_field(h, which, dashed).len)
+        return 1;
+    return gw_fields_count(fields, dashed);
+}
+
 int gw_pdk_field_at(struct gw_pdk *h, int which, uint32_t n)
 {
     static const struct {

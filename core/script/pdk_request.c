@@ -114,6 +114,8 @@ double gw_pdk_number(struct gw_pdk *h, int what)
         return source_of(h);
     case GW_PDK_BODY_LIMIT:
         return (double)(x->route ? x->route->limits.buffer : x->config->limits.buffer);
+    case GW_PDK_BODY_LENGTH:
+        return (double)x->request.body_length;
     default:
         return gw_pdk_record(h, what);
     }
@@ -217,6 +219,16 @@ int gw_pdk_set_id(struct gw_pdk *h, const char *id, size_t len)
             return GW_PDK_BAD_VALUE;
     h->x->correlation_id = gw_pdk_keep(h, id, len);
     return GW_PDK_FINE;
+}
+
+int gw_pdk_limit_body(struct gw_pdk *h, double max)
+{
+    struct gw_exchange *x = h->x;
+
+    if (x->body_limit < 0 || max < (double)x->body_limit)
+        x->body_limit = (int64_t)max;
+    return x->request.body_length <= x->body_limit &&
+           x->counts.bytes_in <= (uint64_t)x->body_limit;
 }
 
 int gw_pdk_set_outgoing(struct gw_pdk *h, int what, const char *text, size_t len)

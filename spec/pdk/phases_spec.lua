@@ -5,6 +5,7 @@ local scripts = require("support.scripts")
 -- What to call each function with; nothing where it takes nothing.
 local ARGUMENTS = {
   ["request:get_header"] = "'x-a'", ["request:get_query_arg"] = "'a'", ["request:get_path_param"] = "'id'",
+  ["request:count_header"] = "'x-a'", ["request:limit_body"] = "1024",
   ["request:set_method"] = "'POST'", ["request:set_path"] = "'/x'", ["request:set_query"] = "{ a = 1 }",
   ["request:set_id"] = "'id-2'",
   ["request:set_header"] = "'x-a', 1", ["request:add_header"] = "'x-a', 1", ["request:clear_header"] = "'x-a'",

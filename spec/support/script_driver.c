@@ -83,6 +83,7 @@ struct gw_fake *gw_fake_new(struct gw_loop *loop, struct gw_config *config,
     x->script = script;
     x->arena = gw_arena_new();
     x->ctx_slot = -1;
+    x->body_limit = -1;
     x->outgoing.retries = -1;
     x->route = route >= 0 ? &config->routes[route] : NULL;
     x->correlation_id = GW_SLICE("id-1");

@@ -172,6 +172,16 @@ function M:get_header(name)
   end
 end
 
+--- How often a header of that name was sent: of two or more nobody knows which one the service will read.
+---@phase rewrite, access, request_body, response, body, log
+---@param name string
+---@return integer
+function M:count_header(name)
+  local h = enter(self, "ctx.request:count_header", ANY)
+  name = check.text(name, "ctx.request:count_header", "the name")
+  return C.gw_pdk_count_field(h, REQUEST, name, #name)
+end
+
 --- All headers: lower-case keys, arrays for repeats; looked up in any case.
 ---@phase rewrite, access, request_body, response, body, log
 ---@param max? integer  at most so many (100; 1 to 1000)
@@ -244,6 +254,25 @@ end
 function M:get_raw_body(max)
   local h = enter(self, "ctx.request:get_raw_body", ANSWER)
   return body.read(h, REQUEST, max, "ctx.request:get_raw_body")
+end
+
+--- How long the body is, in bytes: 0 when there is none, nil when the client did not say (it streams).
+---@phase rewrite, access, request_body, response, body, log
+---@return integer?
+function M:get_body_length()
+  local length = C.gw_pdk_number(enter(self, "ctx.request:get_body_length", ANY), C.GW_PDK_BODY_LENGTH)
+  if length == -2 then return nil end
+  return math.max(length, 0)
+end
+
+--- A limit for this request's body, below limits.body: what comes beyond it is a 413, also while it streams.
+---@phase rewrite, access
+---@param max integer  bytes
+---@return boolean ok  false when it is known already that the body is larger
+function M:limit_body(max)
+  local h = enter(self, "ctx.request:limit_body", check.BEFORE)
+  check.integer(max, "ctx.request:limit_body", "max", 0, 2 ^ 53)
+  return C.gw_pdk_limit_body(h, max) ~= 0
 end
 
 --- The body as a table, by its Content-Type: JSON or a form. Waits for it.
