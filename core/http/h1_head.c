@@ -75,15 +75,13 @@ enum gw_error gw_h1_read_status_line(struct gw_head *head, struct gw_slice line)
 static bool lower_name(struct gw_h1_reader *reader, struct gw_slice name)
 {
     char *bytes = reader->block + (name.ptr - reader->block);
+    bool valid = name.len > 0;
 
-    if (name.len == 0)
-        return false;
     for (size_t i = 0; i < name.len; i++) {
         bytes[i] = gw_token_lower(bytes[i]);
-        if (!bytes[i])
-            return false;
+        valid &= bytes[i] != '\0';
     }
-    return true;
+    return valid;
 }
 
 static void read_connection(struct gw_h1_reader *reader, struct gw_slice value)
@@ -206,7 +204,7 @@ int gw_h1_reader_on_field_end(llhttp_t *http)
     reader->name = reader->value = GW_SLICE_EMPTY;
     if (++reader->seen > reader->max_fields)
         reader->error = GW_E_HEAD_TOO_LARGE;
-    else if (!lower_name(reader, name) || !gw_field_value_valid(value))
+    else if (!lower_name(reader, name)) /* no control byte is in a block (h1_block.c) */
         reader->error = GW_E_BAD_REQUEST;
     else if (!read_framing(reader, name, value))
         gw_fields_add(&reader->head->fields, reader->arena, name, value);

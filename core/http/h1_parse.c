@@ -129,18 +129,31 @@ static const llhttp_settings_t head_settings = {
     .on_headers_complete = on_head_complete,
 };
 
+/* A parser that has read the plain line, to be copied. */
+static const llhttp_t *begun(void)
+{
+    static _Thread_local llhttp_t http;
+
+    if (!http.settings) {
+        llhttp_init(&http, HTTP_REQUEST, &head_settings);
+
+        enum llhttp_errno result = llhttp_execute(&http, plain_line, sizeof(plain_line) - 1);
+
+        GW_ASSERT(result == HPE_OK);
+    }
+    return &http;
+}
+
 static enum gw_error read_fields(struct gw_h1_parse *parse, struct gw_h1_reader *reader,
                                  struct gw_slice bytes)
 {
     llhttp_t *http = &parse->http;
 
-    llhttp_init(http, HTTP_REQUEST, &head_settings);
+    *http = *begun();
     http->data = reader;
 
-    enum llhttp_errno result = llhttp_execute(http, plain_line, sizeof(plain_line) - 1);
+    enum llhttp_errno result = llhttp_execute(http, bytes.ptr, bytes.len);
 
-    GW_ASSERT(result == HPE_OK);
-    result = llhttp_execute(http, bytes.ptr, bytes.len);
     if (reader->error)
         return reader->error;
     switch (result) {

@@ -16,6 +16,19 @@ static const char lower_tchar[256] = {
     ['T'] = 't', ['U'] = 'u', ['V'] = 'v', ['W'] = 'w', ['X'] = 'x', ['Y'] = 'y',   ['Z'] = 'z',
 };
 
+/* Those of them that stand in names of ours: none in upper case. */
+static const bool own_tchar[256] = {
+    ['!'] = true, ['#'] = true, ['$'] = true, ['%'] = true, ['&'] = true, ['\''] = true,
+    ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true, ['0'] = true, ['1'] = true,
+    ['2'] = true, ['3'] = true, ['4'] = true, ['5'] = true, ['6'] = true, ['7'] = true,
+    ['8'] = true, ['9'] = true, ['^'] = true, ['_'] = true, ['`'] = true, ['a'] = true,
+    ['b'] = true, ['c'] = true, ['d'] = true, ['e'] = true, ['f'] = true, ['g'] = true,
+    ['h'] = true, ['i'] = true, ['j'] = true, ['k'] = true, ['l'] = true, ['m'] = true,
+    ['n'] = true, ['o'] = true, ['p'] = true, ['q'] = true, ['r'] = true, ['s'] = true,
+    ['t'] = true, ['u'] = true, ['v'] = true, ['w'] = true, ['x'] = true, ['y'] = true,
+    ['z'] = true, ['|'] = true, ['~'] = true,
+};
+
 char gw_token_lower(char c)
 {
     return lower_tchar[(unsigned char)c];
@@ -33,51 +46,66 @@ bool gw_token_valid(struct gw_slice text)
 
 bool gw_field_name_valid(struct gw_slice name)
 {
-    if (name.len == 0)
-        return false;
+    bool valid = name.len > 0;
+
     for (size_t i = 0; i < name.len; i++)
-        if (name.ptr[i] == '\0' || gw_token_lower(name.ptr[i]) != name.ptr[i])
-            return false;
-    return true;
+        valid &= own_tchar[(unsigned char)name.ptr[i]];
+    return valid;
 }
 
-static bool is_control(char c)
-{
-    unsigned char byte = (unsigned char)c;
+/* Bytes that are looked at together; the compiler has instructions for it wherever we run. */
+typedef unsigned char group __attribute__((vector_size(16)));
+typedef uint64_t group_words __attribute__((vector_size(16)));
 
-    return (byte < 0x20 && byte != '\t') || byte == 0x7f;
+/* Where in memory the first byte stands that is not zero, in a word that has one. */
+static size_t first_byte(uint64_t word)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return (size_t)__builtin_ctzll(word) / 8;
+#else
+    return (size_t)__builtin_clzll(word) / 8;
+#endif
 }
 
-/* True when one of the eight bytes may be below 0x20 or be 0x7f: never misses one, may cry wolf. */
-static bool word_has_control(uint64_t word)
+/* The place of the first control byte in a group, or its size. */
+static size_t find_in_group(const char *ptr)
 {
-    const uint64_t ones = 0x0101010101010101u;
-    const uint64_t high = 0x8080808080808080u;
-    uint64_t below_space = (word - ones * 0x20) & ~word & high;
-    uint64_t del = word ^ (ones * 0x7f);
+    group bytes;
 
-    return (below_space | ((del - ones) & ~del & high)) != 0;
+    memcpy(&bytes, ptr, sizeof(bytes));
+
+    group_words found = (group_words)(((bytes < 0x20) & (bytes != '\t')) | (bytes == 0x7f));
+
+    if (found[0])
+        return first_byte(found[0]);
+    return sizeof(uint64_t) + (found[1] ? first_byte(found[1]) : sizeof(uint64_t));
+}
+
+/* Less than a group: the rest of one is filled up. */
+static size_t find_in_few(const char *ptr, size_t len)
+{
+    char filled[sizeof(group)];
+
+    memset(filled, ' ', sizeof(filled));
+    if (len)
+        memcpy(filled, ptr, len);
+
+    size_t at = find_in_group(filled);
+
+    return at < len ? at : len;
 }
 
 size_t gw_find_control(const char *ptr, size_t len)
 {
     size_t at = 0;
 
-    while (at < len) {
-        if (len - at >= sizeof(uint64_t)) {
-            uint64_t word;
+    for (; len - at >= sizeof(group); at += sizeof(group)) {
+        size_t in = find_in_group(ptr + at);
 
-            memcpy(&word, ptr + at, sizeof(word));
-            if (!word_has_control(word)) {
-                at += sizeof(word);
-                continue;
-            }
-        }
-        for (size_t end = len - at > 8 ? at + 8 : len; at < end; at++)
-            if (is_control(ptr[at]))
-                return at;
+        if (in < sizeof(group))
+            return at + in;
     }
-    return len;
+    return at + find_in_few(ptr + at, len - at);
 }
 
 bool gw_field_value_valid(struct gw_slice value)

@@ -51,6 +51,10 @@ static char *put_number(char *at, uint64_t value)
     char digits[20];
     size_t from = sizeof(digits);
 
+    if (value < 10) { /* most of a line's numbers */
+        *at++ = (char)('0' + value);
+        return at;
+    }
     do
         digits[--from] = (char)('0' + value % 10);
     while (value /= 10);
@@ -65,6 +69,8 @@ static char *put_ms(char *at, int64_t us)
     unsigned rest = (unsigned)(us % 1000);
 
     at = put_number(at, (uint64_t)us / 1000);
+    if (rest == 0)
+        return PUT(at, ".000");
     *at++ = '.';
     *at++ = (char)('0' + rest / 100);
     *at++ = (char)('0' + rest / 10 % 10);
@@ -98,26 +104,61 @@ static struct gw_slice cut(struct gw_slice text, size_t max)
     return text;
 }
 
+/* True when each of the eight bytes stands in a line as it is. */
+static bool is_plain(uint64_t word)
+{
+    const uint64_t each = 0x0101010101010101u;
+    const uint64_t high = each * 0x80;
+    uint64_t quote = word ^ each * '"', backslash = word ^ each * '\\', del = word ^ each * 0x7f;
+    /* In ASCII, where the high bits are clear, a sum sets them in bytes that are not zero … */
+    uint64_t others = (quote + each * 0x7f) & (backslash + each * 0x7f) & (del + each * 0x7f);
+    /* … or at least a space. */
+    uint64_t printable = word + each * (0x80 - ' ');
+
+    return (word & high) == 0 && (others & printable & high) == high;
+}
+
+/* How many bytes at the start stand in a line as they are; copies them. */
+static size_t put_plain(char *at, struct gw_slice text)
+{
+    size_t len = 0;
+
+    for (uint64_t word; text.len - len >= sizeof(word); len += sizeof(word)) {
+        memcpy(&word, text.ptr + len, sizeof(word));
+        if (!is_plain(word))
+            break;
+        memcpy(at + len, &word, sizeof(word));
+    }
+    for (; len < text.len && escapes[(unsigned char)text.ptr[len]] == '.'; len++)
+        at[len] = text.ptr[len];
+    return len;
+}
+
+/* The one character at the start that needs a look: UTF-8 stays, the rest is escaped. */
+static char *put_special(char *at, struct gw_slice *text)
+{
+    unsigned char c = (unsigned char)text->ptr[0];
+    size_t len = escapes[c] == 'x' ? gw_utf8_length(*text) : 0;
+
+    if (len > 0)
+        at = put(at, text->ptr, len);
+    else
+        at = escapes[c] == 'x' ? PUT(at, "\\ufffd") : put_escaped(at, c);
+    *text = gw_slice_skip(*text, len > 0 ? len : 1);
+    return at;
+}
+
 static char *put_text(char *at, struct gw_slice text, size_t max)
 {
     text = cut(text, max);
     *at++ = '"';
     while (text.len > 0) {
-        size_t len = 0;
+        size_t len = put_plain(at, text);
 
-        while (len < text.len && escapes[(unsigned char)text.ptr[len]] == '.')
-            len++;
-        if (len == 0 && escapes[(unsigned char)text.ptr[0]] == 'x')
-            len = gw_utf8_length(text);
-        if (len > 0) {
-            at = put(at, text.ptr, len);
-        } else {
-            unsigned char c = (unsigned char)text.ptr[0];
-
-            at = escapes[c] == 'x' ? PUT(at, "\\ufffd") : put_escaped(at, c);
-            len = 1;
-        }
+        at += len;
         text = gw_slice_skip(text, len);
+        if (text.len > 0)
+            at = put_special(at, &text);
     }
     *at++ = '"';
     return at;

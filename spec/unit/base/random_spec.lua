@@ -72,6 +72,14 @@ describe("gw_uuid_v7", function()
     assert.equal("017f22e2-79b0-7", uuid_v7(seeded(1), 1645557742000000LL):sub(1, 15))
   end)
 
+  it("shows the bits of the numbers it was made of", function()
+    for seed = 1, 200 do
+      local high = bit.bor(bit.band(c.gw_random_next(seeded(seed)), 0xffffffffffff0fffULL), 0x4000ULL)
+      local shown = uuid_v4(seeded(seed)):sub(1, 18):gsub("-", "")
+      assert.equal(bit.tohex(high, 16), shown)
+    end
+  end)
+
   it("is in lower case", function()
     local uuid = uuid_v7(seeded(5), 1645557742000000LL)
     assert.equal(uuid:lower(), uuid)

@@ -67,6 +67,17 @@ describe("the access log", function()
     end
   end)
 
+  it("looks at each byte, wherever it stands among eight", function()
+    for _, byte in ipairs { '"', "\\", "\1", "\31", "\127", "\n" } do
+      for before = 0, 20 do
+        local path = ("a"):rep(before) .. byte .. ("b"):rep(20)
+        local one = line { path = path }
+        assert.is_nil(one:sub(1, -2):find("%c"), "a control byte went through")
+        assert.equal(path, json.decode(one).path)
+      end
+    end
+  end)
+
   it("replaces what is not UTF-8", function()
     local replaced = "\239\191\189"
     for text, expected in pairs({
