@@ -7,16 +7,17 @@ local words = require("moongate.schema.words")
 local M = {}
 
 -- Entities that stand inside this one are found by collect.lua; here they are only known by name.
-local function child(one, many)
+local function child(one, many, about)
   local element = t.any { by_reference = true }
   element.noun = { one, many }
-  return t.array { element }
+  return t.array { element, about = about or ("Its %s, written here instead of at the top."):format(many) }
 end
 
 -- A foreign key: a name, an id, or { name = … } / { id = … } as decK writes it.
-local function reference()
-  return t.any {
+local function reference(about)
+  local kind = t.any {
     by_reference = true,
+    about = about,
     check = function(value)
       if type(value) == "table" then
         value = value.id or value.name or value.username
@@ -24,16 +25,18 @@ local function reference()
       return type(value) == "string", "must be a name or an id"
     end,
   }
+  kind.noun = { "a name or id", "names or ids" }
+  return kind
 end
 
 local function entity(extra, fields, rules)
   local all = {
-    id = t.uuid {},
-    tags = t.set { t.tag {}, default = {} },
-    created_at = t.number {},
-    updated_at = t.number {},
-    _comment = t.string {},
-    _ignore = t.any { by_reference = true },
+    id = t.uuid { about = "Made of the name where it is not written." },
+    tags = t.set { t.tag {}, default = {}, about = "Words of yours; plugins and logs can see them." },
+    created_at = t.number { about = "Kong's; taken and not used." },
+    updated_at = t.number { about = "Kong's; taken and not used." },
+    _comment = t.string { about = "For people." },
+    _ignore = t.any { by_reference = true, about = "A place for YAML anchors." },
   }
   for name, kind in pairs(extra) do
     all[name] = kind
@@ -50,22 +53,32 @@ end
 local PROTOCOLS_LATER = { "https", "grpc", "grpcs", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss" }
 
 M.services = entity(later.service, {
-  name = t.name {},
-  enabled = t.boolean { default = true },
-  url = t.url {},
-  protocol = later.choice({ "http" }, PROTOCOLS_LATER),
-  host = t.host {},
-  port = t.port {},
-  path = t.path {},
-  retries = t.integer { between = { 0, 32767 }, default = 5 },
-  connect_timeout = t.timeout { default = 60000 },
-  write_timeout = t.timeout { default = 60000 },
-  read_timeout = t.timeout { default = 60000 },
-  response_timeout = t.duration { unit = "ms", off = true, default = "60s" },
+  name = t.name { about = "How routes, plugins, logs and metrics call it." },
+  enabled = t.boolean { default = true, about = "Whether its routes take requests." },
+  url = t.url { about = "protocol, host, port and path in one." },
+  protocol = later.choice({ "http" }, PROTOCOLS_LATER, { about = "`http`, where no `url` says it." }),
+  host = t.host { about = "Where it is: a name, an address, or the name of an upstream." },
+  port = t.port { about = "80 where nothing is written." },
+  path = t.path { about = "Put before the path of every request." },
+  retries = t.integer {
+    between = { 0, 32767 }, default = 5,
+    about = "How often a failed try is made again, where the request allows it.",
+  },
+  connect_timeout = t.timeout { default = 60000, about = "Until a connection is made." },
+  write_timeout = t.timeout { default = 60000, about = "Between two writes to the service." },
+  read_timeout = t.timeout {
+    default = 60000, about = "Between two reads; rests while the request's body is still being sent.",
+  },
+  response_timeout = t.duration {
+    unit = "ms", off = true, default = "60s",
+    about = "From the last byte of the request to the head of the response.",
+  },
   keepalive = t.record {
-    connections = t.integer { between = { 0, 65535 }, default = 512 },
-    requests = t.count { off = true, default = 10000 },
-    idle = t.duration { unit = "ms", default = "60s" },
+    connections = t.integer {
+      between = { 0, 65535 }, default = 512, about = "Idle connections that one worker keeps to each target.",
+    },
+    requests = t.count { off = true, default = 10000, about = "Requests on one connection." },
+    idle = t.duration { unit = "ms", default = "60s", about = "How long a connection is kept without a request." },
   },
   limits = limits.of_scope,
   routes = child("a route", "routes"),
@@ -93,24 +106,41 @@ local function no_host_header(headers)
 end
 
 M.routes = entity(later.route, {
-  name = t.name {},
-  service = reference(),
+  name = t.name { about = "How plugins, logs and metrics call it." },
+  service = reference("Where its requests go; none: a plugin must answer."),
   protocols = t.set {
     later.choice({ "http", "https" }, HTTP_LATER),
     default = { "http", "https" },
     len_min = 1,
     check = protocols_of_route,
+    about = "`http` must be among them; TLS is not in this version.",
   },
-  methods = t.set { t.http_method {} },
-  hosts = t.set { t.string { len_min = 1 } },
-  paths = t.set { t.string { len_min = 1 } },
-  headers = t.map { t.header_name {}, t.array { t.string {} }, check = no_host_header },
-  query = t.map { t.string { len_min = 1 }, t.array { t.string {} } },
-  regex_priority = t.integer { between = { -2 ^ 31, 2 ^ 31 - 1 }, default = 0 },
-  strip_path = t.boolean { default = true },
-  preserve_host = t.boolean { default = false },
-  path_match = t.one_of { "segment", "prefix" },
-  public = t.boolean { default = false },
+  methods = t.set { t.http_method {}, about = "Methods it takes; without it every one." },
+  hosts = t.set {
+    t.string { len_min = 1 }, about = "Hosts it takes: `example.com`, `*.example.com`, `example.*`.",
+  },
+  paths = t.set {
+    t.string { len_min = 1 },
+    about = "Paths it takes: `/users` and what lies below, `=/users` exactly, `/users/{id}` as a template, "
+      .. "`~/users/\\d+` as a regular expression.",
+  },
+  headers = t.map {
+    t.header_name {}, t.array { t.string {} }, check = no_host_header,
+    about = "Headers it asks for, each with one of these values; one value `~*…` is a regular expression; none: it "
+      .. "must be there.",
+  },
+  query = t.map {
+    t.string { len_min = 1 }, t.array { t.string {} }, about = "Query arguments it asks for, written as `headers` are.",
+  },
+  regex_priority = t.integer {
+    between = { -2 ^ 31, 2 ^ 31 - 1 }, default = 0, about = "Among regular expressions that match, higher first.",
+  },
+  strip_path = t.boolean { default = true, about = "Take away the part of the path that matched." },
+  preserve_host = t.boolean { default = false, about = "Send the client's Host on, not the service's." },
+  path_match = t.one_of { "segment", "prefix", about = "As at the top, for this route." },
+  public = t.boolean {
+    default = false, about = "Nobody needs to say who they are; asked for where no plugin authenticates.",
+  },
   limits = limits.of_scope,
   plugins = child("a plugin", "plugins"),
 })
@@ -129,16 +159,16 @@ local function algorithm(name)
 end
 
 M.upstreams = entity(later.upstream, {
-  name = t.host { required = true },
-  algorithm = t.string { default = ALGORITHMS[1], check = algorithm },
-  host_header = t.string { match = "^[%w._:%[%]-]+$" },
+  name = t.host { required = true, about = "What the host of a service says to mean it." },
+  algorithm = t.string { default = ALGORITHMS[1], check = algorithm, about = "How a target is chosen: `round-robin`." },
+  host_header = t.string { match = "^[%w._:%[%]-]+$", about = "The Host its targets get." },
   targets = child("a target", "targets"),
 })
 
 M.targets = entity({}, {
-  upstream = reference(),
-  target = t.string { required = true },
-  weight = t.integer { between = { 0, 65535 }, default = 100 },
+  upstream = reference("Whose it is, where it stands at the top."),
+  target = t.string { required = true, about = "host:port; the port is 8000 where none is written." },
+  weight = t.integer { between = { 0, 65535 }, default = 100, about = "Its share; 0: none." },
 })
 
 -- The collections of Kong's credentials, by the plugin that reads them.
@@ -152,15 +182,20 @@ M.COLLECTIONS = {
 }
 
 local function consumer_fields()
+  local groups = t.any { by_reference = true, about = "Names of the groups it belongs to." }
+  groups.noun = { "a list of names", "lists of names" }
   local fields = {
-    username = t.string { len_min = 1, len_max = 256 },
-    custom_id = t.string { len_min = 1, len_max = 256 },
-    groups = t.any { by_reference = true },
-    credentials = t.map { child("a credential", "credentials") },
+    username = t.string { len_min = 1, len_max = 256, about = "How plugins, logs and services call it." },
+    custom_id = t.string { len_min = 1, len_max = 256, about = "What you call it elsewhere." },
+    groups = groups,
+    credentials = t.map {
+      child("a credential", "credentials"), about = "What it is recognised by: lists by the name of the plugin.",
+    },
     plugins = child("a plugin", "plugins"),
   }
   for name in pairs(M.COLLECTIONS) do
-    fields[name] = child("a credential", "credentials")
+    fields[name] = child("a credential", "credentials",
+      ("Its credentials for %s, as Kong's files have them."):format(M.COLLECTIONS[name]))
   end
   return fields
 end
@@ -168,7 +203,7 @@ end
 M.consumers = entity(later.consumer, consumer_fields(), { t.at_least_one_of { "username", "custom_id" } })
 
 M.consumer_groups = entity({}, {
-  name = t.name { required = true },
+  name = t.name { required = true, about = "How consumers call it." },
   plugins = t.any { later = "Who you are" },
   consumers = t.any { later = "Who you are" },
 })
@@ -176,7 +211,7 @@ M.consumer_groups = entity({}, {
 --- What every credential may carry beside its own fields.
 M.CREDENTIAL_EXTRAS = { "consumer", "id", "tags", "created_at", "updated_at", "_comment", "_ignore" }
 
-M.credential_extras = entity({}, { consumer = reference() })
+M.credential_extras = entity({}, { consumer = reference("Whose it is, where it stands at the top.") })
 
 local function protocols_of_plugin(list)
   for _, name in ipairs(list) do
@@ -187,21 +222,33 @@ local function protocols_of_plugin(list)
   return nil, "without http is " .. later.MESSAGE
 end
 
+local function config_of_plugin()
+  local kind = t.any { by_reference = true, about = "What the plugin's README says." }
+  kind.noun = { "a map", "maps" }
+  return kind
+end
+
 M.plugins = entity(later.plugin, {
-  name = t.string { required = true, match = "^[%w][%w_-]*$", len_max = 64 },
-  instance_name = t.name {},
-  config = t.any { by_reference = true },
-  enabled = t.boolean { default = true },
+  name = t.string { required = true, match = "^[%w][%w_-]*$", len_max = 64, about = "The plugin: its folder's name." },
+  instance_name = t.name { about = "What this use of it is called." },
+  config = config_of_plugin(),
+  enabled = t.boolean { default = true, about = "Whether it runs." },
   protocols = t.set {
     t.one_of { "http", "https", "grpc", "grpcs", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss" },
     default = { "grpc", "grpcs", "http", "https" },
     check = protocols_of_plugin,
+    about = "Kong's; `http` must be among them.",
   },
-  service = reference(),
-  route = reference(),
-  consumer = reference(),
-  priority = t.integer { between = { -2 ^ 31, 2 ^ 31 - 1 } },
-  on_error = t.one_of { "reply", "skip", default = "reply" },
+  service = reference("Only for requests to this service."),
+  route = reference("Only for requests that this route takes."),
+  consumer = reference("Only for this consumer's requests."),
+  priority = t.integer {
+    between = { -2 ^ 31, 2 ^ 31 - 1 }, about = "When it runs in a hook: higher first; the plugin's own elsewhere.",
+  },
+  on_error = t.one_of {
+    "reply", "skip", default = "reply",
+    about = "What an error of its code does: a 500, or a line in the log and on without it.",
+  },
 })
 
 --- Where entities stand inside others: the key, and what kind it holds.

@@ -58,7 +58,7 @@ M.of_listener = t.record(fields(), { default = t.none })
 
 local scoped = fields()
 for _, name in ipairs(ONLY_LISTENERS) do
-  scoped[name] = t.any { check = too_late }
+  scoped[name] = t.any { check = too_late, about = "At the top or on a listener only." }
 end
 
 --- `limits` on a service or a route.

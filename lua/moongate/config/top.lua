@@ -9,16 +9,17 @@ local words = require("moongate.schema.words")
 local M = {}
 
 -- An entity is checked on its own, after it was found (collect.lua); here it is only passed on.
-local function list_of(one, many)
+local function list_of(one, many, about)
   local element = t.any { by_reference = true }
   element.noun = { one, many }
-  return t.array { element }
+  return t.array { element, about = about }
 end
 
 local function text_address(with_unix)
   return t.string {
     required = true,
-    about = "Where to listen.",
+    about = with_unix and "host:port, [address]:port, or unix:/path."
+      or "host:port or [address]:port; port 0: a free one.",
     check = function(text)
       local ok, problem = address.parse(text, with_unix and "/" or nil)
       return ok ~= nil, problem
@@ -39,9 +40,23 @@ local function listener()
   return kind
 end
 
+local function workers()
+  local kind = t.any {
+    default = "auto",
+    about = "Threads that serve; `auto`: one a processor. A reload does not change it.",
+    check = function(value)
+      local good = value == "auto" or (type(value) == "number" and value % 1 == 0 and value >= 1 and value <= 512)
+      return good, 'must be "auto" or a whole number from 1 to 512'
+    end,
+  }
+  kind.noun = { "`auto` or a number", "numbers" }
+  return kind
+end
+
 local function fields()
   return {
     _format_version = t.string {
+      about = '"3.0": the file is Kong\'s, and so are its defaults.',
       check = function(version)
         if version == "3.0" then
           return true
@@ -51,42 +66,46 @@ local function fields()
         return nil, words.quote(version) .. " is no version of Kong's format that is read here: write \"3.0\""
       end,
     },
-    _transform = t.boolean {},
-    _comment = t.string {},
-    _ignore = t.any { by_reference = true },
-    _workspace = t.any { by_reference = true },
-    _konnect = t.any { by_reference = true },
+    _transform = t.boolean { about = "Kong's; taken and not used." },
+    _comment = t.string { about = "For people." },
+    _ignore = t.any { by_reference = true, about = "A place for YAML anchors." },
+    _workspace = t.any { by_reference = true, about = "Kong's; taken and not used." },
+    _konnect = t.any { by_reference = true, about = "Kong's; taken and not used." },
     _info = t.record({
-      select_tags = t.any { by_reference = true },
+      select_tags = t.any { by_reference = true, about = "decK's; taken and not used." },
       defaults = t.any { later = "Kong's plugins" },
     }, { default = t.none }),
 
-    services = list_of("a service", "services"),
-    routes = list_of("a route", "routes"),
-    upstreams = list_of("an upstream", "upstreams"),
-    targets = list_of("a target", "targets"),
-    consumers = list_of("a consumer", "consumers"),
-    consumer_groups = list_of("a consumer group", "consumer groups"),
-    plugins = list_of("a plugin", "plugins"),
+    services = list_of("a service", "services", "What stands behind the gateway."),
+    routes = list_of("a route", "routes", "Which requests go where; they may stand in their service, too."),
+    upstreams = list_of("an upstream", "upstreams", "Several targets under one name."),
+    targets = list_of("a target", "targets", "Addresses of upstreams; they may stand in their upstream, too."),
+    consumers = list_of("a consumer", "consumers", "Who asks, with their credentials."),
+    consumer_groups = list_of("a consumer group", "consumer groups", "Names that consumers share."),
+    plugins = list_of("a plugin", "plugins",
+      "For every request; elsewhere: for the route, service or consumer they stand in."),
 
     listeners = t.array { listener(), default = {}, about = "Where clients connect." },
     admin = t.record({
       address = text_address(true),
-      token = t.string { secret = true, len_min = 1 },
+      token = t.string { secret = true, len_min = 1, about = "What callers must send; needed with a TCP address." },
     }, { default = t.none }),
     status = t.record({ address = text_address(false) }, { default = t.none }),
-    workers = t.any {
-      default = "auto",
-      check = function(value)
-        local good = value == "auto" or (type(value) == "number" and value % 1 == 0 and value >= 1 and value <= 512)
-        return good, 'must be "auto" or a whole number from 1 to 512'
-      end,
+    workers = workers(),
+    plugin_paths = t.array {
+      t.string { len_min = 1 },
+      about = "Folders of plugins, before the bundled ones; `[./plugins]` where nothing is written.",
     },
-    plugin_paths = t.array { t.string { len_min = 1 } },
-    default_access = t.one_of { "deny", "allow", default = "deny", kong_default = "allow" },
-    watch = t.boolean { default = false },
-    strict = t.boolean { default = false },
-    path_match = t.one_of { "segment", "prefix", default = "segment", kong_default = "prefix" },
+    default_access = t.one_of {
+      "deny", "allow", default = "deny", kong_default = "allow",
+      about = "Whether a route without an authenticating plugin may do without `public: true`.",
+    },
+    watch = t.boolean { default = false, about = "Reload when this file or a plugin changes, as `--watch` does." },
+    strict = t.boolean { default = false, about = "Warnings are errors." },
+    path_match = t.one_of {
+      "segment", "prefix", default = "segment", kong_default = "prefix",
+      about = "Whether the path `/users` takes `/users/7` alone, or `/usersx`, too.",
+    },
     drain_timeout = t.duration {
       unit = "ms", default = "60s", about = "How long a stopping process waits for its streams.",
     },
@@ -106,17 +125,25 @@ local function fields()
       },
     },
     log = t.record {
-      access = t.string { default = "stdout", len_min = 1, about = "stdout, off or a path." },
-      error = t.string { default = "stderr", len_min = 1, about = "stderr or a path." },
+      access = t.string {
+        default = "stdout", len_min = 1, about = "Where a line a request goes: stdout, off or a path.",
+      },
+      error = t.string { default = "stderr", len_min = 1, about = "Where messages go: stderr or a path." },
       level = t.one_of {
         "debug", "info", "notice", "warn", "warning", "err", "error",
         default = "notice",
+        about = "The least important messages that are written.",
       },
     },
-    trusted_proxies = t.array { t.ip_or_cidr {} },
-    trusted_ips = t.array { t.ip_or_cidr {} }, -- Kong's name for it
+    trusted_proxies = t.array {
+      t.ip_or_cidr {}, about = "Whose X-Forwarded-* headers and correlation ids are believed.",
+    },
+    trusted_ips = t.array { t.ip_or_cidr {}, about = "Kong's name for trusted_proxies." },
     fetch = t.record {
-      allow = t.array { t.string { len_min = 1 }, default = {}, about = "Hosts outside this file." },
+      allow = t.array {
+        t.string { len_min = 1 }, default = {},
+        about = "Hosts outside this file that ctx:fetch may ask: `host`, `host:port` or `*.domain`.",
+      },
     },
   }
 end
@@ -132,7 +159,8 @@ end
 
 local all = fields()
 for name in pairs(entities.COLLECTIONS) do
-  all[name] = list_of("a credential", "credentials")
+  all[name] = list_of("a credential", "credentials",
+    ("Credentials for %s; each names its consumer."):format(entities.COLLECTIONS[name]))
 end
 for name, kind in pairs(later.top) do
   all[name] = kind
