@@ -7,7 +7,7 @@
  * plus one):
  *
  *   plugins    every plugin that a use names: { [name] = { dir = "/abs/plugins/key-auth" } }
- *   uses       { { plugin = name, conf = {…}, on_error = "reply" | "skip",
+ *   uses       { { plugin = name, conf = {…}, on_error = "reply" | "skip", when = "…" or nil,
  *                  where = "routes[0].plugins[1]", id = "…" } }
  *   plans      { { entry, … }, … }, each in order of running; routes share equal ones
  *   global     index in plans, for requests without a route

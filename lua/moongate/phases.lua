@@ -6,6 +6,7 @@
 --- kept for the phases after it.
 local check = require("moongate.pdk.check")
 local context = require("moongate.ctx")
+local guards = require("moongate.guards")
 
 local C = require("moongate.cdef")
 local begin, hold = context.begin, context.hold
@@ -96,14 +97,14 @@ local function add(list, fn, conf, use, choice)
 end
 
 -- The uses of one plugin that consumers have in a plan.
-local function choice_of(entry, uses, consumer_index)
+local function choice_of(entry, uses, consumer_index, conf_of)
   if not entry.by_consumer then return nil end
   local choice = { by_consumer = {}, default = false }
   for id, use in pairs(entry.by_consumer) do
-    choice.by_consumer[consumer_index[id]] = { conf = uses[use].conf, use = use }
+    choice.by_consumer[consumer_index[id]] = { conf = conf_of(uses[use]), use = use }
   end
   if entry.use then
-    choice.default = { conf = uses[entry.use].conf, use = entry.use }
+    choice.default = { conf = conf_of(uses[entry.use]), use = entry.use }
   end
   return choice
 end
@@ -121,18 +122,19 @@ local function compile(entries, plan, handlers, ran_rewrite, consumer_index)
   for _, entry in ipairs(entries) do
     local name = plugin_of(entry, plan.uses)
     local handler = handlers[name]
-    local choice = choice_of(entry, plan.uses, consumer_index)
+    local conf_of, guard = guards.of(entry, plan.uses)
+    local choice = choice_of(entry, plan.uses, consumer_index, conf_of)
     local use = entry.use
-    local conf = use and plan.uses[use].conf
+    local conf = use and conf_of(plan.uses[use])
     if handler.rewrite and use then
-      add(lists.rewrite_global, handler.rewrite, conf, use)
-      if not ran_rewrite[name] then add(lists.rewrite, handler.rewrite, conf, use) end
+      add(lists.rewrite_global, guard(handler.rewrite), conf, use)
+      if not ran_rewrite[name] then add(lists.rewrite, guard(handler.rewrite), conf, use) end
     end
     if handler.access or choice then
-      add(lists.access, handler.access or nothing, conf, use, choice)
+      add(lists.access, handler.access and guard(handler.access) or nothing, conf, use, choice)
     end
-    if handler.response then add(lists.response, handler.response, conf, use, choice) end
-    if handler.log then add(lists.log, handler.log, conf, use, choice) end
+    if handler.response then add(lists.response, guard(handler.response), conf, use, choice) end
+    if handler.log then add(lists.log, guard(handler.log), conf, use, choice) end
   end
   return lists
 end

@@ -31,7 +31,7 @@ services:
     plugins:
       - name: key-auth
     routes:
-      - { name: hooks, paths: [/hooks], plugins: [{ name: echo, priority: 7 }] }
+      - { name: hooks, paths: [/hooks], plugins: [{ name: echo, priority: 7, when: client.trusted }] }
 ]]
 
 local folder
@@ -71,7 +71,7 @@ local ROWS = {
     out = "plugins    1. correlation-id: access, response (priority 100001, everywhere, line 2)\n" ..
       "           2. key-auth: init, access (priority 1250, on the service, line 8)\n" ..
       "           3. response-transformer: response (priority 800, for some consumers only, line 3)\n" ..
-      "           4. echo: access (priority 7, on the route, line 10)\n" },
+      "           4. echo: access (priority 7, on the route, when client.trusted, line 10)\n" },
   { { "explain", "DELETE", "/users", "-c", "good.yaml" }, 1, out = "405, Allow: GET, POST" },
   { { "explain", "GET", "/nothing", "-c", "good.yaml" }, 1, out = "route      none: 404" },
   { { "explain", "GET", "users", "-c", "good.yaml" }, 2, err = "moongate: users: the request target is not valid" },

@@ -8,10 +8,21 @@ local M = {}
 local function guard_of(config, entries)
   for _, entry in ipairs(entries) do
     local use = entry.use and config.plugins[entry.use]
-    if use and use.authenticates then
+    if use and use.authenticates == true then
       return use
     end
   end
+end
+
+-- Who reads that a route is open, although it has a plugin for that, wants to know why.
+local function but_sometimes(config, entries)
+  for _, entry in ipairs(entries) do
+    local use = entry.use and config.plugins[entry.use]
+    if use and use.authenticates == "sometimes" then
+      return ("; %s (%s) does not count, because it has a condition (when)"):format(use.name, use.path)
+    end
+  end
+  return ""
 end
 
 -- In Kong's files everybody may pass by default. Who never wrote that down is told which routes it concerns.
@@ -36,7 +47,7 @@ function M.run(state, config)
     elseif not guard and not route.public and config.default_access == "deny" then
       local name = route.name and "the route " .. route.name or "the route"
       report.error(state.report, item.path, name .. " is open to everybody: use a plugin that authenticates "
-        .. "(key-auth …) or write public: true (default_access is deny)")
+        .. "(key-auth …) or write public: true (default_access is deny)" .. but_sometimes(config, plans.routes[index]))
     elseif not guard and not route.public then
       open[#open + 1] = route.name or report.path_text(item.path)
     end

@@ -2,6 +2,7 @@
 local t = require("moongate.schema")
 local later = require("moongate.config.later")
 local limits = require("moongate.config.limits")
+local when = require("moongate.when")
 local words = require("moongate.schema.words")
 
 local M = {}
@@ -248,6 +249,13 @@ M.plugins = entity(later.plugin, {
   on_error = t.one_of {
     "reply", "skip", default = "reply",
     about = "What an error of its code does: a 500, or a line in the log and on without it.",
+  },
+  when = t.string {
+    check = function(text)
+      local names, reason = when.check(text)
+      return names and true, reason
+    end,
+    about = "A Lua expression over request, client, consumer, route.",
   },
 })
 

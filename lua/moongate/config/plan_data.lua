@@ -55,7 +55,7 @@ end
 local function use_of(use)
   return {
     plugin = use.name, conf = use.config, on_error = use.on_error, where = use.path, id = use.id,
-    instance_name = use.instance_name,
+    instance_name = use.instance_name, when = use.when,
   }
 end
 

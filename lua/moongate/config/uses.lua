@@ -2,6 +2,7 @@
 local later = require("moongate.config.later")
 local report = require("moongate.config.report")
 local schema = require("moongate.schema")
+local when = require("moongate.when")
 
 local M = {}
 
@@ -52,6 +53,25 @@ local function check_names(state, item, seen)
   seen[name] = seen[name] or item
 end
 
+-- rewrite comes before anybody knows these.
+local function check_when(state, item, info)
+  local names, scope = item.value.when and when.check(item.value.when), item.parents
+  if not names or not info.hooks or not info.hooks.rewrite then return end
+  local global = not (scope.route or scope.service or scope.consumer)
+  for _, name in ipairs { "consumer", global and "route" or nil } do
+    if names[name] then
+      report.warn(state.report, report.join(item.path, "when"), ("%s is nil in rewrite, where %s begins%s"):format(
+        name, item.value.name, name == "route" and " (a global use)" or ""))
+    end
+  end
+end
+
+-- "sometimes": with a condition nobody can say that it will ask.
+local function authenticates(info, value, config)
+  if info.authenticates ~= true or type(config) == "table" and config.anonymous ~= nil then return false end
+  return value.when and "sometimes" or true
+end
+
 local function use(state, item, info)
   local value = item.value
   local config = report.check(state.report, info.schema, item.raw.config, report.join(item.path, "config"))
@@ -59,6 +79,7 @@ local function use(state, item, info)
     report.error(state.report, report.join(item.path, "on_error"),
       ("skip is refused: %s authenticates, and an error of it would let everybody in"):format(value.name))
   end
+  check_when(state, item, info)
   local scope = item.parents
   return {
     id = item.id, name = value.name, instance_name = value.instance_name, tags = value.tags,
@@ -70,7 +91,8 @@ local function use(state, item, info)
     },
     priority = value.priority or info.priority or M.DEFAULT_PRIORITY,
     on_error = value.on_error,
-    authenticates = info.authenticates == true and not (type(config) == "table" and config.anonymous ~= nil),
+    when = value.when,
+    authenticates = authenticates(info, value, config),
     path = report.path_text(item.path),
     line = report.line(state.report, item.path),
     dir = info.path,
