@@ -19,7 +19,7 @@ local Set = {}
 Set.__index = Set
 
 --- Whether the address lies in one of the set's networks.
----@phase init, any
+---@phase any
 ---@param address string  "10.1.2.3", "2001:db8::1"
 ---@return boolean? inside  nil: it is not an address
 ---@return string? reason
@@ -33,7 +33,7 @@ function Set:has(address)
 end
 
 --- How many ranges are left after neighbours and overlaps became one.
----@phase init, any
+---@phase any
 ---@return integer
 function Set:count()
   return tonumber(C.gw_cidr_set_count(self[1].set))
@@ -56,7 +56,7 @@ local function fill(set, networks)
 end
 
 --- A set of addresses and networks.
----@phase init, any
+---@phase any
 ---@param networks string[]  "10.0.0.0/8", "::1", "192.168.1.7"
 ---@return moongate.ip.Set? set
 ---@return string? reason  `networks[3] ("10.0.0.0/40"): the prefix length must be 0 to 32`
@@ -73,7 +73,7 @@ function M.set(networks)
 end
 
 --- Whether a text is an IP address (no prefix, no zone, no leading zeros).
----@phase init, any
+---@phase any
 ---@param text string
 ---@return boolean
 function M.is_address(text)
@@ -81,7 +81,7 @@ function M.is_address(text)
 end
 
 --- Whether a text is an address or a network.
----@phase init, any
+---@phase any
 ---@param text string
 ---@return boolean? valid
 ---@return string? reason
