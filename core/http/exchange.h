@@ -149,7 +149,7 @@ struct gw_exchange {
     struct gw_buf request_body;  /* collected by read_request_body() */
     struct gw_buf response_body; /* collected by read_response_body() */
     bool request_body_whole, response_body_whole;
-    int64_t body_limit; /* a hook's own, below limits.body; -1: none */
+    int64_t body_limit;          /* a hook's own, below limits.body; -1: none */
     bool response_body_replaced; /* set_raw_body(): response_body is what will be sent */
 
     enum gw_error error;

@@ -227,8 +227,7 @@ int gw_pdk_limit_body(struct gw_pdk *h, double max)
 
     if (x->body_limit < 0 || max < (double)x->body_limit)
         x->body_limit = (int64_t)max;
-    return x->request.body_length <= x->body_limit &&
-           x->counts.bytes_in <= (uint64_t)x->body_limit;
+    return x->request.body_length <= x->body_limit && x->counts.bytes_in <= (uint64_t)x->body_limit;
 }
 
 int gw_pdk_set_outgoing(struct gw_pdk *h, int what, const char *text, size_t len)
