@@ -71,6 +71,14 @@ routes:
     assert.equal(403, status("/own", "x Googlebot/2.1"))
   end)
 
+  it("judges an agent that comes again as it did before", function()
+    for _ = 1, 3 do
+      assert.equal(403, status("/own", "bingbot/2.0"))
+      assert.equal(200, status("/own", "Googlebot/2.1"))
+      assert.equal(403, status("/usual", "Googlebot/2.1"))
+    end
+  end)
+
   it("denies what would take too long to judge", function()
     assert.equal(403, status("/own", ("a"):rep(64) .. "!"))
   end)
