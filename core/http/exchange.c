@@ -31,9 +31,9 @@ struct gw_slice gw_exchange_describe(const struct gw_exchange *x)
         GW_SLICE_ARG(x->correlation_id), GW_SLICE_ARG(x->request.method_name),
         GW_SLICE_ARG(beginning(x->request.path)), gw_step_name(x->step),
         (unsigned long long)(age_us / 1000), x->down ? "open" : "closed", x->up ? "open" : "closed",
-        x->run ? "waits" : "none", (unsigned long long)x->counts.bytes_in,
-        (unsigned long long)x->counts.bytes_out, x->counts.tries, x->error ? ", " : "",
-        x->error ? gw_error_info(x->error)->reason : "");
+        x->run || x->body_run[0] || x->body_run[1] ? "waits" : "none",
+        (unsigned long long)x->counts.bytes_in, (unsigned long long)x->counts.bytes_out,
+        x->counts.tries, x->error ? ", " : "", x->error ? gw_error_info(x->error)->reason : "");
 
     return gw_slice(line, len < (int)sizeof(line) ? (size_t)len : sizeof(line) - 1);
 }

@@ -83,6 +83,9 @@ struct gw_exchange_ops {
     void (*read_response_body)(struct gw_exchange *x, size_t max, gw_body_cb done, void *ctx);
     /* Forgets `done` of either. */
     void (*cancel_read)(struct gw_exchange *x, void *ctx);
+    /* Body hooks that waited are through with their piece; `out` is borrowed until Lua runs
+     * again. */
+    void (*on_piped)(struct gw_exchange *x, enum gw_phase phase, bool failed, struct gw_slice out);
 };
 
 struct gw_capture {
@@ -144,6 +147,7 @@ struct gw_exchange {
     uint64_t conn_id;
 
     struct gw_run *run;          /* the phase run that waits, or NULL; owned by script/ */
+    struct gw_run *body_run[2];  /* the same of request_body and body hooks */
     int ctx_slot;                /* script/: the Lua ctx of this exchange; -1: none */
     struct gw_list holds;        /* struct gw_hold */
     struct gw_buf request_body;  /* collected by read_request_body() */

@@ -237,3 +237,37 @@ void gw_hop_set_via(struct gw_fields *fields, struct gw_arena *arena, int versio
 
     gw_fields_add(fields, arena, GW_SLICE("via"), text);
 }
+
+void gw_hop_forget_digests(struct gw_fields *fields)
+{
+    gw_fields_remove(fields, GW_SLICE("content-md5"));
+    gw_fields_remove(fields, GW_SLICE("digest"));
+    gw_fields_remove(fields, GW_SLICE("content-digest"));
+    gw_fields_remove(fields, GW_SLICE("repr-digest"));
+}
+
+static bool is_weak(struct gw_slice etag)
+{
+    return etag.len > 2 && etag.ptr[0] == 'W' && etag.ptr[1] == '/';
+}
+
+void gw_hop_loosen_body(struct gw_fields *response, struct gw_arena *arena)
+{
+    gw_hop_forget_digests(response);
+    gw_fields_remove(response, GW_SLICE("accept-ranges"));
+
+    const struct gw_slice *etag = gw_fields_get(response, GW_SLICE("etag"));
+    if (!etag || is_weak(*etag))
+        return;
+    if (etag->len >= 2 && etag->ptr[0] == '"')
+        gw_fields_set(response, arena, GW_SLICE("etag"),
+                      gw_arena_printf(arena, "W/%.*s", GW_SLICE_ARG(*etag)));
+    else
+        gw_fields_remove(response, GW_SLICE("etag"));
+}
+
+void gw_hop_ask_for_whole(struct gw_fields *request)
+{
+    gw_fields_remove(request, GW_SLICE("range"));
+    gw_fields_remove(request, GW_SLICE("if-range"));
+}

@@ -19,6 +19,14 @@ void gw_hop_clean_request(struct gw_fields *fields);
 /* Takes out Proxy-Connection, Proxy-Authenticate, Keep-Alive. */
 void gw_hop_clean_response(struct gw_fields *fields);
 
+/* For a message whose body something on the way may change. Digests of the bytes go; of a response
+ * Accept-Ranges goes too, and a strong ETag becomes a weak one (or goes, where it is none). A
+ * request that wants such an answer must ask for all of it: Range and If-Range count bytes of
+ * another body. */
+void gw_hop_forget_digests(struct gw_fields *fields);
+void gw_hop_loosen_body(struct gw_fields *response, struct gw_arena *arena);
+void gw_hop_ask_for_whole(struct gw_fields *request);
+
 struct gw_forwarded {
     struct gw_slice client_ip; /* the peer's address, as text */
     struct gw_slice scheme;    /* how the client reached us */

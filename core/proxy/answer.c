@@ -4,7 +4,6 @@
 #include "http/hop.h"
 #include "http/problem.h"
 #include "proxy/flight.h"
-#include "script/phase.h"
 
 /* ── replies ───────────────────────────────────────────────────────────────── */
 
@@ -40,10 +39,10 @@ void gw_flight_open_reply(struct gw_flight *flight)
 
 /* ── the head that came ────────────────────────────────────────────────────── */
 
-static bool hooks_may_edit(const struct gw_exchange *x)
+static bool hooks_may_edit(struct gw_exchange *x)
 {
-    return x->response_edits.first ||
-           (x->script && (gw_script_phases(x->script, x->route) & (1u << GW_PHASE_RESPONSE)));
+    return x->response_edits.first || gw_flight_has_hooks(gw_flight_of(x), GW_PHASE_RESPONSE) ||
+           gw_flight_has_hooks(gw_flight_of(x), GW_PHASE_BODY);
 }
 
 void gw_flight_take_head(struct gw_flight *flight, struct gw_head *head, bool end)
@@ -131,8 +130,24 @@ static void start_tunnel(struct gw_flight *flight)
     struct gw_exchange *x = &flight->x;
 
     flight->request_ended = false;
+    gw_relay_hook(&flight->to_service, NULL, GW_PHASE_REQUEST_BODY);
     gw_relay_start(&flight->to_client, x->down, GW_SLICE_EMPTY, NULL, false, NULL);
     gw_relay_start(&flight->to_service, x->up, GW_SLICE_EMPTY, NULL, false, NULL);
+}
+
+/* Body hooks may change every byte, so what was said of the bytes goes, also where there are none
+ * (HEAD, 304). */
+static bool put_hooks_between(struct gw_flight *flight)
+{
+    struct gw_exchange *x = &flight->x;
+
+    if (flight->tunnel || !gw_flight_has_hooks(flight, GW_PHASE_BODY))
+        return false;
+    if (x->response.body_length >= 0)
+        x->response.body_length = GW_BODY_UNKNOWN;
+    gw_hop_loosen_body(&x->response.fields, x->arena);
+    gw_relay_hook(&flight->to_client, x, GW_PHASE_BODY);
+    return true;
 }
 
 void gw_flight_respond(struct gw_flight *flight)
@@ -140,7 +155,8 @@ void gw_flight_respond(struct gw_flight *flight)
     struct gw_exchange *x = &flight->x;
     struct source source = choose_source(flight);
     bool no_body = gw_status_has_no_body(x->response.status, x->request.method) && !flight->tunnel;
-    bool end = no_body || (source.all && source.memory.len == 0 && !source.trailers);
+    bool hooked = put_hooks_between(flight);
+    bool end = no_body || (source.all && source.memory.len == 0 && !source.trailers && !hooked);
 
     x->times.respond = x->loop->clock.now_us;
     x->response_started = true;
@@ -154,11 +170,16 @@ void gw_flight_respond(struct gw_flight *flight)
     else
         gw_relay_start(&flight->to_client, x->down, source.memory, source.owner, source.all,
                        source.trailers);
+    if (flight->to_client.failed) {
+        x->error = GW_E_PLUGIN;
+        flight->cut = true;
+    }
     if (flight->to_client.blocked)
         gw_flight_watch_pace(flight);
 }
 
 bool gw_flight_responded(const struct gw_flight *flight)
 {
-    return flight->to_client.ended && (!flight->tunnel || flight->to_service.ended);
+    return flight->to_client.failed ||
+           (flight->to_client.ended && (!flight->tunnel || flight->to_service.ended));
 }

@@ -196,4 +196,5 @@ const struct gw_exchange_ops gw_flight_ops = {
     .read_request_body = read_request_body,
     .read_response_body = read_response_body,
     .cancel_read = cancel_read,
+    .on_piped = gw_flight_on_piped,
 };

@@ -173,6 +173,7 @@ void gw_flight_free(struct gw_flight *flight)
     GW_ASSERT(!x->down && !x->up && !flight->has_script);
     if (x->reply)
         gw_blob_unref(x->reply->body);
+    gw_blob_unref(flight->piped_request);
     gw_buf_deinit(&x->request_body);
     gw_buf_deinit(&x->response_body);
     gw_list_remove(&x->in_worker);

@@ -10,6 +10,7 @@
 #include "proxy/counters.h"
 #include "proxy/proxy.h"
 #include "proxy/relay.h"
+#include "script/phase.h"
 #include "upstream/call.h"
 
 struct gw_epoch {
@@ -41,7 +42,8 @@ struct gw_flight {
     bool response_ended; /* the same of the stream in x.up */
     struct gw_fields *request_trailers, *response_trailers; /* of a body that was collected */
     struct gw_list readers[2];                              /* enum gw_body_side */
-    bool asked_for_body; /* an interim head was sent: the client waits no longer */
+    bool asked_for_body;           /* an interim head was sent: the client waits no longer */
+    struct gw_blob *piped_request; /* a whole body as request_body hooks left it; one reference */
 
     bool calling;                    /* x.up is a call */
     const struct gw_call_info *call; /* lives in the arena; NULL when nobody was called */
@@ -68,6 +70,14 @@ enum gw_body_side {
 static inline struct gw_flight *gw_flight_of(struct gw_exchange *x)
 {
     return container_of(x, struct gw_flight, x);
+}
+
+/* Its plan has hooks of that phase. */
+static inline bool gw_flight_has_hooks(const struct gw_flight *flight, enum gw_phase phase)
+{
+    const struct gw_exchange *x = &flight->x;
+
+    return x->script && (gw_script_phases(x->script, x->route) & (1u << phase));
 }
 
 /* The limits that hold for it now: its route's, before that everybody's. */
@@ -108,8 +118,15 @@ void gw_flight_route(struct gw_flight *flight);
 
 /* ── outgoing.c ────────────────────────────────────────────────────────────────── */
 
+/* Lets request_body hooks work on a body that is in memory as a whole, so that it still goes out
+ * with its length and may be sent again. True when they wait. */
+bool gw_flight_pipe_request(struct gw_flight *flight);
+
+/* What they made of it; `failed` is a reply in x.reply. */
+void gw_flight_take_request(struct gw_flight *flight, bool failed, struct gw_slice out);
+
 /* Opens the call, sends the head, starts the relay of the request's body. GW_E_NO_TARGET when there
- * is no service. */
+ * is no service, GW_E_PLUGIN when a request_body hook failed at once. */
 enum gw_error gw_flight_call(struct gw_flight *flight);
 
 /* Kong's v0 rule: the service's path, one slash, then the request's path or what strip_path left of
@@ -139,6 +156,10 @@ extern const struct gw_stream_events gw_down_events, gw_up_events; /* the owner 
 /* Holds each side, or lets it go on, according to who wants its bytes now. Called at the end of
  * whatever may change that. */
 void gw_flight_set_holds(struct gw_flight *flight);
+
+/* What body hooks that waited made of their piece: gw_exchange_ops. */
+void gw_flight_on_piped(struct gw_exchange *x, enum gw_phase phase, bool failed,
+                        struct gw_slice out);
 
 /* Watches that the client sends and reads. */
 void gw_flight_watch_pace(struct gw_flight *flight);

@@ -4,6 +4,7 @@
 #include "http/hop.h"
 #include "net/loop.h"
 #include "proxy/flight.h"
+#include "script/pipe.h"
 
 /* ── the path ──────────────────────────────────────────────────────────────── */
 
@@ -83,9 +84,15 @@ static void fill_fields(struct gw_exchange *x, struct gw_fields *fields)
     };
 
     gw_fields_copy(fields, x->arena, &x->request.fields);
+    if (gw_flight_has_hooks(gw_flight_of(x), GW_PHASE_BODY))
+        gw_hop_ask_for_whole(fields);
+    if (gw_flight_has_hooks(gw_flight_of(x), GW_PHASE_REQUEST_BODY))
+        gw_hop_forget_digests(fields);
     gw_hop_set_forwarded(fields, x->arena, &forwarded);
     gw_hop_set_via(fields, x->arena, x->request.version);
 }
+
+/* ── the body ──────────────────────────────────────────────────────────────── */
 
 /* The body in memory, if all of it is there. */
 static bool whole_body(const struct gw_flight *flight, struct gw_slice *body)
@@ -93,7 +100,43 @@ static bool whole_body(const struct gw_flight *flight, struct gw_slice *body)
     const struct gw_exchange *x = &flight->x;
 
     *body = x->outgoing.has_body ? x->outgoing.body : gw_buf_slice(&x->request_body);
-    return x->outgoing.has_body || (x->request_body_whole && !flight->request_trailers);
+    if (flight->piped_request)
+        *body = gw_blob_slice(flight->piped_request);
+    return x->outgoing.has_body || (x->request_body_whole && !flight->request_trailers) ||
+           (flight->request_ended && x->request.body_length == 0);
+}
+
+/* A request that has none gets none from hooks. */
+static bool has_body(const struct gw_exchange *x)
+{
+    return x->request.body_length != GW_BODY_NONE || (x->outgoing.has_body && x->outgoing.body.len);
+}
+
+void gw_flight_take_request(struct gw_flight *flight, bool failed, struct gw_slice out)
+{
+    if (failed)
+        gw_flight_refuse(flight, GW_E_PLUGIN);
+    else
+        flight->piped_request = gw_blob_new(out);
+}
+
+bool gw_flight_pipe_request(struct gw_flight *flight)
+{
+    struct gw_exchange *x = &flight->x;
+    struct gw_slice body, out;
+
+    if (!gw_flight_has_hooks(flight, GW_PHASE_REQUEST_BODY) || !has_body(x))
+        return false;
+    gw_relay_hook(&flight->to_service, x, GW_PHASE_REQUEST_BODY);
+    if (!whole_body(flight, &body))
+        return false;
+
+    enum gw_pipe_result result = gw_pipe_run(x, GW_PHASE_REQUEST_BODY, body, true, &out);
+
+    if (result == GW_PIPE_WAITS)
+        return true;
+    gw_flight_take_request(flight, result == GW_PIPE_FAILED, out);
+    return false;
 }
 
 static bool may_upgrade(const struct gw_exchange *x)
@@ -164,6 +207,8 @@ enum gw_error gw_flight_call(struct gw_flight *flight)
                                 : GW_BODY_NONE;
     else
         head->expect_continue = x->request.expect_continue && !flight->asked_for_body;
+    if (!options.has_body && flight->to_service.x) /* hooks are between: who knows how long */
+        head->body_length = GW_BODY_UNKNOWN;
 
     bool end = options.has_body ||
                (flight->request_ended && x->request_body.len == 0 && !flight->request_trailers);
@@ -179,5 +224,5 @@ enum gw_error gw_flight_call(struct gw_flight *flight)
     else /* what a hook has read already goes first */
         gw_relay_start(&flight->to_service, x->up, gw_buf_slice(&x->request_body), NULL,
                        x->request_body_whole, flight->request_trailers);
-    return GW_OK;
+    return flight->to_service.failed ? GW_E_PLUGIN : GW_OK;
 }

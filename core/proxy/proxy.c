@@ -12,7 +12,6 @@
 #include "base/log.h"
 #include "net/loop.h"
 #include "proxy/flight.h"
-#include "script/phase.h"
 
 #define LOG_HOOKS_MAX_US 10000000ull
 
@@ -27,14 +26,9 @@ static void on_phase_done(struct gw_exchange *x)
     gw_flight_advance(gw_flight_of(x));
 }
 
-static bool has_hooks(const struct gw_exchange *x, enum gw_phase phase)
-{
-    return x->script && (gw_script_phases(x->script, x->route) & (1u << phase));
-}
-
 static enum gw_next run_hooks(struct gw_exchange *x, enum gw_phase phase)
 {
-    if (!has_hooks(x, phase))
+    if (!gw_flight_has_hooks(gw_flight_of(x), phase))
         return GW_NEXT;
 
     enum gw_run_result result = gw_phase_run(x, phase, on_phase_done);
@@ -84,8 +78,11 @@ static enum gw_next step_call(struct gw_flight *flight, bool woken)
     struct gw_exchange *x = &flight->x;
     enum gw_error error;
 
-    (void)woken;
-    x->times.call_start = x->loop->clock.now_us;
+    if (!woken) {
+        x->times.call_start = x->loop->clock.now_us;
+        if (!x->reply && gw_flight_pipe_request(flight))
+            return GW_WAIT;
+    }
     if (!x->reply && (error = gw_flight_call(flight)))
         gw_flight_refuse(flight, error);
     if (x->reply)

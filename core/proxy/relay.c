@@ -1,32 +1,79 @@
 #include "proxy/relay.h"
 
+#include "script/pipe.h"
+
 #define MEMORY_PIECE (128 * 1024) /* at once, so that the queue of a slow peer stays small */
 
-/* Here stands what body hooks will be put between: every piece passes through it once, in order. */
-static void give(struct gw_relay *relay, struct gw_slice bytes, struct gw_blob *owner, bool end)
+/* ── what goes on ──────────────────────────────────────────────────────────── */
+
+static void pass_on(struct gw_relay *relay, struct gw_slice bytes, struct gw_blob *owner, bool end)
 {
     relay->bytes += bytes.len;
+    if (end && relay->trailers) {
+        relay->ended = true;
+        gw_stream_send_body(relay->to, bytes, owner, false);
+        gw_stream_send_trailers(relay->to, relay->trailers);
+        return;
+    }
     relay->ended = end;
     relay->blocked = !gw_stream_send_body(relay->to, bytes, owner, end);
 }
 
+static void take_piped(struct gw_relay *relay, bool failed, struct gw_slice out)
+{
+    relay->failed = failed;
+    if (!failed && (out.len || relay->ending))
+        pass_on(relay, out, NULL, relay->ending);
+}
+
+static void through_hooks(struct gw_relay *relay, struct gw_slice bytes, bool end)
+{
+    struct gw_slice out;
+
+    if (bytes.len == 0 && !end)
+        return;
+    relay->ending = end;
+
+    enum gw_pipe_result result = gw_pipe_run(relay->x, relay->phase, bytes, end, &out);
+
+    relay->waits = result == GW_PIPE_WAITS;
+    if (!relay->waits)
+        take_piped(relay, result == GW_PIPE_FAILED, out);
+}
+
+/* Every piece passes here once, in order; the last one has the trailers behind it. */
+static void give(struct gw_relay *relay, struct gw_slice bytes, struct gw_blob *owner, bool end)
+{
+    if (relay->x)
+        through_hooks(relay, bytes, end);
+    else
+        pass_on(relay, bytes, owner, end);
+}
+
+/* ── what comes ────────────────────────────────────────────────────────────── */
+
+static bool takes(const struct gw_relay *relay)
+{
+    return relay->to && !relay->ended && !relay->ending && !relay->failed;
+}
+
 static void pump_memory(struct gw_relay *relay)
 {
-    bool end_here = relay->memory_is_all && !relay->trailers;
-
-    while (relay->memory.len && !relay->blocked) {
+    while (relay->memory.len && !relay->blocked && !relay->waits && !relay->failed) {
         size_t len = relay->memory.len < MEMORY_PIECE ? relay->memory.len : MEMORY_PIECE;
         struct gw_slice piece = gw_slice(relay->memory.ptr, len);
 
         relay->memory = gw_slice_skip(relay->memory, len);
-        give(relay, piece, relay->owner, end_here && relay->memory.len == 0);
+        give(relay, piece, relay->owner, relay->memory_is_all && relay->memory.len == 0);
     }
-    if (relay->memory.len || relay->ended || !relay->memory_is_all)
-        return;
-    if (relay->trailers)
-        gw_relay_end_with(relay, relay->trailers);
-    else
+    if (relay->memory.len == 0 && relay->memory_is_all && takes(relay) && !relay->waits)
         give(relay, GW_SLICE_EMPTY, NULL, true);
+}
+
+void gw_relay_hook(struct gw_relay *relay, struct gw_exchange *x, enum gw_phase phase)
+{
+    relay->x = x;
+    relay->phase = phase;
 }
 
 void gw_relay_start(struct gw_relay *relay, struct gw_stream *to, struct gw_slice memory,
@@ -34,6 +81,8 @@ void gw_relay_start(struct gw_relay *relay, struct gw_stream *to, struct gw_slic
 {
     *relay = (struct gw_relay){
         .to = to,
+        .x = relay->x,
+        .phase = relay->phase,
         .memory = memory,
         .owner = owner,
         .trailers = trailers,
@@ -45,26 +94,37 @@ void gw_relay_start(struct gw_relay *relay, struct gw_stream *to, struct gw_slic
 
 void gw_relay_take(struct gw_relay *relay, struct gw_slice bytes, bool end)
 {
-    if (relay->to && !relay->ended)
+    if (takes(relay))
         give(relay, bytes, NULL, end);
 }
 
 void gw_relay_end_with(struct gw_relay *relay, const struct gw_fields *trailers)
 {
-    if (!relay->to || relay->ended)
+    if (!takes(relay))
         return;
-    relay->ended = true;
-    gw_stream_send_trailers(relay->to, trailers);
+    relay->trailers = trailers;
+    give(relay, GW_SLICE_EMPTY, NULL, true);
 }
 
 void gw_relay_go_on(struct gw_relay *relay)
 {
     relay->blocked = false;
-    if (relay->to && !relay->ended)
+    if (takes(relay))
+        pump_memory(relay);
+}
+
+void gw_relay_piped(struct gw_relay *relay, bool failed, struct gw_slice out)
+{
+    relay->waits = false;
+    take_piped(relay, failed, out);
+    if (takes(relay))
         pump_memory(relay);
 }
 
 void gw_relay_stop(struct gw_relay *relay)
 {
     relay->to = NULL;
+    if (relay->x)
+        gw_pipe_cancel(relay->x, relay->phase);
+    relay->waits = relay->failed = false;
 }

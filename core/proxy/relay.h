@@ -1,19 +1,28 @@
 #pragma once
-/* One direction of a body: bytes come, bytes go on. Used twice by every exchange, and twice by a
- * tunnel. What is in memory already (a collected beginning, a replaced body, a reply) goes first.
- * Who feeds it must hold its source while `blocked`. */
-#include "http/stream.h"
+/* One direction of a body: bytes come, body hooks may stand between, bytes go on. Used twice by
+ * every exchange, and twice by a tunnel. What is in memory already (a collected beginning, a
+ * replaced body, a reply) goes first. Who feeds it must hold its source while it does not want
+ * more: the other side has no room, or a hook waits. */
+#include "http/exchange.h"
 
 struct gw_relay {
-    struct gw_stream *to; /* NULL: not running */
+    struct gw_stream *to;  /* NULL: not running */
+    struct gw_exchange *x; /* whose hooks stand between, NULL: none */
+    enum gw_phase phase;   /* … and which */
     struct gw_slice memory;
     struct gw_blob *owner;            /* of memory, or NULL; borrowed */
     const struct gw_fields *trailers; /* behind memory, when that is all */
     bool memory_is_all;
     bool blocked; /* `to` takes no more until on_room */
+    bool waits;   /* a hook has a piece and waits */
+    bool ending;  /* the hooks got the last */
     bool ended;   /* the last byte was given to `to` */
+    bool failed;  /* a hook failed: nothing goes on */
     uint64_t bytes;
 };
+
+/* Puts the hooks of that phase between; before the start. NULL takes them away. */
+void gw_relay_hook(struct gw_relay *relay, struct gw_exchange *x, enum gw_phase phase);
 
 /* Starts with what is in memory, which must live as long as the relay runs. `all`: nothing comes
  * behind it (but `trailers`, which may be NULL). */
@@ -27,11 +36,15 @@ void gw_relay_end_with(struct gw_relay *relay, const struct gw_fields *trailers)
 /* `to` has room again. */
 void gw_relay_go_on(struct gw_relay *relay);
 
-/* It takes and gives nothing any more. */
+/* The hooks that waited are through. */
+void gw_relay_piped(struct gw_relay *relay, bool failed, struct gw_slice out);
+
+/* It takes and gives nothing any more; a hook that waits is cancelled. */
 void gw_relay_stop(struct gw_relay *relay);
 
 /* More from the source is welcome. */
 static inline bool gw_relay_wants(const struct gw_relay *relay)
 {
-    return relay->to && !relay->ended && !relay->blocked && !relay->memory_is_all;
+    return relay->to && !relay->ended && !relay->blocked && !relay->waits && !relay->ending &&
+           !relay->failed && !relay->memory_is_all;
 }

@@ -42,10 +42,15 @@ void gw_flight_set_holds(struct gw_flight *flight)
         set_hold(x->up, &flight->up_held, !wants_response(flight));
 }
 
-/* The end of every event: relays may have ended, which is what `respond` waits for. */
+/* The end of every event: relays may have ended, which is what `respond` waits for, or a body hook
+ * may have failed. */
 static void after_event(struct gw_flight *flight)
 {
-    if (flight->x.step == GW_STEP_RESPOND && gw_flight_responded(flight))
+    if (flight->to_service.failed)
+        gw_flight_fail(flight, GW_E_PLUGIN);
+    else if (flight->to_client.failed)
+        gw_flight_abandon(flight, GW_E_PLUGIN);
+    else if (flight->x.step == GW_STEP_RESPOND && gw_flight_responded(flight))
         gw_flight_advance(flight);
     else
         gw_flight_set_holds(flight);
@@ -115,6 +120,12 @@ void gw_flight_watch_pace(struct gw_flight *flight)
     } else if (!flight->request_ended && gw_flight_limits(flight)->body_min_rate) {
         gw_timer_start(x->loop, &flight->pace, PACE_US, on_pace);
     }
+}
+
+static void watch_reader(struct gw_flight *flight)
+{
+    if (flight->to_client.blocked && !gw_timer_running(&flight->pace))
+        gw_flight_watch_pace(flight);
 }
 
 /* ── from the client ───────────────────────────────────────────────────────── */
@@ -225,8 +236,7 @@ static void on_up_body(void *owner, struct gw_slice bytes, bool end)
         gw_readers_take(flight, GW_BODY_OF_RESPONSE, bytes, end);
     else
         gw_relay_take(&flight->to_client, bytes, end);
-    if (flight->to_client.blocked && !gw_timer_running(&flight->pace))
-        gw_flight_watch_pace(flight);
+    watch_reader(flight);
     after_event(flight);
 }
 
@@ -266,6 +276,24 @@ static void on_up_end(void *owner, enum gw_error why)
     gw_relay_stop(&flight->to_service);
     gw_flight_close_up(flight, why);
     gw_readers_fail(flight, GW_BODY_OF_RESPONSE, why);
+}
+
+/* ── from body hooks that waited ───────────────────────────────────────────── */
+
+void gw_flight_on_piped(struct gw_exchange *x, enum gw_phase phase, bool failed,
+                        struct gw_slice out)
+{
+    struct gw_flight *flight = gw_flight_of(x);
+
+    gw_clock_refresh(&x->loop->clock); /* hooks compute */
+    if (x->step == GW_STEP_CALL) {
+        gw_flight_take_request(flight, failed, out);
+        gw_flight_advance(flight);
+        return;
+    }
+    gw_relay_piped(phase == GW_PHASE_BODY ? &flight->to_client : &flight->to_service, failed, out);
+    watch_reader(flight);
+    after_event(flight);
 }
 
 const struct gw_stream_events gw_up_events = {

@@ -2,17 +2,19 @@
 
 #include "base/log.h"
 #include "http/problem.h"
-#include "script/run.h"
-#include "script/state.h"
+#include "script/phase_private.h"
+#include "script/pipe.h"
 
-static const char *const hook_names[] = {
-    [GW_PHASE_REWRITE] = "rewrite",
-    [GW_PHASE_ACCESS] = "access",
-    [GW_PHASE_RESPONSE] = "response",
-    [GW_PHASE_LOG] = "log",
-    [GW_PHASE_REQUEST_BODY] = "request_body",
-    [GW_PHASE_BODY] = "body",
-};
+const char *gw_phase_name(enum gw_phase phase)
+{
+    static const char *const names[GW_PHASE_COUNT] = {
+        [GW_PHASE_REWRITE] = "rewrite",           [GW_PHASE_ACCESS] = "access",
+        [GW_PHASE_RESPONSE] = "response",         [GW_PHASE_LOG] = "log",
+        [GW_PHASE_REQUEST_BODY] = "request_body", [GW_PHASE_BODY] = "body",
+    };
+
+    return names[phase];
+}
 
 /* Every place in Lua's list of plans: the routes by index, then the global one. */
 static int plan_of(const struct gw_exchange *x, enum gw_phase phase)
@@ -22,9 +24,8 @@ static int plan_of(const struct gw_exchange *x, enum gw_phase phase)
     return (int)(routed ? x->route->index : x->config->route_count) + 1;
 }
 
-/* The runner of the phase from the hook at `from`; `stage` is the gw_pdk_phase it begins with (0:
- * the first). */
-static enum gw_outcome enter(struct gw_run *run, uint32_t stage, uint32_t from)
+/* `stage` of the phases without a body is the gw_pdk_phase they begin with (0: the first). */
+enum gw_outcome gw_phase_enter(struct gw_run *run, uint32_t stage, uint32_t from)
 {
     struct gw_script *script = run->script;
     struct gw_exchange *x = run->x;
@@ -47,12 +48,12 @@ static void set_reply(struct gw_exchange *x, struct gw_reply *reply)
     x->reply = reply;
 }
 
-static void log_failure(const struct gw_run *run)
+void gw_phase_log_failure(const struct gw_run *run)
 {
     const struct gw_exchange *x = run->x;
 
     gw_error("plugin %s, %s%s%.*s, request %.*s: %s", run->script->uses[run->pdk->use].plugin,
-             hook_names[run->hooks], x->route ? ", route " : "",
+             gw_phase_name((enum gw_phase)run->hooks), x->route ? ", route " : "",
              GW_SLICE_ARG(x->route ? x->route->name : GW_SLICE_EMPTY),
              GW_SLICE_ARG(x->correlation_id), run->failure);
 }
@@ -64,7 +65,7 @@ static bool survives_failure(struct gw_run *run)
 {
     enum gw_phase phase = (enum gw_phase)run->hooks;
 
-    log_failure(run);
+    gw_phase_log_failure(run);
     if (phase != GW_PHASE_LOG && !run->script->uses[run->pdk->use].skip) {
         run->x->error = GW_E_PLUGIN;
         set_reply(run->x, gw_problem_from_error(run->x, GW_E_PLUGIN));
@@ -87,7 +88,7 @@ static enum gw_run_result settle(struct gw_run *run, enum gw_outcome outcome)
     while (outcome == GW_OUTCOME_FAILED && survives_failure(run)) {
         uint32_t stage = pdk->phase, at = pdk->at;
 
-        outcome = enter(run, stage, at + 1);
+        outcome = gw_phase_enter(run, stage, at + 1);
         if (outcome == GW_OUTCOME_FAILED && pdk->phase == stage && pdk->at <= at)
             break; /* not a hook failed but the way to it: it would again */
     }
@@ -110,7 +111,7 @@ static void on_end(struct gw_run *run, enum gw_outcome outcome)
 
 static enum gw_run_result out_of_memory(struct gw_exchange *x, enum gw_phase phase)
 {
-    gw_error("%s, request %.*s: not enough memory (lua.memory)", hook_names[phase],
+    gw_error("%s, request %.*s: not enough memory (lua.memory)", gw_phase_name(phase),
              GW_SLICE_ARG(x->correlation_id));
     gw_script_collect(x->script);
     if (phase != GW_PHASE_LOG) {
@@ -135,7 +136,7 @@ enum gw_run_result gw_phase_run(struct gw_exchange *x, enum gw_phase phase, gw_p
     run->hooks = (int)phase;
     run->done = done;
     run->on_end = on_end;
-    return settle(run, enter(run, 0, 1));
+    return settle(run, gw_phase_enter(run, 0, 1));
 }
 
 void gw_phase_cancel(struct gw_exchange *x)
@@ -147,6 +148,8 @@ void gw_phase_cancel(struct gw_exchange *x)
 void gw_phase_end(struct gw_exchange *x)
 {
     gw_phase_cancel(x);
+    gw_pipe_cancel(x, GW_PHASE_REQUEST_BODY);
+    gw_pipe_cancel(x, GW_PHASE_BODY);
     if (x->script)
         gw_ctx_release(x->script, x);
 }

@@ -33,6 +33,7 @@ struct gw_script {
     unsigned worker;
     atomic_size_t memory; /* bytes; written by the thread that runs it */
     size_t memory_max;
+    size_t heap_limit; /* from here on body hooks help to collect (pipe.c) */
 
     struct gw_loop *loop; /* NULL until attached: nothing may wait */
     struct gw_pool *pool;

@@ -151,7 +151,8 @@ function M.begin(slot)
   if ctx[2] ~= serial then
     local state = slot.state
     if state.touched then
-      state.touched, state.shared, state.credential, state.serialize = false, nil, nil, nil
+      state.touched, state.shared, state.credential = false, nil, nil
+      state.serialize, state.pipes = nil, nil
       clear(state.plugins)
       clear(state.chosen)
     end
@@ -165,7 +166,9 @@ end
 ---@param pointer lightuserdata  struct gw_pdk, which outlives the table
 ---@return table
 function M.new_slot(pointer)
-  local state = { touched = false, shared = nil, credential = nil, serialize = nil, plugins = {}, chosen = {} }
+  local state = {
+    touched = false, shared = nil, credential = nil, serialize = nil, pipes = nil, plugins = {}, chosen = {},
+  }
   return { h = ffi.cast("struct gw_pdk *", pointer), state = state, ctx = { false, false, state } }
 end
 

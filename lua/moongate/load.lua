@@ -19,7 +19,7 @@ local buffer = require("string.buffer")
 local entities = require("moongate.entities")
 local plugins = require("moongate.config.plugins")
 
-local NOT_YET = { "request_body", "body", "event" }
+local NOT_YET = { "event" }
 
 local problems = {}
 

@@ -3,15 +3,16 @@
 ---
 --- A *list* is what one plan runs in one phase: parallel arrays `fns`, `confs`, `uses` and their length `n`. Where
 --- consumers have uses of their own, `choices[i]` says so, and the use is picked at the plugin's turn in access and
---- kept for the phases after it.
+--- kept for the phases after it. `skips`: a use of it says on_error: skip (moongate.pipe asks).
 local check = require("moongate.pdk.check")
 local context = require("moongate.ctx")
 local guards = require("moongate.guards")
+local pipe = require("moongate.pipe")
 
 local C = require("moongate.cdef")
 local begin, hold = context.begin, context.hold
 local REWRITE_GLOBAL, REWRITE, ACCESS = check.REWRITE_GLOBAL, check.REWRITE, check.ACCESS
-local RESPONSE, LOG = check.RESPONSE, check.LOG
+local REQUEST_BODY, RESPONSE, BODY, LOG = check.REQUEST_BODY, check.RESPONSE, check.BODY, check.LOG
 
 local M = {}
 
@@ -84,7 +85,7 @@ local function log(slot, plan, _, from)
 end
 
 local function new_list()
-  return { n = 0, fns = {}, confs = {}, uses = {}, choices = false }
+  return { n = 0, fns = {}, confs = {}, uses = {}, choices = false, skips = false }
 end
 
 local function add(list, fn, conf, use, choice)
@@ -114,10 +115,19 @@ local function plugin_of(entry, uses)
   return uses[entry.use or other].plugin
 end
 
+local function may_skip(entry, uses)
+  if entry.use and uses[entry.use].on_error == "skip" then return true end
+  for _, use in pairs(entry.by_consumer or {}) do
+    if uses[use].on_error == "skip" then return true end
+  end
+  return false
+end
+
 -- Global plugins with a rewrite hook have run it before routing: scoped uses of them do not run it again.
 local function compile(entries, plan, handlers, ran_rewrite, consumer_index)
   local lists = {
     rewrite_global = new_list(), rewrite = new_list(), access = new_list(), response = new_list(), log = new_list(),
+    request_body = new_list(), body = new_list(),
   }
   for _, entry in ipairs(entries) do
     local name = plugin_of(entry, plan.uses)
@@ -133,8 +143,13 @@ local function compile(entries, plan, handlers, ran_rewrite, consumer_index)
     if handler.access or choice then
       add(lists.access, handler.access and guard(handler.access) or nothing, conf, use, choice)
     end
-    if handler.response then add(lists.response, guard(handler.response), conf, use, choice) end
-    if handler.log then add(lists.log, guard(handler.log), conf, use, choice) end
+    for _, hook in ipairs { "response", "log", "request_body", "body" } do
+      local list = lists[hook]
+      if handler[hook] then
+        add(list, guard(handler[hook]), conf, use, choice)
+        list.skips = list.skips or may_skip(entry, plan.uses)
+      end
+    end
   end
   return lists
 end
@@ -143,6 +158,7 @@ end
 local function bits(lists, first)
   return (first.n > 0 and 1 or 0) + ((lists.rewrite.n > 0 or lists.access.n > 0) and 2 or 0)
     + (lists.response.n > 0 and 4 or 0) + (lists.log.n > 0 and 8 or 0)
+    + (lists.request_body.n > 0 and 16 or 0) + (lists.body.n > 0 and 32 or 0)
 end
 
 local function consumer_places(consumers)
@@ -173,7 +189,9 @@ function M.build(plan, handlers, route_count)
   end
   plans[route_count + 1] = global
   phases[route_count + 1] = bits(global, global.rewrite_global)
-  return { phases = phases, runners = { rewrite, access, response, log } }
+  local request_body = pipe.runner(plans, pick, "request_body", REQUEST_BODY)
+  local body = pipe.runner(plans, pick, "body", BODY)
+  return { phases = phases, runners = { rewrite, access, response, log, request_body, body } }
 end
 
 return M

@@ -67,7 +67,9 @@ local function allowed(phases)
   return hooks
 end
 
-local HOOKS = { "global rewrite", "rewrite after routing", "access", "response", "log" }
+local HOOKS = {
+  "global rewrite", "rewrite after routing", "access", "request_body", "response", "body", "log",
+}
 
 -- Calls what the request says, and logs how it went.
 local CALLER = [[
@@ -83,6 +85,7 @@ local CALLER = [[
   if NAME == "global" then M.rewrite = call("global rewrite") else
     M.rewrite = call("rewrite after routing")
     M.access, M.response, M.log = call("access"), call("response"), call("log")
+    M.request_body, M.body = call("request_body"), call("body")
   end
   return M]]
 
@@ -110,8 +113,9 @@ describe("the PDK", function()
     x:add_header("x-call", ("%s(%s)"):format(func.name:gsub("^(%a)", ".%1"), ARGUMENTS[func.name] or ""))
     x.fake.x.request.body_length = 2
     x.fake.x.received = x.fake.x.response
-    local phase = hook:match("rewrite after") and "access" or hook:match("%a+$")
-    if x:run(phase) == "waits" then
+    local phase = hook:match("rewrite after") and "access" or hook:match("[%a_]+$")
+    local result = hook:find("body") and x:pipe(phase, "piece") or not hook:find("body") and x:run(phase)
+    if result == "waits" then
       s:turn()
       if x:finished() == 0 then x:deliver(phase == "response" and "response" or "request", "{}") end
       assert.equal(1, x:finished())

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "http/exchange.h"
 #include "script/phase.h"
+#include "script/pipe.h"
 #include "script/script.h"
 
 struct gw_fake_read {
@@ -18,9 +19,11 @@ struct gw_fake_read {
 struct gw_fake {
     struct gw_exchange x;
     struct gw_fake_read request, response;
-    unsigned done;      /* calls of done */
-    unsigned cancelled; /* reads that were called off */
-    int result;         /* of the last run */
+    unsigned done;       /* calls of done */
+    unsigned cancelled;  /* reads that were called off */
+    int result;          /* of the last run */
+    struct gw_buf piped; /* what came out of the body hooks last */
+    bool pipe_failed;
 };
 
 static void keep(struct gw_fake_read *read, size_t max, gw_body_cb done, void *ctx)
@@ -54,16 +57,34 @@ static void cancel_read(struct gw_exchange *x, void *ctx)
     }
 }
 
+static void keep_piped(struct gw_fake *fake, bool failed, struct gw_slice out)
+{
+    fake->pipe_failed = failed;
+    fake->piped.len = 0;
+    gw_buf_append(&fake->piped, out);
+}
+
+static void on_piped(struct gw_exchange *x, enum gw_phase phase, bool failed, struct gw_slice out)
+{
+    struct gw_fake *fake = container_of(x, struct gw_fake, x);
+
+    (void)phase;
+    fake->done++;
+    keep_piped(fake, failed, out);
+}
+
 static const struct gw_exchange_ops ops = {
     .read_request_body = read_request_body,
     .read_response_body = read_response_body,
     .cancel_read = cancel_read,
+    .on_piped = on_piped,
 };
 
 struct gw_fake *gw_fake_new(struct gw_loop *loop, struct gw_config *config,
                             struct gw_script *script, int route);
 void gw_fake_free(struct gw_fake *fake);
 int gw_fake_run(struct gw_fake *fake, int phase);
+int gw_fake_pipe(struct gw_fake *fake, int phase, const char *piece, size_t len, bool last);
 bool gw_fake_deliver(struct gw_fake *fake, bool of_request, const char *body, size_t len);
 void gw_fake_repeat(struct gw_loop *loop, struct gw_config *config, struct gw_script *script,
                     unsigned times);
@@ -101,6 +122,7 @@ struct gw_fake *gw_fake_new(struct gw_loop *loop, struct gw_config *config,
     gw_list_init(&x->holds);
     gw_buf_init(&x->request_body, SIZE_MAX);
     gw_buf_init(&x->response_body, SIZE_MAX);
+    gw_buf_init(&fake->piped, SIZE_MAX);
     fake->request = (struct gw_fake_read){ .into = &x->request_body,
                                            .whole = &x->request_body_whole,
                                            .too_large = GW_E_BODY_TOO_LARGE };
@@ -117,6 +139,7 @@ void gw_fake_free(struct gw_fake *fake)
         gw_blob_unref(fake->x.reply->body);
     gw_buf_deinit(&fake->x.request_body);
     gw_buf_deinit(&fake->x.response_body);
+    gw_buf_deinit(&fake->piped);
     gw_arena_free(fake->x.arena);
     gw_free(fake);
 }
@@ -129,6 +152,18 @@ static void on_done(struct gw_exchange *x)
 int gw_fake_run(struct gw_fake *fake, int phase)
 {
     fake->result = (int)gw_phase_run(&fake->x, (enum gw_phase)phase, on_done);
+    return fake->result;
+}
+
+/* A piece through the body hooks. */
+int gw_fake_pipe(struct gw_fake *fake, int phase, const char *piece, size_t len, bool last)
+{
+    struct gw_slice out;
+
+    fake->result =
+        (int)gw_pipe_run(&fake->x, (enum gw_phase)phase, gw_slice(piece, len), last, &out);
+    if (fake->result != GW_PIPE_WAITS)
+        keep_piped(fake, fake->result == GW_PIPE_FAILED, out);
     return fake->result;
 }
 

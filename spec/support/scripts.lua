@@ -17,10 +17,13 @@ struct gw_fake {
   struct gw_fake_read request, response;
   unsigned done, cancelled;
   int result;
+  struct gw_buf piped;
+  bool pipe_failed;
 };
 struct gw_fake *gw_fake_new(struct gw_loop *loop, struct gw_config *config, struct gw_script *script, int route);
 void gw_fake_free(struct gw_fake *fake);
 int gw_fake_run(struct gw_fake *fake, int phase);
+int gw_fake_pipe(struct gw_fake *fake, int phase, const char *piece, size_t len, bool last);
 bool gw_fake_deliver(struct gw_fake *fake, bool of_request, const char *body, size_t len);
 void gw_fake_repeat(struct gw_loop *loop, struct gw_config *config, struct gw_script *script, unsigned times);
 void gw_log_catch(bool on);
@@ -29,7 +32,7 @@ const char *gw_log_caught(void);
 
 local M = {}
 
-local PHASES = { rewrite = 0, access = 1, response = 2, log = 3 }
+local PHASES = { rewrite = 0, access = 1, response = 2, log = 3, request_body = 4, body = 5 }
 
 local function write(path, text)
   local file = assert(io.open(path, "wb"))
@@ -128,6 +131,24 @@ Exchange.__index = Exchange
 function Exchange:run(phase)
   return c.gw_fake_run(self.fake, PHASES[phase]) == c.GW_RUN_WAITS and "waits" or "done"
 end
+
+--- A piece through the hooks of "request_body" or "body": "done", "waits" or "failed", and what came out.
+function Exchange:pipe(phase, piece, last)
+  local result = c.gw_fake_pipe(self.fake, PHASES[phase], piece, #piece, last or false)
+  if result == c.GW_PIPE_WAITS then return "waits" end
+  return result == c.GW_PIPE_FAILED and "failed" or "done", self:piped()
+end
+
+--- What came out last.
+function Exchange:piped()
+  local out = self.fake.piped
+  return out.len > 0 and ffi.string(out.data, out.len) or ""
+end
+
+function Exchange:pipe_failed() return self.fake.pipe_failed end
+
+--- Calls off the hook that waits with a piece.
+function Exchange:cancel_pipe(phase) c.gw_pipe_cancel(self.fake.x, PHASES[phase]) end
 
 --- All phases, one after the other; none may wait.
 function Exchange:run_all()
