@@ -40,24 +40,24 @@ return t.record {
     body = no_body(),
   },
   rename = t.record {
-    headers = pairs_of("old:new."),
-    querystring = pairs_of("old:new."),
+    headers = pairs_of("`old:new`: what has the old name gets the new one."),
+    querystring = pairs_of("`old:new`: what has the old name gets the new one."),
     body = no_body(),
   },
   replace = t.record {
-    headers = pairs_of("name:value, only where the name is there."),
-    querystring = pairs_of("name:value, only where the name is there."),
+    headers = pairs_of("`name:value`, only where the name is there."),
+    querystring = pairs_of("`name:value`, only where the name is there."),
     uri = t.path { check = plain, about = "Path of the request to the service." },
     body = no_body(),
   },
   add = t.record {
-    headers = pairs_of("name:value, only where the name is not there."),
-    querystring = pairs_of("name:value, only where the name is not there."),
+    headers = pairs_of("`name:value`, only where the name is not there."),
+    querystring = pairs_of("`name:value`, only where the name is not there."),
     body = no_body(),
   },
   append = t.record {
-    headers = pairs_of("name:value, beside what is there."),
-    querystring = pairs_of("name:value, beside what is there."),
+    headers = pairs_of("`name:value`, beside what is there."),
+    querystring = pairs_of("`name:value`, beside what is there."),
     body = no_body(),
   },
 }

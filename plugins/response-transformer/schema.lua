@@ -19,19 +19,19 @@ return t.record {
     },
     json = later(),
   },
-  rename = t.record { headers = pairs_of("old:new."), json = later() },
+  rename = t.record { headers = pairs_of("`old:new`: what has the old name gets the new one."), json = later() },
   replace = t.record {
-    headers = pairs_of("name:value, only where the name is there."),
+    headers = pairs_of("`name:value`, only where the name is there."),
     json = later(),
     json_types = later(),
   },
   add = t.record {
-    headers = pairs_of("name:value, only where the name is not there."),
+    headers = pairs_of("`name:value`, only where the name is not there."),
     json = later(),
     json_types = later(),
   },
   append = t.record {
-    headers = pairs_of("name:value, beside what is there."),
+    headers = pairs_of("`name:value`, beside what is there."),
     json = later(),
     json_types = later(),
   },

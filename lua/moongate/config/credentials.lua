@@ -14,7 +14,10 @@ local M = {}
 --- Credentials of bundled plugins whose folder has no credentials.lua.
 M.BUILT_IN = {
   ["key-auth"] = t.record {
-    key = t.string { required = true, len_min = 1, len_max = 512, unique = true, secret = true },
+    key = t.string {
+      required = true, len_min = 1, len_max = 512, unique = true, secret = true,
+      about = "What the client sends; no two consumers have the same.",
+    },
     ttl = t.any { later = "Who you are" },
   },
 }

@@ -54,7 +54,7 @@ local function too_late()
 end
 
 --- `limits` at the top and on a listener.
-M.of_listener = t.record(fields(), { default = t.none })
+M.of_listener = t.record(fields(), { default = t.none, about = "Bounds of what a peer can make grow." })
 
 local scoped = fields()
 for _, name in ipairs(ONLY_LISTENERS) do
@@ -62,7 +62,7 @@ for _, name in ipairs(ONLY_LISTENERS) do
 end
 
 --- `limits` on a service or a route.
-M.of_scope = t.record(scoped, { default = t.none })
+M.of_scope = t.record(scoped, { default = t.none, about = "Bounds of what a peer can make grow, here." })
 
 --- The limits of one level: each layer over those before it.
 ---@param ... table<string, number>?

@@ -1,0 +1,107 @@
+--- The tables of docs/configuration.md and of the plugins' READMEs, from the schemas.
+local entities = require("moongate.config.entities")
+local limits = require("moongate.config.limits")
+local schema_text = require("moongate.docs.schema_text")
+local top = require("moongate.config.top")
+
+local M = {}
+
+local LEAVES = {
+  [limits.of_listener] = "[limits](#limits)",
+  [limits.of_scope] = "[limits](#limits)",
+}
+
+local EVERY = { "id", "tags", "created_at", "updated_at", "_comment", "_ignore" }
+
+local SECTIONS = {
+  { "services", "Services", "What stands behind the gateway. Needs a `url`, or a `host`." },
+  { "routes", "Routes", "Which requests go where. Needs one of `paths`, `hosts`, `methods`, `headers`, `query`." },
+  { "upstreams", "Upstreams", "Several targets under one name, which the `host` of a service says." },
+  { "targets", "Targets", "One address of an upstream." },
+  { "consumers", "Consumers", "Who asks." },
+  { "consumer_groups", "Consumer groups", "Names that consumers share." },
+  { "plugins", "Plugins", "One use of a plugin; where it stands says for which requests." },
+}
+
+local LIMITS = [[
+## Limits
+
+At the top, on a listener, a service or a route; the nearest one holds. `target`, `head_timeout`, `connections`,
+`connections_per_client` and `requests_per_connection` are decided before a route is known: at the top or on a
+listener only.
+
+]]
+
+local function skip_common()
+  local set = {}
+  for _, name in ipairs(EVERY) do set[name] = true end
+  return set
+end
+
+-- A number in the unit that makes it short, as a file would say it.
+local function readable(kind, value)
+  if value == 0 then return "off" end
+  local steps = kind.name == "size" and { { 1024 ^ 2, "m" }, { 1024, "k" } } or { { 60000, "m" }, { 1000, "s" } }
+  if kind.name == "count" then return ("%d"):format(value) end
+  for _, step in ipairs(steps) do
+    if value % step[1] == 0 and value / step[1] < 1000 and not (step[2] == "m" and step[1] == 60000) then
+      return ("%d%s"):format(value / step[1], step[2])
+    end
+  end
+  return ("%d%s"):format(value, kind.name == "size" and "b" or "ms")
+end
+
+local function limits_table()
+  local kind = limits.of_listener
+  local shown = setmetatable({ fields = {} }, { __index = kind })
+  for name, field in pairs(kind.fields) do
+    shown.fields[name] = setmetatable({ default = readable(field, limits.DEFAULTS[name]) }, { __index = field })
+  end
+  return schema_text.fields(shown)
+end
+
+local function unexplained(where, name)
+  if name then error(("%s: the field %s has no `about`"):format(where, name), 0) end
+end
+
+local function section(out, name, title, intro)
+  local text, missing = schema_text.fields(entities[name], { leaves = LEAVES, skip = skip_common() })
+  unexplained("lua/moongate/config/entities.lua, " .. name, missing)
+  out[#out + 1] = ("## %s\n\n%s\n\n%s\n"):format(title, intro, text)
+end
+
+--- The generated part of docs/configuration.md.
+---@param plugins table[]  what moongate.config.plugins knows of each bundled one, in order
+---@return string
+function M.text(plugins)
+  local at_top, missing = schema_text.fields(top.schema, { leaves = LEAVES })
+  unexplained("lua/moongate/config/top.lua", missing)
+  local out = { "## At the top\n\n" .. at_top .. "\n" }
+  out[#out + 1] = LIMITS .. limits_table() .. "\n"
+  for _, entry in ipairs(SECTIONS) do section(out, entry[1], entry[2], entry[3]) end
+  local common = { fields = {}, names = EVERY, rules = {} }
+  for _, name in ipairs(EVERY) do common.fields[name] = entities.services.fields[name] end
+  out[#out + 1] = "## What every one of them may say\n\n" .. schema_text.fields(common) .. "\n"
+  for _, info in ipairs(plugins) do
+    if info.credentials then
+      local text, bare = schema_text.fields(info.credentials)
+      unexplained(("plugins/%s/credentials.lua"):format(info.name), bare)
+      out[#out + 1] = ("## Credentials of %s\n\n%s\n"):format(info.name, text)
+    end
+  end
+  local list = {}
+  for i, info in ipairs(plugins) do list[i] = ("[%s](../plugins/%s/README.md)"):format(info.name, info.name) end
+  out[#out + 1] = "## Bundled plugins\n\n" .. table.concat(list, " · ") .. "\n"
+  return table.concat(out, "\n")
+end
+
+--- The table of one plugin's README.
+---@param info table  from moongate.config.plugins
+---@return string
+function M.plugin(info)
+  local text, missing = schema_text.fields(info.schema)
+  unexplained(("plugins/%s/schema.lua"):format(info.name), missing)
+  return text .. "\n"
+end
+
+return M

@@ -1,0 +1,35 @@
+--- What plugins can reach: the parts of ctx, and the modules to require. A new file in lua/moongate/ is named here
+--- either way, so that nothing is left undocumented by accident.
+local M = {}
+
+--- The parts of ctx, in the order of the documentation: what they are called, and the file that says what they can.
+M.CTX = {
+  { name = "ctx", class = "moongate.Ctx", file = "ctx", about = "The request, and what to do with it." },
+  { name = "ctx.request", class = "moongate.Request", file = "pdk/request" },
+  { name = "ctx.response", class = "moongate.Response", file = "pdk/response" },
+  { name = "ctx.service", class = "moongate.Service", file = "pdk/service" },
+  { name = "ctx.service.request", class = "moongate.ServiceRequest", file = "pdk/service_request" },
+  { name = "ctx.service.response", class = "moongate.ServiceResponse", file = "pdk/service_response" },
+  { name = "ctx.client", class = "moongate.Client", file = "pdk/client" },
+  { name = "ctx.router", class = "moongate.Router", file = "pdk/router" },
+  { name = "ctx.log", class = "moongate.Log", file = "pdk/log" },
+}
+
+--- What ctx has beside functions.
+M.CTX_FIELDS = {
+  { "plugin", "table", "Yours: a table of this request and this plugin, the same one in every hook." },
+  { "shared", "table", "Everybody's: a table of this request that all plugins see." },
+}
+
+--- Modules for `require`, in the order of the documentation.
+M.PUBLIC = {
+  "auth", "json", "time", "uuid", "crypto", "ip", "regex", "limit", "metrics", "shared", "task", "sink", "spec",
+}
+
+--- The rest: nothing a plugin needs to know.
+M.INTERNAL = {
+  "args", "cdef", "cli", "config", "coroutines", "ctx", "docs", "entities", "fetch", "guards", "load", "loader", "new",
+  "outside", "pdk", "phases", "pipe", "plan", "schema", "types", "views", "when",
+}
+
+return M

@@ -1,0 +1,650 @@
+---@meta _
+-- Written by ./dev docs from the sources. Do not change it here.
+
+
+---The request, and what to do with it.
+---@class moongate.Ctx
+---@field plugin table # Yours: a table of this request and this plugin, the same one in every hook.
+---@field shared table # Everybody's: a table of this request that all plugins see.
+---@field request moongate.Request
+---@field response moongate.Response
+---@field service moongate.Service
+---@field client moongate.Client
+---@field router moongate.Router
+---@field log moongate.Log
+local Ctx = {}
+
+---Waits.
+---
+---In every hook.
+---@param seconds number # 0 lets everything else that is ready go first
+function Ctx:sleep(seconds) end
+
+---Asks a service, an upstream or an allowed URL; waits for the whole response.
+---
+---In every hook.
+---@param request moongate.FetchRequest
+---@return moongate.FetchResponse? response
+---@return string? reason # why there is no response
+function Ctx:fetch(request) end
+
+---@class moongate.FetchRequest
+---@field service? string # one of service, upstream, url
+---@field upstream? string
+---@field url? string # its host must stand in the configuration or in fetch.allow
+---@field method? string # GET
+---@field path? string # "/"; may carry a query
+---@field query? string|table
+---@field headers? table<string, string|number|boolean|string[]>
+---@field body? string|table # a table is sent as JSON
+---@field timeout? number # seconds for the whole
+
+---@class moongate.FetchResponse
+---@field ok boolean # the status is 200 to 299
+---@field status integer
+---@field headers table<string, string|string[]>
+---@field body string
+---@field json fun(self): any, string?
+
+---ctx.request: what the client sent, with the header edits of the plugins that ran before.
+---@class moongate.Request
+local Request = {}
+
+---The scheme the client's connection uses: "http" or "https".
+---
+---In every hook.
+---@return string
+function Request:get_scheme() end
+
+---The host the request names, lower case, without port.
+---
+---In every hook.
+---@return string
+function Request:get_host() end
+
+---The port the client connected to.
+---
+---In every hook.
+---@return integer
+function Request:get_port() end
+
+---The scheme as the client saw it, when a trusted proxy stands between.
+---
+---In every hook.
+---@return string
+function Request:get_forwarded_scheme() end
+
+---The host as the client saw it, when a trusted proxy stands between.
+---
+---In every hook.
+---@return string
+function Request:get_forwarded_host() end
+
+---The port as the client saw it, when a trusted proxy stands between.
+---
+---In every hook.
+---@return integer
+function Request:get_forwarded_port() end
+
+---The path as the client saw it: X-Forwarded-Path of a trusted proxy, else the path.
+---
+---In every hook.
+---@return string
+function Request:get_forwarded_path() end
+
+---What a trusted proxy took off the front of the path (X-Forwarded-Prefix), or nil.
+---
+---In every hook.
+---@return string?
+function Request:get_forwarded_prefix() end
+
+---1.0 or 1.1.
+---
+---In every hook.
+---@return number
+function Request:get_http_version() end
+
+---The method, as sent.
+---
+---In every hook.
+---@return string
+function Request:get_method() end
+
+---The path, normalised, without query.
+---
+---In every hook.
+---@return string
+function Request:get_path() end
+
+---The path as the client wrote it.
+---
+---In every hook.
+---@return string
+function Request:get_raw_path() end
+
+---Path and query, as sent to be routed.
+---
+---In every hook.
+---@return string
+function Request:get_path_with_query() end
+
+---The query without "?", "" when there is none.
+---
+---In every hook.
+---@return string
+function Request:get_raw_query() end
+
+---The first argument of that name: its value, decoded, or true for a bare name.
+---
+---In every hook.
+---@param name string
+---@return string|true|nil
+function Request:get_query_arg(name) end
+
+---All arguments, decoded: a bare name is true, repeats are arrays.
+---
+---In every hook.
+---@param max? integer # at most so many (100; 1 to 1000)
+---@return table<string, string|true|(string|true)[]>
+function Request:get_query(max) end
+
+---The first header of that name, in any case; "_" stands for "-" too.
+---
+---In every hook.
+---@param name string
+---@return string?
+function Request:get_header(name) end
+
+---How often a header of that name was sent: of two or more nobody knows which one the service will read.
+---
+---In every hook.
+---@param name string
+---@return integer
+function Request:count_header(name) end
+
+---All headers: lower-case keys, arrays for repeats; looked up in any case.
+---
+---In every hook.
+---@param max? integer # at most so many (100; 1 to 1000)
+---@return table<string, string|string[]>
+function Request:get_headers(max) end
+
+---When the request's head had come, in milliseconds since 1970.
+---
+---In every hook.
+---@return number
+function Request:get_start_time() end
+
+---The correlation id of the request.
+---
+---In every hook.
+---@return string
+function Request:get_id() end
+
+---Another correlation id, for the log, for problems and for later plugins. At most 128 bytes of visible ASCII without
+---quotes and backslashes.
+---
+---In rewrite, access.
+---@param id string
+function Request:set_id(id) end
+
+---What the route's path captured.
+---
+---In every hook, rewrite only after routing.
+---@return { named: table<string, string>, unnamed: string[] }
+function Request:get_uri_captures() end
+
+---One value of a path template: `id` of /users/{id}; nil when the route has none of that name.
+---
+---In every hook, rewrite only after routing.
+---@param name string
+---@return string?
+function Request:get_path_param(name) end
+
+---The whole body. Waits for it; it is sent to the service afterwards as it came. "" when there is none.
+---
+---In rewrite, access, response.
+---@param max? integer # most bytes (limits.buffer)
+---@return string? body
+---@return string? reason # nil, "too large" when it is longer
+function Request:get_raw_body(max) end
+
+---How long the body is, in bytes: 0 when there is none, nil when the client did not say (it streams).
+---
+---In every hook.
+---@return integer?
+function Request:get_body_length() end
+
+---A limit for this request's body, below limits.body: what comes beyond it is a 413, also while it streams.
+---
+---In rewrite, access.
+---@param max integer # bytes
+---@return boolean ok # false when it is known already that the body is larger
+function Request:limit_body(max) end
+
+---The body as a table, by its Content-Type: JSON or a form. Waits for it.
+---
+---In rewrite, access, response.
+---@param mimetype? string # read it as this instead
+---@param max_args? integer # at most so many arguments of a form (100; 1 to 1000)
+---@param max? integer # most bytes (limits.buffer)
+---@return table? body
+---@return string? reason
+---@return string? mimetype
+function Request:get_body(mimetype, max_args, max) end
+
+---Another method, before routing.
+---
+---In global rewrite.
+---@param method string
+function Request:set_method(method) end
+
+---Another path, before routing.
+---
+---In global rewrite.
+---@param path string # starts with "/"
+function Request:set_path(path) end
+
+---Another query, before routing.
+---
+---In global rewrite.
+---@param query string|table # as it is sent, or arguments to be encoded
+function Request:set_query(query) end
+
+---Sets a header, before routing.
+---
+---In global rewrite.
+---@param name string
+---@param value string|number|boolean|string[]
+function Request:set_header(name, value) end
+
+---Adds a header, before routing.
+---
+---In global rewrite.
+---@param name string
+---@param value string|number|boolean|string[]
+function Request:add_header(name, value) end
+
+---Takes a header away, before routing.
+---
+---In global rewrite.
+---@param name string
+function Request:clear_header(name) end
+
+---ctx.response: what will be sent to the client.
+---@class moongate.Response
+local Response = {}
+
+---The status that will be sent.
+---
+---In response, body, log.
+---@return integer
+function Response:get_status() end
+
+---The first header of that name, in any case; "_" stands for "-" too.
+---
+---In response, body, log.
+---@param name string
+---@return string?
+function Response:get_header(name) end
+
+---All headers: lower-case keys, arrays for repeats; looked up in any case.
+---
+---In response, body, log.
+---@param max? integer # at most so many (100; 1 to 1000)
+---@return table<string, string|string[]>
+function Response:get_headers(max) end
+
+---Who made the response: the service, a plugin's exit, or an error.
+---
+---In response, body, log.
+---@return "service"|"exit"|"error"
+function Response:get_source() end
+
+---Another status.
+---
+---In response.
+---@param status integer # 200 to 599
+function Response:set_status(status) end
+
+---Sets a header of the response, also before there is one.
+---
+---In rewrite, access, response.
+---@param name string
+---@param value string|number|boolean|string[]
+function Response:set_header(name, value) end
+
+---Adds a header to the response, also before there is one.
+---
+---In rewrite, access, response.
+---@param name string
+---@param value string|number|boolean|string[]
+function Response:add_header(name, value) end
+
+---Takes a header out of the response.
+---
+---In rewrite, access, response.
+---@param name string
+function Response:clear_header(name) end
+
+---Sets several headers.
+---
+---In rewrite, access, response.
+---@param headers table<string, string|number|boolean|string[]>
+function Response:set_headers(headers) end
+
+---Answers the request. In rewrite and access the hooks that are left are skipped; in response it replaces the answer.
+---It returns, so write `return ctx.response:exit(…)`.
+---
+---In rewrite, access, response.
+---@param status integer # 200 to 599
+---@param content? string|table # a table is sent as JSON
+---@param headers? table<string, string|number|boolean|string[]>
+function Response:exit(status, content, headers) end
+
+---Answers with a problem (RFC 9457): application/problem+json that carries the correlation id.
+---
+---In rewrite, access, response.
+---@param status integer # 400 to 599
+---@param detail? string # what went wrong, for people
+---@param headers? table<string, string|number|boolean|string[]>
+function Response:error(status, detail, headers) end
+
+---The whole body that will be sent. Waits for it.
+---
+---In response.
+---@param max? integer # most bytes (limits.buffer)
+---@return string? body
+---@return string? reason # nil, "too large" when it is longer
+function Response:get_raw_body(max) end
+
+---Another body. A Content-Encoding and a strong ETag of the old one are yours to clear.
+---
+---In response.
+---@param content string
+function Response:set_raw_body(content) end
+
+---ctx.service: where the request goes.
+---@class moongate.Service
+---@field request moongate.ServiceRequest
+---@field response moongate.ServiceResponse
+local Service = {}
+
+---Sends the request to the upstream of that name instead of the service's host.
+---
+---In rewrite (after routing), access.
+---@param name string
+---@return true? ok
+---@return string? reason # nil when there is no such upstream
+function Service:set_upstream(name) end
+
+---Sends the request to that host and port, without balancing.
+---
+---In rewrite (after routing), access.
+---@param host string # a name or an IP address
+---@param port integer
+function Service:set_target(host, port) end
+
+---How often a failed attempt is tried again.
+---
+---In rewrite (after routing), access.
+---@param retries integer # 0 to 100
+function Service:set_retries(retries) end
+
+---Milliseconds for connecting, between two writes and between two reads.
+---
+---In rewrite (after routing), access.
+---@param connect integer
+---@param write integer
+---@param read integer
+function Service:set_timeouts(connect, write, read) end
+
+---ctx.service.request: what the service gets.
+---@class moongate.ServiceRequest
+local ServiceRequest = {}
+
+---The path the service sees, whole: nothing is put before it.
+---
+---In rewrite (after routing), access.
+---@param path string # starts with "/"
+function ServiceRequest:set_path(path) end
+
+---Another method.
+---
+---In rewrite (after routing), access.
+---@param method string
+function ServiceRequest:set_method(method) end
+
+---Another query, as it is sent; "" takes it away.
+---
+---In rewrite (after routing), access.
+---@param query string
+function ServiceRequest:set_raw_query(query) end
+
+---Another query, of arguments that are encoded in alphabetical order.
+---
+---In rewrite (after routing), access.
+---@param query table<string, string|number|boolean|table>
+function ServiceRequest:set_query(query) end
+
+---Takes an argument out of the query, for the service and for later plugins; the others stay as they were sent.
+---
+---In rewrite (after routing), access.
+---@param name string
+function ServiceRequest:clear_query_arg(name) end
+
+---Sets a header; "host" is what the service sees as its own name.
+---
+---In rewrite, access.
+---@param name string
+---@param value string|number|boolean|string[]
+function ServiceRequest:set_header(name, value) end
+
+---Adds a header.
+---
+---In rewrite, access.
+---@param name string
+---@param value string|number|boolean|string[]
+function ServiceRequest:add_header(name, value) end
+
+---Takes a header away.
+---
+---In rewrite, access.
+---@param name string
+function ServiceRequest:clear_header(name) end
+
+---Sets several headers.
+---
+---In rewrite, access.
+---@param headers table<string, string|number|boolean|string[]>
+function ServiceRequest:set_headers(headers) end
+
+---Another body.
+---
+---In rewrite (after routing), access.
+---@param content string
+function ServiceRequest:set_raw_body(content) end
+
+---Another body, made of a table by its type; sets Content-Type.
+---
+---In rewrite (after routing), access.
+---@param content table
+---@param mimetype? string # application/json or application/x-www-form-urlencoded; else that of the request
+function ServiceRequest:set_body(content, mimetype) end
+
+---ctx.service.response: what the service answered, read-only.
+---@class moongate.ServiceResponse
+local ServiceResponse = {}
+
+---Its status; nil when no service answered.
+---
+---In response, body, log.
+---@return integer?
+function ServiceResponse:get_status() end
+
+---The first header of that name as it came.
+---
+---In response, body, log.
+---@param name string
+---@return string?
+function ServiceResponse:get_header(name) end
+
+---All headers as they came: lower-case keys, arrays for repeats.
+---
+---In response, body, log.
+---@param max? integer # at most so many (100; 1 to 1000)
+---@return table<string, string|string[]>
+function ServiceResponse:get_headers(max) end
+
+---The whole body as it came. Waits for it.
+---
+---In response.
+---@param max? integer # most bytes (limits.buffer)
+---@return string? body
+---@return string? reason
+function ServiceResponse:get_raw_body(max) end
+
+---The body as a table, by its Content-Type. Waits for it.
+---
+---In response.
+---@param mimetype? string # read it as this instead
+---@param max_args? integer # at most so many arguments of a form (100; 1 to 1000)
+---@return table? body
+---@return string? reason
+---@return string? mimetype
+function ServiceResponse:get_body(mimetype, max_args) end
+
+---ctx.client: who asks.
+---@class moongate.Client
+local Client = {}
+
+---The address of who is connected.
+---
+---In every hook.
+---@return string
+function Client:get_ip() end
+
+---The client's address, behind the proxies that trusted_proxies names.
+---
+---In every hook.
+---@return string
+function Client:get_forwarded_ip() end
+
+---The port of who is connected.
+---
+---In every hook.
+---@return integer
+function Client:get_port() end
+
+---Whether who is connected is one of trusted_proxies.
+---
+---In every hook.
+---@return boolean
+function Client:is_trusted() end
+
+---The protocol of the route: "http" or "https".
+---
+---In every hook, rewrite only after routing.
+---@param allow_terminated? boolean # believe a trusted proxy that it ended TLS
+---@return string
+function Client:get_protocol(allow_terminated) end
+
+---The consumer, once a plugin knows who it is.
+---
+---In every hook, rewrite only after routing.
+---@return table?
+function Client:get_consumer() end
+
+---What the consumer was recognised by.
+---
+---In every hook, rewrite only after routing.
+---@return table?
+function Client:get_credential() end
+
+---Finds a consumer by its id, or by its username.
+---
+---In every hook.
+---@param id_or_name string
+---@param by_username? boolean # look for usernames too
+---@return table? consumer
+---@return string? reason
+function Client:load_consumer(id_or_name, by_username) end
+
+---Says who the client is. The X-Consumer-* headers are set by moongate.auth.
+---
+---In access.
+---@param consumer table? # from the configuration
+---@param credential table?
+function Client:authenticate(consumer, credential) end
+
+---ctx.router: which way the request took.
+---@class moongate.Router
+local Router = {}
+
+---The route; nil when none matched. It is everybody's: do not change it.
+---
+---In every hook, rewrite only after routing.
+---@return table?
+function Router:get_route() end
+
+---The service of the route, if it has one. It is everybody's: do not change it.
+---
+---In every hook, rewrite only after routing.
+---@return table?
+function Router:get_service() end
+
+---ctx.log: lines of the error log that carry the plugin's name and the correlation id.
+---@class moongate.Log
+local Log = {}
+
+---For who looks closely. The arguments are joined.
+---
+---In every hook.
+---@param ... any
+function Log:debug(...) end
+
+---What is good to know.
+---
+---In every hook.
+---@param ... any
+function Log:info(...) end
+
+---What an operator should see.
+---
+---In every hook.
+---@param ... any
+function Log:notice(...) end
+
+---Something is not as it should be.
+---
+---In every hook.
+---@param ... any
+function Log:warn(...) end
+
+---Something failed.
+---
+---In every hook.
+---@param ... any
+function Log:err(...) end
+
+---The same as err.
+---
+---In every hook.
+---@param ... any
+function Log:error(...) end
+
+---Puts a value into what ctx.log:serialize() gives to log plugins. Dots in the key go into tables:
+---"request.headers.x-team". A value on the way that is no table wins: nothing is set below it.
+---
+---In every hook.
+---@param key string
+---@param value any # what JSON can say; nil takes the field away
+---@param options? { mode?: "set"|"add"|"replace" } # add: only a new field; replace: only one that is there
+function Log:set_serialize_value(key, value, options) end
+
+---What log plugins write: the request and its response as a table, in Kong's shape, ready for JSON. `authorization`
+---and `proxy-authorization` are REDACTED. Sizes are those of the bodies, times whole milliseconds.
+---
+---In log.
+---@return table
+function Log:serialize() end

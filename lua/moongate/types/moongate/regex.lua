@@ -1,0 +1,43 @@
+---@meta moongate.regex
+-- Written by ./dev docs from the sources. Do not change it here.
+
+---Regular expressions: PCRE2, compiled once and with a limit on what one match may cost, so that no text that a client
+---sends makes one run for long. Make them in `init`, keep them, and try them per request.
+---
+---    local regex = require("moongate.regex")
+---    local crawler = assert(regex.new("bot/(\\d+)", "i"))
+---    if crawler:test(agent) then … end
+---
+---Texts are bytes, not characters; `$` stands for the very end.
+---@class moongate.regex
+local M = {}
+
+---@class moongate.regex.Regex
+local Regex = {}
+
+---Whether the text holds a match.
+---@param text string
+---@return boolean? _ # nil when it would have taken too long to know: who decides about access takes that for a no
+---@return string? reason
+function Regex:test(text) end
+
+---The first match in the text: what it took under 0, its groups by number and by name (false where one took no part).
+---@param text string
+---@return table<integer|string, string|false>? _ # nil when there is none
+---@return string? reason # when it would have taken too long to know
+function Regex:match(text) end
+
+---Whether a pattern compiles.
+---@param pattern string
+---@return true?
+---@return string? reason # "missing closing parenthesis (at byte 5)"
+function M.check(pattern) end
+
+---Compiles a pattern.
+---@param pattern string
+---@param flags? string # "a": must match from the first byte on; "i": in any case
+---@return table? regex
+---@return string? reason
+function M.new(pattern, flags) end
+
+return M

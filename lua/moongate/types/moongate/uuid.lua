@@ -1,0 +1,16 @@
+---@meta moongate.uuid
+-- Written by ./dev docs from the sources. Do not change it here.
+
+---Identifiers (RFC 9562).
+---@class moongate.uuid
+local M = {}
+
+---122 random bits.
+---@return string
+function M.v4() end
+
+---Begins with the time, so that later ones sort behind.
+---@return string
+function M.v7() end
+
+return M

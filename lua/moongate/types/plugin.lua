@@ -1,0 +1,16 @@
+---@meta _
+-- Written by ./dev docs from the sources. Do not change it here.
+
+---What handler.lua returns: hooks, each as it is needed, and facts about the plugin.
+---@class moongate.Handler
+---@field version? string            "1.0.0"
+---@field priority? integer          higher runs first (1000)
+---@field authenticates? boolean     it says who the client is
+---@field init? fun(configs: table[])  once a worker, before it serves: may declare, may not wait
+---@field rewrite? fun(conf: table, ctx: moongate.Ctx)  used globally: before a route is chosen
+---@field access? fun(conf: table, ctx: moongate.Ctx)  the route is known; may answer and change what the service gets
+---@field request_body? fun(conf: table, ctx: moongate.Ctx, chunk: string, last: boolean): string?  nil keeps the chunk
+---@field response? fun(conf: table, ctx: moongate.Ctx)  the head of the answer is there
+---@field body? fun(conf: table, ctx: moongate.Ctx, chunk: string, last: boolean): string?  nil keeps the chunk
+---@field log? fun(conf: table, ctx: moongate.Ctx)  the answer is sent
+---@field event? fun(conf: table, event: table)
