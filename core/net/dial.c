@@ -3,11 +3,13 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "net/conn_private.h"
+#include "net/outside.h"
 
 struct gw_dial {
-    struct gw_conn *conn; /* owned until handed to `done`; NULL once closed */
+    struct gw_conn *conn; /* owned until handed to `done`; NULL once closed, or outside */
     uv_connect_t connect;
     bool connecting; /* on_connect() will come, and frees */
+    struct gw_outside *outside; /* connects in libuv's place; NULL once it has ended */
     struct gw_timer timeout;
     struct gw_defer refused; /* libuv said no at once */
     gw_dial_cb done;         /* NULL once ended */
@@ -28,7 +30,11 @@ static void fail(struct gw_dial *dial, enum gw_error error)
 
     gw_timer_stop(&dial->timeout);
     gw_defer_cancel(&dial->refused);
-    gw_conn_close(dial->conn);
+    if (dial->outside)
+        dial->outside->dial_gone(dial->outside, dial);
+    dial->outside = NULL;
+    if (dial->conn)
+        gw_conn_close(dial->conn);
     dial->conn = NULL;
     dial->done = NULL;
     free_unless_connecting(dial);
@@ -84,6 +90,11 @@ struct gw_dial *gw_dial_start(struct gw_loop *loop, const struct gw_addr *addr, 
 
     dial->done = done;
     dial->ctx = ctx;
+    if (loop->outside && loop->outside->dial(loop->outside, dial, addr)) {
+        dial->outside = loop->outside;
+        gw_timer_start(loop, &dial->timeout, timeout_us, on_timeout);
+        return dial;
+    }
     dial->conn = gw_conn_new_unconnected(loop, addr);
     dial->connecting = connect_to(dial, addr) == 0;
     if (dial->connecting)
@@ -91,6 +102,18 @@ struct gw_dial *gw_dial_start(struct gw_loop *loop, const struct gw_addr *addr, 
     else
         gw_loop_defer(loop, &dial->refused, on_refused);
     return dial;
+}
+
+void gw_dial_settle(struct gw_dial *dial, struct gw_conn *conn, enum gw_error error)
+{
+    dial->outside = NULL;
+    if (error) {
+        fail(dial, error);
+        return;
+    }
+    gw_timer_stop(&dial->timeout);
+    dial->done(dial->ctx, conn, GW_OK);
+    gw_free(dial);
 }
 
 void gw_dial_cancel(struct gw_dial *dial)

@@ -13,6 +13,7 @@
 #include <uv.h>
 #endif
 
+struct gw_outside;
 struct gw_resolver;
 
 /* A call to be made at the end of the current turn, after all I/O callbacks that are ready. Lives
@@ -39,6 +40,7 @@ struct gw_loop {
     struct gw_clock clock;
     struct gw_random random;
     struct gw_resolver *resolver; /* made at first use */
+    struct gw_outside *outside;   /* in the place of the network; NULL: the real one */
     char *read_buffer;            /* GW_READ_BUFFER_SIZE bytes, lent to one read at a time */
     struct gw_timers *timers;
     struct gw_list deferred;  /* struct gw_defer */

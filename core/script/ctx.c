@@ -3,15 +3,31 @@
 #include "base/alloc.h"
 #include "script/state.h"
 
+#include <string.h>
+
 struct creation {
     struct gw_script *script;
     struct gw_ctx *ctx;
 };
 
+/* In a borrowed state the memory stays with the state, for who keeps what belongs to the slot. */
+static struct gw_ctx *new_ctx(lua_State *L, const struct gw_script *script)
+{
+    struct gw_ctx *ctx;
+
+    if (!script->borrowed)
+        return gw_alloc_zero(sizeof(*ctx));
+    ctx = lua_newuserdata(L, sizeof(*ctx));
+    memset(ctx, 0, sizeof(*ctx));
+    luaL_ref(L, LUA_REGISTRYINDEX);
+    return ctx;
+}
+
 static int create(lua_State *L)
 {
     struct creation *creation = lua_touserdata(L, 1);
 
+    creation->ctx = new_ctx(L, creation->script);
     lua_rawgeti(L, LUA_REGISTRYINDEX, creation->script->new_slot_ref);
     lua_pushlightuserdata(L, &creation->ctx->pdk);
     lua_call(L, 1, 1);
@@ -21,10 +37,11 @@ static int create(lua_State *L)
 
 static bool add(struct gw_script *script)
 {
-    struct creation creation = { script, gw_alloc_zero(sizeof(struct gw_ctx)) };
+    struct creation creation = { script, NULL };
 
     if (!gw_script_protect(script, create, &creation, NULL)) {
-        gw_free(creation.ctx);
+        if (!script->borrowed)
+            gw_free(creation.ctx);
         return false;
     }
     if (script->ctx_count == script->ctx_capacity) {
@@ -75,7 +92,10 @@ void gw_ctx_release(struct gw_script *script, struct gw_exchange *x)
 
 void gw_ctx_free_all(struct gw_script *script)
 {
-    for (unsigned i = 0; i < script->ctx_count; i++)
-        gw_free(script->ctxs[i]);
+    for (unsigned i = 0; i < script->ctx_count; i++) {
+        gw_script_forget(script, script->ctxs[i]->ref);
+        if (!script->borrowed)
+            gw_free(script->ctxs[i]);
+    }
     gw_free(script->ctxs);
 }

@@ -62,16 +62,30 @@ static void take_phases(lua_State *L, struct gw_script *script)
     }
 }
 
+/* load.lua, or who runs it in a borrowed state, and where it is. */
+static void push_loader(lua_State *L, const struct load *load)
+{
+    const char *path;
+
+    if (load->script->borrowed) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, load->script->loader);
+        lua_pushfstring(L, "%s/lua/moongate/load.lua", load->home);
+        return;
+    }
+    luaL_openlibs(L);
+    path = lua_pushfstring(L, "%s/lua/moongate/load.lua", load->home);
+    if (luaL_loadfile(L, path))
+        lua_error(L);
+}
+
 static int load(lua_State *L)
 {
     struct load *load = lua_touserdata(L, 1);
     struct gw_script *script = load->script;
 
-    luaL_openlibs(L);
-    if (luaL_loadfile(L, lua_pushfstring(L, "%s/lua/moongate/load.lua", load->home)))
-        return lua_error(L);
+    push_loader(L, load);
     push_core(L, script, load->home);
-    lua_call(L, 1, 1);
+    lua_call(L, script->borrowed ? 2 : 1, 1);
 
     int loaded = lua_gettop(L);
 
@@ -95,7 +109,8 @@ bool gw_script_load(struct gw_script *script, const char *home, char **why)
 
     if (!gw_script_protect(script, load, &data, why))
         return false;
-    gw_script_collect(script); /* what loading left behind */
+    if (!script->borrowed)
+        gw_script_collect(script); /* what loading left behind */
     return true;
 }
 

@@ -123,8 +123,11 @@ void gw_run_free_all(struct gw_script *script)
 
     GW_ASSERT(gw_list_empty(&script->running));
     while ((node = gw_list_first(&script->idle))) {
+        struct gw_run *run = container_of(node, struct gw_run, node);
+
         gw_list_remove(node);
-        gw_free(container_of(node, struct gw_run, node));
+        gw_script_forget(script, run->ref);
+        gw_free(run);
     }
 }
 

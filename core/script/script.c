@@ -5,6 +5,8 @@
 #include "script/run.h"
 #include "script/state.h"
 
+#include <string.h>
+
 /* --- the state's memory --- */
 
 /* One thread at a time allocates; others only read the count. */
@@ -62,11 +64,45 @@ void gw_script_collect(struct gw_script *script)
     gw_script_protect(script, collect, NULL, NULL);
 }
 
+/* --- a borrowed state --- */
+
+/* Its memory is the state's for good: who keeps a ctx or a function of the PDK past the end of the
+ * script finds it empty instead of freed. */
+static struct gw_script *new_borrowing(const struct gw_script_options *options)
+{
+    lua_State *L = options->borrowed;
+    struct gw_script *script = lua_newuserdata(L, sizeof(*script));
+
+    memset(script, 0, sizeof(*script));
+    luaL_ref(L, LUA_REGISTRYINDEX); /* never given back */
+    script->L = lua_newthread(L);
+    script->thread_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    script->borrowed = true;
+    script->loader = options->loader;
+    return script;
+}
+
+void gw_script_forget(struct gw_script *script, int ref)
+{
+    if (script->borrowed)
+        luaL_unref(script->L, LUA_REGISTRYINDEX, ref);
+}
+
+static void give_back(struct gw_script *script)
+{
+    for (int i = 0; i < GW_PHASE_COUNT; i++)
+        gw_script_forget(script, script->phase_refs[i]);
+    gw_script_forget(script, script->new_slot_ref);
+    gw_script_forget(script, script->thread_ref);
+    memset(script, 0, sizeof(*script));
+}
+
 /* --- life --- */
 
 struct gw_script *gw_script_new(const struct gw_script_options *options, char **why)
 {
-    struct gw_script *script = gw_alloc_zero(sizeof(*script));
+    struct gw_script *script =
+        options->borrowed ? new_borrowing(options) : gw_alloc_zero(sizeof(*script));
     struct gw_config *config = options->config;
 
     *why = NULL;
@@ -81,13 +117,15 @@ struct gw_script *gw_script_new(const struct gw_script_options *options, char **
     script->on_unused = options->on_unused;
     script->on_unused_ctx = options->on_unused_ctx;
     script->free_ctx = -1;
-    script->L = lua_newstate(allocate, script);
+    if (!script->borrowed)
+        script->L = lua_newstate(allocate, script);
     if (!script->L) {
         *why = gw_strndup("lua.memory is too small for a Lua state", 39);
         gw_script_free(script);
         return NULL;
     }
-    lua_atpanic(script->L, on_panic);
+    if (!script->borrowed)
+        lua_atpanic(script->L, on_panic);
     if (!gw_script_load(script, options->home, why)) {
         gw_script_free(script);
         return NULL;
@@ -125,7 +163,7 @@ void gw_script_retire(struct gw_script *script)
 void gw_script_free(struct gw_script *script)
 {
     gw_run_free_all(script);
-    if (script->L)
+    if (script->L && !script->borrowed)
         lua_close(script->L);
     gw_ctx_free_all(script);
     for (unsigned i = 0; i < script->use_count; i++)
@@ -133,7 +171,19 @@ void gw_script_free(struct gw_script *script)
     gw_free(script->uses);
     gw_free(script->phases);
     gw_config_unref(script->config);
-    gw_free(script);
+    if (script->borrowed)
+        give_back(script);
+    else
+        gw_free(script);
+}
+
+unsigned gw_script_waiting(const struct gw_script *script)
+{
+    unsigned count = 0;
+
+    GW_LIST_EACH(&script->running, node)
+        count++;
+    return count;
 }
 
 size_t gw_script_memory(const struct gw_script *script)

@@ -28,6 +28,7 @@
 #include "upstream/registry.h"
 
 struct gw_script;
+struct lua_State;
 
 struct gw_script_options {
     struct gw_config *config; /* counted by the script */
@@ -37,6 +38,12 @@ struct gw_script_options {
      * on the thread that dropped it. */
     void (*on_unused)(struct gw_script *script, void *ctx);
     void *on_unused_ctx;
+    /* A state of the caller's to live in, instead of one of its own; NULL: its own. Plugins and
+     * modules then stand beside what else runs there (the harness), and what the script leaves behind
+     * is the state's. `loader` is a reference in its registry to function(path, core), which runs
+     * load.lua (`path`) with `core` as a plain state would. */
+    struct lua_State *borrowed;
+    int loader;
 };
 
 /* Opens a state, loads the plugins the plan names, builds the plan, runs `init`. NULL with a text
@@ -58,6 +65,9 @@ void gw_script_retire(struct gw_script *script);
 
 /* Closes the state; on the loader thread, after on_unused. */
 void gw_script_free(struct gw_script *script);
+
+/* Hooks and tasks that wait; on the thread that runs it. */
+unsigned gw_script_waiting(const struct gw_script *script);
 
 /* Bytes of its Lua heap; any thread. */
 size_t gw_script_memory(const struct gw_script *script);

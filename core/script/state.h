@@ -28,6 +28,8 @@ struct gw_ctx {
 struct gw_script {
     struct gw_refs refs;
     lua_State *L;
+    bool borrowed; /* L is a thread of somebody else's state: whatever it keeps is let go by hand */
+    int thread_ref, loader; /* in that state's registry */
     struct gw_config *config;
     uint64_t generation;
     unsigned worker;
@@ -57,6 +59,9 @@ struct gw_script {
     void (*on_unused)(struct gw_script *script, void *ctx);
     void *on_unused_ctx;
 };
+
+/* Lets go of what the registry keeps; nothing where the state is closed as a whole. */
+void gw_script_forget(struct gw_script *script, int ref);
 
 /* Runs `function` protected, with `argument` as a light userdata; what it returns is dropped. The
  * one way C enters Lua outside runs. False when it raised, with the error's text in *why (owned by

@@ -9,4 +9,5 @@ int gw_command_status(const struct gw_options *options);
 int gw_command_routes(const struct gw_options *options);
 int gw_command_explain(const struct gw_options *options);
 int gw_command_new(const struct gw_options *options);
+int gw_command_test(const struct gw_options *options);
 int gw_command_version(const struct gw_options *options);

@@ -305,6 +305,12 @@ int gw_options_dispatch(const struct gw_command *commands, int argc, char **argv
         struct parser parser = {
             .command = command, .options = &options, .argc = argc, .argv = argv
         };
+
+        if (command->takes & GW_TAKES_REST) {
+            options.rest = argv + 2;
+            options.rest_count = argc - 2;
+            return command->run(&options);
+        }
         int code = parse(&parser);
 
         if (code)

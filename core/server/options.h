@@ -25,6 +25,8 @@ struct gw_options {
     unsigned header_count;
     const char *args[2]; /* METHOD URL of explain, plugin NAME of new */
     unsigned arg_count;
+    char **rest; /* GW_TAKES_REST: everything behind the command, as it was written */
+    int rest_count;
 };
 
 /* Which options a command takes. */
@@ -33,6 +35,7 @@ struct gw_options {
 #define GW_TAKES_ADMIN 4u
 #define GW_TAKES_HEADERS 8u
 #define GW_TAKES_SCAFFOLD 16u
+#define GW_TAKES_REST 32u /* none: who runs reads them, --help too */
 
 struct gw_command {
     const char *name;

@@ -2,7 +2,8 @@
 --- hooks in which phase. Called once, by C, on the loader thread; an error's text is what the operator reads.
 ---
 --- `core` comes from C (core/script/load.c): home, plan, script, wait_token, route_count, worker, and the functions
---- that wait. The shape of the plan is described in core/script/script.h.
+--- that wait. The shape of the plan is described in core/script/script.h. In a borrowed state it also holds `harness`
+--- (lua/moongate/spec/gateway.lua): handlers that are given instead of read, and who watches them.
 local core = ...
 
 package.path = ("%s/lua/?.lua;%s/lua/?/init.lua;"):format(core.home, core.home) .. package.path:gsub("%./%?%.lua;", "")
@@ -21,6 +22,8 @@ local plugins = require("moongate.config.plugins")
 
 local NOT_YET = { "event" }
 
+local harness = core.harness
+
 local problems = {}
 
 local function problem(...)
@@ -34,8 +37,14 @@ local function place(dir, reason)
   return ("%s/handler.lua: %s"):format(dir, reason)
 end
 
+local function run_handler(name, dir)
+  if not harness then return plugins.run_file(dir .. "/handler.lua", dir, name, {}) end
+  if harness.given[name] then return true, harness.given[name] end
+  return plugins.run_file(dir .. "/handler.lua", dir, name, harness.loaded(name))
+end
+
 local function load_handler(name, dir)
-  local ok, handler = plugins.run_file(dir .. "/handler.lua", dir, name, {})
+  local ok, handler = run_handler(name, dir)
   if not ok then
     problem("plugin %s: %s", name, place(dir, handler))
     return
@@ -51,7 +60,7 @@ local function load_handler(name, dir)
       return
     end
   end
-  return handler
+  return harness and harness.watch(name, handler) or handler
 end
 
 -- In alphabetical order, so that errors and init come in the same order every time.

@@ -9,6 +9,8 @@ package.path = table.concat({
   package.path,
 }, ";")
 package.loaded["support.host"] = host
+table.insert(arg, 1, "-e")
+table.insert(arg, 2, 'require("moongate.spec.blocks").install()')
 require("support.c") -- before busted, which would load it anew for every file
 
 -- The chunk's name is what busted calls itself in its messages.

@@ -3,6 +3,7 @@
  *
  *     gw-spec spec/unit/base */
 #include "base/check.h"
+#include "server/harness.h"
 
 #include <lauxlib.h>
 #include <luajit.h>
@@ -92,6 +93,7 @@ int main(int argc, char **argv)
     int failed = luaL_loadfile(L, GW_SOURCE_DIR "/spec/support/boot.lua");
 
     if (!failed) {
+        gw_harness_open(L, GW_SOURCE_DIR);
         push_host(L, argc, argv);
         failed = lua_pcall(L, 1, 0, 1);
     }

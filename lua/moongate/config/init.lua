@@ -54,6 +54,7 @@ local M = {}
 M.format = report.format
 
 local function read(path, opts)
+  if opts.doc then return opts.doc end
   local text = opts.text
   if not text then
     local reason
@@ -137,6 +138,7 @@ end
 
 ---@class moongate.config.options
 ---@field text? string     instead of what the file holds
+---@field doc? table       a document that was made otherwise; see moongate.config.document
 ---@field folder? string   where relative paths lie, instead of the file's folder
 ---@field env? fun(name: string): string?  instead of the environment
 ---@field bundled? string  the folder of the bundled plugins
