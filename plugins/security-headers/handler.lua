@@ -31,7 +31,9 @@ function M.init(configs)
 end
 
 local function put(response, keep, name, value)
-  if not (keep and response:get_header(name)) then
+  if not response:get_header(name) then
+    response:add_header(name, value)
+  elseif not keep then
     response:set_header(name, value)
   end
 end
