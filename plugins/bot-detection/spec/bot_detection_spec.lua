@@ -1,4 +1,4 @@
-local moongate = require("support.moongate")
+local gateway = require("moongate.spec")
 
 local PEOPLE = {
   "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
@@ -24,25 +24,17 @@ local BOTS = {
 }
 
 describe("bot-detection", function()
-  local gw
-
-  setup(function()
-    gw = moongate.start { yaml = [[
+  local gw = gateway.new { config = [[
+default_access: allow
 routes:
   - { name: usual, paths: [/usual], plugins: [{ name: bot-detection }, { name: echo }] }
   - name: own
     paths: [/own]
     plugins: [{ name: bot-detection, config: { allow: ['^Googlebot/\d', both], deny: ['^curl/', both, '^(a+)+$'] } }, { name: echo }]
 ]] }
-  end)
-
-  teardown(function()
-    gw:stop()
-    moongate.stop_all()
-  end)
 
   local function status(path, agent)
-    return gw:get(path, { ["User-Agent"] = agent }).status
+    return gw:get(path, { headers = { ["User-Agent"] = agent } }).status
   end
 
   it("lets people and their programs pass", function()
@@ -59,7 +51,7 @@ routes:
 
   it("lets who says nothing pass, and refuses who says two things", function()
     assert.equal(200, gw:get("/usual").status)
-    local res = gw:request("GET", "/usual", { headers = { { "User-Agent", "curl/8" }, { "User-Agent", "Googlebot/2.1" } } })
+    local res = gw:get("/usual", { headers = { { "User-Agent", "curl/8" }, { "User-Agent", "Googlebot/2.1" } } })
     assert.equal(400, res.status)
   end)
 
@@ -84,12 +76,8 @@ routes:
   end)
 
   it("does not load with what is no regex", function()
-    local folder = moongate.folder { ["moongate.yaml"] = moongate.yaml [[
-routes:
-  - { name: r, paths: [/], plugins: [{ name: bot-detection, config: { deny: ["a(b"] } }, { name: echo }] }
-]] }
-    local check = moongate.command({ "check", "-c", "moongate.yaml" }, folder)
-    assert.equal(1, check.code)
-    assert.matches("deny%[0%].-is no regular expression: missing closing parenthesis", check.stderr)
+    assert.error_matches(function()
+      gateway.new { plugins = { { name = "bot-detection", config = { deny = { "a(b" } } } } }
+    end, "deny%[0%].-is no regular expression: missing closing parenthesis")
   end)
 end)

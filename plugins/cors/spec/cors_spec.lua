@@ -1,23 +1,15 @@
-local http = require("support.http")
-local moongate = require("support.moongate")
+local gateway = require("moongate.spec")
 
 local APP = "https://app.example.com"
 
 describe("cors", function()
-  local gw, service
-
-  setup(function()
-    service = http.service(function()
-      return { status = 200, body = "fine", headers = {
-        Vary = "Accept-Encoding", ["Access-Control-Allow-Origin"] = "*", ["Access-Control-Allow-Credentials"] = "true",
-      } }
-    end)
-    gw = moongate.start { vars = { up = service.port }, yaml = [[
+  local gw = gateway.new { config = [[
+default_access: allow
 consumers:
   - { username: alice, keyauth_credentials: [{ key: k-alice }] }
 services:
   - name: up
-    url: http://127.0.0.1:{{up}}
+    url: http://up.test
     routes:
       - { name: open, paths: [/open], plugins: [{ name: cors }] }
       - { name: star, paths: [/star], plugins: [{ name: cors, config: { origins: ["*"], credentials: true } }] }
@@ -39,22 +31,20 @@ services:
       - { name: through, paths: [/through], plugins: [{ name: cors, config: { preflight_continue: true } }] }
       - { name: key, paths: [/key], plugins: [{ name: cors, config: { origins: ["https://app.example.com"] } }, { name: key-auth }] }
   - name: dead
-    url: http://127.0.0.1:1
+    url: http://dead.test
     retries: 0
     routes:
       - { name: dead, paths: [/dead], plugins: [{ name: cors }] }
       - { name: small, paths: [/small], limits: { body: 1k }, plugins: [{ name: cors }] }
 ]] }
-  end)
 
-  teardown(function()
-    gw:stop()
-    service:close()
-    moongate.stop_all()
-  end)
+  gw.upstream:reply { body = "fine", headers = {
+    Vary = "Accept-Encoding", ["Access-Control-Allow-Origin"] = "*", ["Access-Control-Allow-Credentials"] = "true",
+  } }
+  gw.upstreams.dead:refuse()
 
   local function get(path, origin)
-    local res = gw:get(path, { Origin = origin })
+    local res = gw:get(path, { headers = { Origin = origin } })
     return res.headers, res
   end
 
@@ -138,7 +128,7 @@ services:
   end)
 
   it("answers preflights itself", function()
-    local before = #service.requests
+    local before = #gw.upstream.requests
     local headers, res = preflight("/many", APP)
     assert.equal(200, res.status)
     assert.equal("", res.body)
@@ -150,7 +140,7 @@ services:
     assert.matches("Origin", headers.vary)
     assert.is_nil(headers["access-control-expose-headers"])
     assert.is_nil(headers["access-control-allow-private-network"])
-    assert.equal(before, #service.requests)
+    assert.equal(before, #gw.upstream.requests)
   end)
 
   it("allows the headers a preflight asks for when none are configured", function()
@@ -176,17 +166,17 @@ services:
   end)
 
   it("lets OPTIONS requests that are no preflight go their way", function()
-    local before = #service.requests
+    local before = #gw.upstream.requests
     gw:request("OPTIONS", "/open", { headers = { Origin = APP } })
     gw:request("OPTIONS", "/open", { headers = { ["Access-Control-Request-Method"] = "PUT" } })
-    gw:request("GET", "/open", { headers = { Origin = APP, ["Access-Control-Request-Method"] = "PUT" } })
-    assert.equal(before + 3, #service.requests)
+    gw:get("/open", { headers = { Origin = APP, ["Access-Control-Request-Method"] = "PUT" } })
+    assert.equal(before + 3, #gw.upstream.requests)
   end)
 
   it("leaves preflights to the service where it is told to, and their headers too", function()
-    local before = #service.requests
+    local before = #gw.upstream.requests
     local headers = preflight("/through", APP)
-    assert.equal(before + 1, #service.requests)
+    assert.equal(before + 1, #gw.upstream.requests)
     assert.equal("true", headers["access-control-allow-credentials"])
     assert.is_nil(get("/through", APP)["access-control-allow-credentials"])
   end)
@@ -204,34 +194,57 @@ services:
     headers, res = get("/dead", APP)
     assert.equal(502, res.status)
     assert.equal("*", headers["access-control-allow-origin"])
-    res = gw:request("POST", "/small", { headers = { Origin = APP }, body = ("x"):rep(2000) })
+    res = gw:post("/small", { headers = { Origin = APP }, body = ("x"):rep(2000) })
     assert.equal(413, res.status)
     assert.equal("*", res.headers["access-control-allow-origin"])
   end)
 
+  it("lets pages read what is made after it: another plugin's answer, an error", function()
+    local own = gateway.new { plugins = {
+      "cors",
+      { name = "late", response = function(_, ctx)
+        if ctx.request:get_path() == "/bad" then error("oops") end
+        return ctx.response:exit(409, "late")
+      end },
+    } }
+    for path, status in pairs { ["/"] = 409, ["/bad"] = 500 } do
+      local res = own:get(path, { headers = { Origin = APP } })
+      assert.equal(status, res.status)
+      assert.equal("*", res.headers["access-control-allow-origin"])
+    end
+  end)
+
+  it("is on a 404, too, where it is used for everything", function()
+    local own = gateway.new { config = [[
+default_access: allow
+plugins: [{ name: cors }]
+]] }
+    local res = own:get("/", { headers = { Origin = APP } })
+    assert.equal(404, res.status)
+    assert.equal("*", res.headers["access-control-allow-origin"])
+  end)
+
   it("does not load with what cannot work", function()
-    for config, text in pairs {
-      ["origins: [\"https://(a\"]"] = "origins%[0%].-is no regular expression: missing closing parenthesis",
-      ["credentials: true"] = "credentials.-need origins",
-      ["methods: [get]"] = "methods%[0%]",
-      ["headers: [\"a b\"]"] = "headers%[0%]",
+    for _, case in ipairs {
+      { { origins = { "https://(a" } }, "origins%[0%].-is no regular expression: missing closing parenthesis" },
+      { { credentials = true }, "credentials.-need origins" },
+      { { methods = { "get" } }, "methods%[0%]" },
+      { { headers = { "a b" } }, "headers%[0%]" },
     } do
-      local folder = moongate.folder { ["moongate.yaml"] = moongate.yaml(
-        "routes:\n  - { name: r, paths: [/], plugins: [{ name: cors, config: { " .. config .. " } }, { name: echo }] }\n") }
-      local check = moongate.command({ "check", "-c", "moongate.yaml" }, folder)
-      assert.equal(1, check.code, config)
-      assert.matches(text, check.stderr)
+      assert.error_matches(function()
+        gateway.new { plugins = { { name = "cors", config = case[1] } } }
+      end, case[2])
     end
   end)
 
   it("takes Kong's defaults in a Kong file", function()
-    local folder = moongate.folder { ["kong.yaml"] = [[
+    local own = gateway.new { config = [[
 _format_version: "3.0"
 services:
   - name: s
-    url: http://127.0.0.1:1
+    url: http://s.test
     routes: [{ name: r, paths: [/], plugins: [{ name: cors, config: { credentials: true } }] }]
 ]] }
-    assert.equal(0, moongate.command({ "check", "-c", "kong.yaml" }, folder).code)
+    assert.equal(APP, own:get("/", { headers = { Origin = APP } }).headers["access-control-allow-origin"])
   end)
 end)

@@ -1,12 +1,8 @@
-local cjson = require("cjson")
-local moongate = require("support.moongate")
+local gateway = require("moongate.spec")
 
 describe("ip-restriction", function()
-  local gw
-
-  setup(function()
-    gw = moongate.start { yaml = [[
-trusted_proxies: [127.0.0.1]
+  local gw = gateway.new { config = [[
+default_access: allow
 routes:
   - name: allow
     paths: [/allow]
@@ -22,15 +18,9 @@ routes:
     paths: [/own]
     plugins: [{ name: ip-restriction, config: { deny: ["0.0.0.0/0"], status: 404, message: nothing here } }, { name: echo }]
 ]] }
-  end)
-
-  teardown(function()
-    gw:stop()
-    moongate.stop_all()
-  end)
 
   local function status(path, address)
-    return gw:get(path, { ["X-Forwarded-For"] = address }).status
+    return gw:get(path, { from = address }).status
   end
 
   it("lets pass who is on the list, and nobody else", function()
@@ -64,39 +54,43 @@ routes:
   it("says what it was told to say", function()
     local res = gw:get("/own")
     assert.equal(404, res.status)
-    assert.equal("nothing here", cjson.decode(res.body).detail)
-    assert.equal("your address is not allowed here", cjson.decode(gw:get("/allow").body).detail)
+    assert.equal("nothing here", res:json().detail)
+    assert.equal("your address is not allowed here", gw:get("/allow"):json().detail)
+  end)
+
+  it("does not believe what a client says about its address", function()
+    for name, value in pairs {
+      ["X-Forwarded-For"] = "10.0.0.1", ["X-Real-IP"] = "10.0.0.1", ["Client-IP"] = "10.0.0.1", Forwarded = "for=10.0.0.1",
+    } do
+      assert.equal(403, gw:get("/allow", { from = "11.0.0.1", headers = { [name] = value } }).status)
+    end
+  end)
+
+  it("believes a trusted proxy, and looks at the last address that is not one", function()
+    local own = gateway.new {
+      trusted_proxies = { "198.51.100.0/24" },
+      plugins = { { name = "ip-restriction", config = { allow = { "10.0.0.0/8" } } } },
+    }
+    local function behind(forwarded)
+      return own:get("/", { from = "198.51.100.1", headers = { ["X-Forwarded-For"] = forwarded } }).status
+    end
+    assert.equal(200, behind("10.0.0.1"))
+    assert.equal(200, behind("10.0.0.1, 198.51.100.2"))
+    assert.equal(403, behind("10.0.0.1, 11.0.0.1"))
   end)
 
   it("does not load with lists that say nothing or something else", function()
-    for config, text in pairs {
-      [""] = "at least one of.-allow",
-      ["allow: [10.0.0.0/33]"] = "allow%[0%]",
-      ["deny: [010.0.0.1]"] = "deny%[0%]",
-      ["deny: [\"0x0a.1\"]"] = "deny%[0%]",
-      ["deny: [\"fe80::1%eth0\"]"] = "deny%[0%]",
-      ["deny: [example.com]"] = "deny%[0%]",
+    for _, case in ipairs {
+      { {}, "at least one of.-allow" },
+      { { allow = { "10.0.0.0/33" } }, "allow%[0%]" },
+      { { deny = { "010.0.0.1" } }, "deny%[0%]" },
+      { { deny = { "0x0a.1" } }, "deny%[0%]" },
+      { { deny = { "fe80::1%eth0" } }, "deny%[0%]" },
+      { { deny = { "example.com" } }, "deny%[0%]" },
     } do
-      local folder = moongate.folder { ["moongate.yaml"] = moongate.yaml(
-        "routes:\n  - { name: r, paths: [/], plugins: [{ name: ip-restriction, config: { " .. config .. " } }, { name: echo }] }\n") }
-      local check = moongate.command({ "check", "-c", "moongate.yaml" }, folder)
-      assert.equal(1, check.code, config)
-      assert.matches(text, check.stderr)
+      assert.error_matches(function()
+        gateway.new { plugins = { { name = "ip-restriction", config = case[1] } } }
+      end, case[2])
     end
-  end)
-end)
-
-describe("ip-restriction without trusted proxies", function()
-  teardown(moongate.stop_all)
-
-  it("does not believe what a client says about its address", function()
-    local gw = moongate.start { yaml = [[
-routes:
-  - { name: r, paths: [/], plugins: [{ name: ip-restriction, config: { allow: [10.0.0.0/8] } }, { name: echo }] }
-]] }
-    for _, name in ipairs { "X-Forwarded-For", "X-Real-IP", "Forwarded", "Client-IP" } do
-      assert.equal(403, gw:get("/", { [name] = name == "Forwarded" and "for=10.0.0.1" or "10.0.0.1" }).status)
-    end
-    gw:stop()
   end)
 end)

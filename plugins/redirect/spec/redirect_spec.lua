@@ -1,22 +1,14 @@
-local moongate = require("support.moongate")
+local gateway = require("moongate.spec")
 
 describe("redirect", function()
-  local gw
-
-  setup(function()
-    gw = moongate.start { yaml = [[
+  local gw = gateway.new { config = [[
+default_access: allow
 routes:
   - { name: plain, paths: [/plain], plugins: [{ name: redirect, config: { location: "https://example.com/new?a=1#top" } }] }
   - name: kept
     paths: [/kept]
     plugins: [{ name: redirect, config: { status_code: 308, location: "https://example.com:8443/new?a=1#top", keep_incoming_path: true } }]
 ]] }
-  end)
-
-  teardown(function()
-    gw:stop()
-    moongate.stop_all()
-  end)
 
   it("sends the client to the location as it is", function()
     local res = gw:get("/plain/there?b=2")
@@ -45,22 +37,23 @@ routes:
   end)
 
   it("lets no line end through", function()
-    local text = gw:raw("GET /kept/%0d%0aX-Evil:%201?a=%0d%0aX-Evil:%201 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    local conn = gw:connect()
+    conn:write("GET /kept/%0d%0aX-Evil:%201?a=%0d%0aX-Evil:%201 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    local text = conn:read()
+    assert.matches("^HTTP/1.1 ", text)
     assert.is_nil(text:find("\r\n[Xx]%-[Ee]vil"))
   end)
 
   it("does not load with a location or a status that is none", function()
-    for config, text in pairs {
-      ["status_code: 301"] = "location.-required",
-      ["location: /there"] = "location",
-      ["location: \"javascript://example.com/\""] = "location",
-      ["location: \"https://a/\", status_code: 304"] = "status_code",
+    for _, case in ipairs {
+      { {}, "location.-required" },
+      { { location = "/there" }, "location" },
+      { { location = "javascript://example.com/" }, "location" },
+      { { location = "https://a/", status_code = 304 }, "status_code" },
     } do
-      local folder = moongate.folder { ["moongate.yaml"] = moongate.yaml(
-        "routes:\n  - { name: r, paths: [/], plugins: [{ name: redirect, config: { " .. config .. " } }] }\n") }
-      local check = moongate.command({ "check", "-c", "moongate.yaml" }, folder)
-      assert.equal(1, check.code, config)
-      assert.matches(text, check.stderr)
+      assert.error_matches(function()
+        gateway.new { plugins = { { name = "redirect", config = case[1] } } }
+      end, case[2])
     end
   end)
 end)

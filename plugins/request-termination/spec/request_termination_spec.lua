@@ -1,11 +1,8 @@
-local cjson = require("cjson")
-local moongate = require("support.moongate")
+local gateway = require("moongate.spec")
 
 describe("request-termination", function()
-  local gw
-
-  setup(function()
-    gw = moongate.start { yaml = [[
+  local gw = gateway.new { config = [[
+default_access: allow
 routes:
   - { name: bare, paths: [/bare], plugins: [{ name: request-termination }] }
   - { name: told, paths: [/told], plugins: [{ name: request-termination, config: { status_code: 410, message: gone for good } }] }
@@ -20,35 +17,25 @@ routes:
     plugins: [{ name: request-termination, config: { status_code: 418, trigger: x-stop } }, { name: echo }]
   - { name: echo, paths: [/echo], plugins: [{ name: request-termination, config: { status_code: 404, message: look, echo: true } }] }
 ]] }
-  end)
-
-  teardown(function()
-    gw:stop()
-    moongate.stop_all()
-  end)
-
-  local function said(res)
-    return cjson.decode(res.body)
-  end
 
   it("says 503 as a problem when nothing is configured", function()
     local res = gw:get("/bare")
     assert.equal(503, res.status)
     assert.equal("application/problem+json", res.headers["content-type"])
-    assert.equal(503, said(res).status)
+    assert.equal(503, res:json().status)
   end)
 
   it("puts the message into the problem", function()
     local res = gw:get("/told")
     assert.equal(410, res.status)
-    assert.equal("gone for good", said(res).detail)
+    assert.equal("gone for good", res:json().detail)
   end)
 
   it("sends the message as JSON where the status is no error", function()
     local res = gw:get("/fine")
     assert.equal(202, res.status)
     assert.equal("application/json", res.headers["content-type"])
-    assert.same({ message = "later" }, said(res))
+    assert.same({ message = "later" }, res:json())
   end)
 
   it("can answer with nothing but a status", function()
@@ -67,7 +54,7 @@ routes:
 
   it("answers only what carries the trigger, as a header or a query argument", function()
     assert.equal(200, gw:get("/trigger").status)
-    assert.equal(418, gw:get("/trigger", { ["X-Stop"] = "" }).status)
+    assert.equal(418, gw:get("/trigger", { headers = { ["X-Stop"] = "" } }).status)
     assert.equal(418, gw:get("/trigger?x-stop").status)
     assert.equal(418, gw:get("/trigger?a=1&x-stop=0").status)
   end)
@@ -76,7 +63,7 @@ routes:
     local res = gw:request("POST", "/echo/a?b=1",
       { headers = { Authorization = "Basic c2VjcmV0", ["Content-Type"] = "application/json" }, body = '{"c":2}' })
     assert.equal(404, res.status)
-    local told = said(res)
+    local told = res:json()
     assert.equal("look", told.message)
     assert.equal("echo", told.matched_route.name)
     assert.equal("POST", told.request.method)
@@ -88,18 +75,16 @@ routes:
   end)
 
   it("does not load with fields that contradict each other", function()
-    for config, text in pairs {
-      ["message: a, body: b"] = "message cannot stand beside",
-      ["content_type: text/html"] = "content_type needs a body",
-      ["echo: true, body: b"] = "echo cannot stand beside",
-      ["status_code: 100"] = "status_code",
-      ["body: b, content_type: \"a\\r\\nb: c\""] = "content_type",
+    for _, case in ipairs {
+      { { message = "a", body = "b" }, "message cannot stand beside" },
+      { { content_type = "text/html" }, "content_type needs a body" },
+      { { echo = true, body = "b" }, "echo cannot stand beside" },
+      { { status_code = 100 }, "status_code" },
+      { { body = "b", content_type = "a\r\nb: c" }, "content_type" },
     } do
-      local folder = moongate.folder { ["moongate.yaml"] = moongate.yaml(
-        "routes:\n  - { name: r, paths: [/], plugins: [{ name: request-termination, config: { " .. config .. " } }] }\n") }
-      local check = moongate.command({ "check", "-c", "moongate.yaml" }, folder)
-      assert.equal(1, check.code, config)
-      assert.matches(text, check.stderr)
+      assert.error_matches(function()
+        gateway.new { plugins = { { name = "request-termination", config = case[1] } } }
+      end, case[2])
     end
   end)
 end)

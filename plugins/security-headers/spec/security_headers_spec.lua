@@ -1,21 +1,13 @@
-local http = require("support.http")
-local moongate = require("support.moongate")
+local gateway = require("moongate.spec")
 
 describe("security-headers", function()
-  local gw, service
-
-  setup(function()
-    service = http.service(function()
-      return { status = 200, body = "fine", headers = {
-        ["X-Frame-Options"] = "SAMEORIGIN", Server = "thing/1.0", ["X-Powered-By"] = "cgi", ["X-Runtime"] = "3",
-      } }
-    end)
-    gw = moongate.start { vars = { up = service.port }, yaml = [[
-trusted_proxies: [127.0.0.1]
+  local gw = gateway.new { config = [[
+default_access: allow
+trusted_proxies: [192.0.2.0/24]
 plugins: [{ name: security-headers }]
 services:
   - name: up
-    url: http://127.0.0.1:{{up}}
+    url: http://up.test
     routes:
       - { name: usual, paths: [/usual] }
       - name: own
@@ -25,13 +17,10 @@ services:
             config: { frame_options: off, content_security_policy: "default-src 'self'", remove: [x-runtime] }
       - { name: strict, paths: [/strict], plugins: [{ name: security-headers, config: { existing: replace } }] }
 ]] }
-  end)
 
-  teardown(function()
-    gw:stop()
-    service:close()
-    moongate.stop_all()
-  end)
+  gw.upstream:reply { body = "fine", headers = {
+    ["X-Frame-Options"] = "SAMEORIGIN", Server = "thing/1.0", ["X-Powered-By"] = "cgi", ["X-Runtime"] = "3",
+  } }
 
   it("adds what an API should say", function()
     local headers = gw:get("/usual").headers
@@ -68,7 +57,8 @@ services:
 
   it("speaks of https on https only", function()
     assert.is_nil(gw:get("/usual").headers["strict-transport-security"])
-    assert.equal("max-age=31536000", gw:get("/usual", { ["X-Forwarded-Proto"] = "https" }).headers["strict-transport-security"])
+    local res = gw:get("/usual", { headers = { ["X-Forwarded-Proto"] = "https" } })
+    assert.equal("max-age=31536000", res.headers["strict-transport-security"])
   end)
 
   it("is on the gateway's own answers, too", function()
@@ -77,11 +67,16 @@ services:
     assert.equal("nosniff", res.headers["x-content-type-options"])
   end)
 
+  it("is on answers that were made after it was thought of: an error of another plugin", function()
+    local own = gateway.new { plugins = { "security-headers", { name = "bad", response = function() error("oops") end } } }
+    local res = own:get("/")
+    assert.equal(500, res.status)
+    assert.equal("nosniff", res.headers["x-content-type-options"])
+  end)
+
   it("does not load with a value that is no header value", function()
-    local folder = moongate.folder { ["moongate.yaml"] = moongate.yaml(
-      "plugins: [{ name: security-headers, config: { referrer_policy: \"a\\r\\nb: c\" } }]\n") }
-    local check = moongate.command({ "check", "-c", "moongate.yaml" }, folder)
-    assert.equal(1, check.code)
-    assert.matches("referrer_policy", check.stderr)
+    assert.error_matches(function()
+      gateway.new { plugins = { { name = "security-headers", config = { referrer_policy = "a\r\nb: c" } } } }
+    end, "referrer_policy")
   end)
 end)
