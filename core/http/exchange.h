@@ -41,6 +41,7 @@ enum gw_phase {
     GW_PHASE_LOG,
     GW_PHASE_REQUEST_BODY, /* once for each piece of the request's body */
     GW_PHASE_BODY,         /* the same of the response's */
+    GW_PHASE_STREAM,       /* no hook: a function that makes a body (ctx.response:stream) */
     GW_PHASE_COUNT
 };
 

@@ -128,6 +128,9 @@ static const struct gw_stream_ops reply_ops = {
 struct gw_stream *gw_reply_stream_open(struct gw_loop *loop, struct gw_arena *arena,
                                        struct gw_reply *reply)
 {
+    if (reply->open)
+        return reply->open(reply);
+
     struct gw_reply_stream *made = gw_arena_alloc_zero(arena, sizeof(*made));
 
     made->stream.ops = &reply_ops;

@@ -22,6 +22,16 @@ void gw_flight_refuse(struct gw_flight *flight, enum gw_error why)
     x->error = why;
 }
 
+static void bind_reply(struct gw_flight *flight, struct gw_reply *reply)
+{
+    struct gw_exchange *x = &flight->x;
+
+    flight->replying = true;
+    flight->response_ended = false;
+    x->up = gw_reply_stream_open(x->loop, x->arena, reply);
+    gw_stream_bind(x->up, &gw_up_events, flight);
+}
+
 void gw_flight_open_reply(struct gw_flight *flight)
 {
     struct gw_exchange *x = &flight->x;
@@ -31,10 +41,7 @@ void gw_flight_open_reply(struct gw_flight *flight)
     x->reply = NULL;
     if (reply->error)
         x->error = reply->error;
-    flight->replying = true;
-    flight->response_ended = false;
-    x->up = gw_reply_stream_open(x->loop, x->arena, reply);
-    gw_stream_bind(x->up, &gw_up_events, flight);
+    bind_reply(flight, reply);
 }
 
 /* ── the head that came ────────────────────────────────────────────────────── */
@@ -93,9 +100,13 @@ static struct source from_reply(struct gw_flight *flight)
         .status = reply->status,
         .version = 11,
         .fields = reply->fields,
-        .body_length = (int64_t)body.len,
+        .body_length = reply->open ? GW_BODY_UNKNOWN : (int64_t)body.len,
     };
     gw_edits_apply(&flight->edits, &x->response.fields, x->arena);
+    if (reply->open) {
+        bind_reply(flight, reply);
+        return (struct source){ GW_SLICE_EMPTY, NULL, false, NULL };
+    }
     return (struct source){ body, reply->body, true, NULL };
 }
 

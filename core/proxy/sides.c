@@ -215,6 +215,8 @@ static void on_up_head(void *owner, struct gw_head *head, bool end)
 {
     struct gw_flight *flight = owner;
 
+    if (flight->x.response_started) /* of a reply that was made after the head had come */
+        return;
     if (head->status < 200 && head->status != 101) {
         pass_interim(flight, head);
         return;

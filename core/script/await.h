@@ -7,6 +7,10 @@ struct gw_script;
 
 int gw_await_sleep(lua_State *L); /* seconds */
 
+/* Bytes of a body that is made while it is sent → true once there is room for more; nil, "closed"
+ * outside the function that makes it. */
+int gw_await_send(lua_State *L);
+
 /* enum gw_pdk_head, most bytes → enum gw_error; the bytes by gw_pdk_body() */
 int gw_await_body(lua_State *L);
 

@@ -120,6 +120,7 @@ static const struct {
 } waiting[] = {
     { "sleep", gw_await_sleep },
     { "body", gw_await_body },
+    { "send", gw_await_send },
     { "fetch", gw_await_fetch },
     { "fetch_take", gw_await_fetch_take },
 };

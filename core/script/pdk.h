@@ -137,7 +137,8 @@ int gw_pdk_capture(struct gw_pdk *h, const char *name, size_t len);
  * "". Milliseconds since 1970 when it began; 0: no more. */
 double gw_pdk_try(struct gw_pdk *h, uint32_t n);
 
-/* A body that is here as a whole, into ptr and len; 0 when it is not. */
+/* A body that is here as a whole, into ptr and len; 0 when it is not, 2 when it never will be: a
+ * function makes it while it is sent. */
 int gw_pdk_body(struct gw_pdk *h, int head);
 
 /* --- changing; enum gw_pdk_verdict --- */
@@ -182,6 +183,8 @@ int gw_pdk_reply_header(struct gw_pdk *h, const char *name, size_t name_len, con
 /* `type`: content-type unless a header said it. Replaces an earlier answer. */
 void gw_pdk_reply_send(struct gw_pdk *h, const char *body, size_t len, const char *type,
                        size_t type_len);
+/* The draft as an answer whose body the slot's function makes. */
+void gw_pdk_reply_stream(struct gw_pdk *h);
 /* A problem as the answer; the draft's headers come too. */
 void gw_pdk_reply_problem(struct gw_pdk *h, const char *detail, size_t len);
 

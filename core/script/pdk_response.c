@@ -2,7 +2,7 @@
  * service's place. */
 #include "http/problem.h"
 #include "script/pdk_common.h"
-#include "script/state.h"
+#include "script/phase_private.h"
 
 static struct gw_ctx *ctx_of(struct gw_pdk *h)
 {
@@ -20,6 +20,8 @@ int gw_pdk_body(struct gw_pdk *h, int which)
                    ? gw_pdk_put(h, GW_SLICE_EMPTY)
                    : 0;
     }
+    if (which == GW_PDK_OF_RESPONSE && h->replied && x->reply && x->reply->open)
+        return 2;
     if (which == GW_PDK_OF_RESPONSE && h->replied && x->reply)
         return gw_pdk_put(h, x->reply->body ? gw_blob_slice(x->reply->body) : GW_SLICE_EMPTY);
     if (x->response_body_whole || (which == GW_PDK_OF_RESPONSE && x->response_body_replaced))
@@ -45,6 +47,7 @@ int gw_pdk_set_response_body(struct gw_pdk *h, const char *body, size_t len)
     if (h->replied && x->reply) {
         gw_blob_unref(x->reply->body);
         x->reply->body = gw_blob_new(gw_slice(body, len));
+        x->reply->open = NULL;
         return GW_PDK_FINE;
     }
     gw_buf_deinit(&x->response_body);
@@ -99,6 +102,11 @@ void gw_pdk_reply_send(struct gw_pdk *h, const char *body, size_t len, const cha
         gw_fields_add(&reply->fields, h->x->arena, GW_SLICE("content-type"),
                       gw_pdk_keep(h, type, type_len));
     answer(h, reply);
+}
+
+void gw_pdk_reply_stream(struct gw_pdk *h)
+{
+    answer(h, gw_produce(h->x, ctx_of(h)->draft, h->use));
 }
 
 void gw_pdk_reply_problem(struct gw_pdk *h, const char *detail, size_t len)

@@ -8,9 +8,13 @@
 const char *gw_phase_name(enum gw_phase phase)
 {
     static const char *const names[GW_PHASE_COUNT] = {
-        [GW_PHASE_REWRITE] = "rewrite",           [GW_PHASE_ACCESS] = "access",
-        [GW_PHASE_RESPONSE] = "response",         [GW_PHASE_LOG] = "log",
-        [GW_PHASE_REQUEST_BODY] = "request_body", [GW_PHASE_BODY] = "body",
+        [GW_PHASE_REWRITE] = "rewrite",
+        [GW_PHASE_ACCESS] = "access",
+        [GW_PHASE_RESPONSE] = "response",
+        [GW_PHASE_LOG] = "log",
+        [GW_PHASE_REQUEST_BODY] = "request_body",
+        [GW_PHASE_BODY] = "body",
+        [GW_PHASE_STREAM] = "stream",
     };
 
     return names[phase];

@@ -152,7 +152,7 @@ function M.begin(slot)
     local state = slot.state
     if state.touched then
       state.touched, state.shared, state.credential = false, nil, nil
-      state.serialize, state.pipes = nil, nil
+      state.serialize, state.pipes, state.stream = nil, nil, nil
       clear(state.plugins)
       clear(state.chosen)
     end
@@ -167,7 +167,8 @@ end
 ---@return table
 function M.new_slot(pointer)
   local state = {
-    touched = false, shared = nil, credential = nil, serialize = nil, pipes = nil, plugins = {}, chosen = {},
+    touched = false, shared = nil, credential = nil, serialize = nil, pipes = nil, stream = nil,
+    plugins = {}, chosen = {},
   }
   return { h = ffi.cast("struct gw_pdk *", pointer), state = state, ctx = { false, false, state } }
 end

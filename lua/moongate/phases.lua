@@ -6,6 +6,7 @@
 --- kept for the phases after it. `skips`: a use of it says on_error: skip (moongate.pipe asks).
 local check = require("moongate.pdk.check")
 local context = require("moongate.ctx")
+local core = require("moongate.core")
 local guards = require("moongate.guards")
 local pipe = require("moongate.pipe")
 
@@ -82,6 +83,18 @@ local function log(slot, plan, _, from)
   local h, ctx = begin(slot)
   h.phase = LOG
   run(h, ctx, plans[plan].log, from, false)
+end
+
+local function send(chunk)
+  if type(chunk) ~= "string" then error("send: a chunk must be a string, not a " .. type(chunk), 2) end
+  return core.send(chunk)
+end
+
+-- What a hook answered with ctx.response:stream(); the handle knows whose it is.
+local function stream(slot)
+  local h, ctx = begin(slot)
+  h.phase = BODY
+  hold(ctx).stream(send)
 end
 
 local function new_list()
@@ -191,7 +204,7 @@ function M.build(plan, handlers, route_count)
   phases[route_count + 1] = bits(global, global.rewrite_global)
   local request_body = pipe.runner(plans, pick, "request_body", REQUEST_BODY)
   local body = pipe.runner(plans, pick, "body", BODY)
-  return { phases = phases, runners = { rewrite, access, response, log, request_body, body } }
+  return { phases = phases, runners = { rewrite, access, response, log, request_body, body, stream } }
 end
 
 return M

@@ -11,7 +11,7 @@ local ARGUMENTS = {
   ["request:set_header"] = "'x-a', 1", ["request:add_header"] = "'x-a', 1", ["request:clear_header"] = "'x-a'",
   ["response:get_header"] = "'x-a'", ["response:set_status"] = "201", ["response:set_header"] = "'x-a', 1",
   ["response:add_header"] = "'x-a', 1", ["response:clear_header"] = "'x-a'", ["response:set_headers"] = "{ a = 1 }",
-  ["response:exit"] = "200", ["response:error"] = "400", ["response:set_raw_body"] = "'x'",
+  ["response:exit"] = "200", ["response:stream"] = "200, nil, function() end", ["response:error"] = "400", ["response:set_raw_body"] = "'x'",
   ["service:set_upstream"] = "'u'", ["service:set_target"] = "'127.0.0.1', 80", ["service:set_retries"] = "1",
   ["service:set_timeouts"] = "1, 1, 1",
   ["service.request:set_path"] = "'/x'", ["service.request:set_method"] = "'PUT'",

@@ -21,7 +21,9 @@ function M.read(h, head, max, what)
     end
     limit = math.min(limit, max)
   end
-  if C.gw_pdk_body(h, head) == 0 then
+  local here = C.gw_pdk_body(h, head)
+  if here == 2 then return nil, "the body is made while it is sent" end
+  if here == 0 then
     if head == C.GW_PDK_OF_REQUEST and h.phase == check.RESPONSE then
       return nil, "the request body was not kept (read it in access)"
     end

@@ -141,6 +141,28 @@ function M:exit(status, content, headers)
   end
 end
 
+--- Answers with a body that a function makes while the client takes it. The function is called with `send` once the
+--- head is on its way, and not at all where there is no body (HEAD, 204, 304). `send(chunk)` waits while the client has
+--- no room; between two of them the function may wait for anything else. Its end is the end of the body; an error in it
+--- cuts the response so that the client can see it. When the client goes away it is ended where it waits.
+--- Like `exit`, it returns, so write `return ctx.response:stream(…)`.
+---@phase rewrite, access, response
+---@param status integer  200 to 599
+---@param headers? table<string, string|number|boolean|string[]>
+---@param fn fun(send: fun(chunk: string): true?, string?)  `send` answers true; nil, "closed" when the body is over
+function M:stream(status, headers, fn)
+  local h = enter(self, "ctx.response:stream", ANSWER)
+  check.integer(status, "ctx.response:stream", "the status", 200, 599)
+  if type(fn) ~= "function" then
+    error("ctx.response:stream: the body must be made by a function, not a " .. type(fn), 2)
+  end
+  C.gw_pdk_reply_new(h, status)
+  add_headers(h, "ctx.response:stream", headers)
+  local state = self[3]
+  state.touched, state.stream = true, fn
+  C.gw_pdk_reply_stream(h)
+end
+
 --- Answers with a problem (RFC 9457): application/problem+json that carries the correlation id.
 ---@phase rewrite, access, response
 ---@param status integer  400 to 599
