@@ -30,26 +30,14 @@ int gw_pdk_too_large(int code)
     return code == GW_E_BODY_TOO_LARGE || code == GW_E_UPSTREAM_BODY_TOO_LARGE;
 }
 
-/* While plugins load there is no loop yet. */
-static struct gw_clock clock_of(struct gw_script *script)
-{
-    struct gw_clock clock;
-
-    if (script->loop)
-        return script->loop->clock;
-    gw_clock_init(&clock, false);
-    gw_clock_refresh(&clock);
-    return clock;
-}
-
 double gw_pdk_time(struct gw_script *script)
 {
-    return (double)clock_of(script).wall_us / 1e6;
+    return (double)gw_script_clock(script).wall_us / 1e6;
 }
 
 double gw_pdk_monotonic(struct gw_script *script)
 {
-    return (double)clock_of(script).now_us / 1e6;
+    return (double)gw_script_clock(script).now_us / 1e6;
 }
 
 void gw_pdk_uuid(struct gw_script *script, int version, char *out)
@@ -57,7 +45,7 @@ void gw_pdk_uuid(struct gw_script *script, int version, char *out)
     struct gw_random *random = script->loop ? &script->loop->random : &script->random;
 
     if (version == 7)
-        gw_uuid_v7(random, clock_of(script).wall_us, out);
+        gw_uuid_v7(random, gw_script_clock(script).wall_us, out);
     else
         gw_uuid_v4(random, out);
 }

@@ -117,6 +117,9 @@ struct gw_script *gw_script_new(const struct gw_script_options *options, char **
     script->on_unused = options->on_unused;
     script->on_unused_ctx = options->on_unused_ctx;
     script->free_ctx = -1;
+    script->init_clock = options->clock;
+    script->owns_zones = !options->zones;
+    script->zones = options->zones ? options->zones : gw_zones_new();
     if (!script->borrowed)
         script->L = lua_newstate(allocate, script);
     if (!script->L) {
@@ -139,6 +142,20 @@ void gw_script_attach(struct gw_script *script, struct gw_loop *loop, struct gw_
     script->loop = loop;
     script->pool = pool;
     script->registry = registry;
+    gw_script_apply_zones(script);
+}
+
+struct gw_clock gw_script_clock(const struct gw_script *script)
+{
+    struct gw_clock clock;
+
+    if (script->loop)
+        return script->loop->clock;
+    if (script->init_clock)
+        return *script->init_clock;
+    gw_clock_init(&clock, false);
+    gw_clock_refresh(&clock);
+    return clock;
 }
 
 struct gw_script *gw_script_ref(struct gw_script *script)
@@ -166,6 +183,7 @@ void gw_script_free(struct gw_script *script)
     if (script->L && !script->borrowed)
         lua_close(script->L);
     gw_ctx_free_all(script);
+    gw_script_release_zones(script);
     for (unsigned i = 0; i < script->use_count; i++)
         gw_free(script->uses[i].plugin);
     gw_free(script->uses);

@@ -16,6 +16,7 @@
  *   consumers  { { id, username, custom_id, tags, groups,
  *                  credentials = { ["key-auth"] = { { key, id, … } } } } }
  *   fetch      { allow = { "host", "host:port", "*.example.com" } }
+ *   zones      { ["plugin/name"] = { size = bytes } }, or nil
  *
  *   entry      { use = index in uses, or nil,
  *                by_consumer = { [consumer's id] = index in uses }, or nil }
@@ -24,6 +25,7 @@
  * `routes` and `services` are what ctx.router shows. */
 #include "config/config.h"
 #include "net/loop.h"
+#include "policy/zone.h"
 #include "upstream/pool.h"
 #include "upstream/registry.h"
 
@@ -34,6 +36,8 @@ struct gw_script_options {
     struct gw_config *config; /* counted by the script */
     const char *home;         /* folder that holds lua/ and plugins/ */
     unsigned worker;          /* index */
+    struct gw_zones *zones; /* where plugins' shared dictionaries live; NULL: in the script alone */
+    const struct gw_clock *clock; /* what time it is in `init`; NULL: ask the system */
     /* The last reference is gone: give the script to gw_script_free() on the loader thread. Called
      * on the thread that dropped it. */
     void (*on_unused)(struct gw_script *script, void *ctx);

@@ -25,6 +25,12 @@ struct gw_ctx {
     int next_free;          /* slot, or -1 */
 };
 
+/* A zone that a plugin declared, and the size it wants. */
+struct gw_declared_zone {
+    struct gw_zone *zone; /* one hold */
+    size_t bytes;
+};
+
 struct gw_script {
     struct gw_refs refs;
     lua_State *L;
@@ -40,7 +46,13 @@ struct gw_script {
     struct gw_loop *loop; /* NULL until attached: nothing may wait */
     struct gw_pool *pool;
     struct gw_registry *registry;
-    struct gw_random random; /* for ids before it is attached */
+    struct gw_random random;           /* for ids before it is attached */
+    const struct gw_clock *init_clock; /* the time before it is attached; NULL: the system's */
+
+    struct gw_zones *zones;
+    bool owns_zones;
+    struct gw_declared_zone *declared_zones;
+    unsigned declared_zone_count;
 
     struct gw_run *current; /* the run whose Lua is on the stack, or NULL */
     struct gw_list running; /* struct gw_run that wait */
@@ -83,6 +95,13 @@ bool gw_script_load(struct gw_script *script, const char *home, char **why);
 struct gw_ctx *gw_ctx_acquire(struct gw_script *script, struct gw_exchange *x);
 void gw_ctx_release(struct gw_script *script, struct gw_exchange *x);
 void gw_ctx_free_all(struct gw_script *script);
+
+/* What time it is for its plugins; in `init` there is no loop yet. */
+struct gw_clock gw_script_clock(const struct gw_script *script);
+
+/* The zones it declared: another size comes true when it begins to serve; given back at its end. */
+void gw_script_apply_zones(struct gw_script *script);
+void gw_script_release_zones(struct gw_script *script);
 
 /* Frees the pool of runs; none may wait. */
 void gw_run_free_all(struct gw_script *script);

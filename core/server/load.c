@@ -128,6 +128,7 @@ static void prepare_scripts(struct gw_load *load, const struct gw_load_options *
             .config = config,
             .home = options->home,
             .worker = i,
+            .zones = options->zones,
             .on_unused = options->on_script_unused,
             .on_unused_ctx = options->ctx,
         };

@@ -7,8 +7,9 @@
 struct gw_load_options {
     const char *config_path; /* as it was named */
     const char *home;
-    uint64_t generation; /* what it will be when it is committed */
-    unsigned workers;    /* 0: what the configuration says */
+    uint64_t generation;    /* what it will be when it is committed */
+    unsigned workers;       /* 0: what the configuration says */
+    struct gw_zones *zones; /* of the process; NULL: each script has its own */
     void (*on_script_unused)(struct gw_script *script, void *ctx);
     void *ctx;
 };

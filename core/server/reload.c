@@ -252,6 +252,7 @@ static void start_walk(struct gw_reloader *reloader)
         .home = server->home,
         .generation = reloader->current ? reloader->current->generation + 1 : 1,
         .workers = server->worker_count,
+        .zones = server->zones,
         .on_script_unused = gw_generations_script_unused,
         .ctx = &reloader->generations,
     };

@@ -254,6 +254,7 @@ static void free_all(struct gw_server *server)
     gw_reloader_free(server->reloader);
     gw_ports_deinit(&server->ports);
     gw_registry_free(server->registry);
+    gw_zones_free(server->zones);
     if (server->metrics)
         gw_metrics_free(server->metrics);
     gw_error_log_close();
@@ -268,6 +269,7 @@ int gw_server_run(const char *config_path, const char *home, bool watch)
         .watch_wanted = watch,
         .loop = gw_loop_new(false),
         .registry = gw_registry_new(),
+        .zones = gw_zones_new(),
     };
 
     start(&server);

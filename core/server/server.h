@@ -11,6 +11,7 @@ struct gw_admin;
 struct gw_log_writer;
 struct gw_metrics;
 struct gw_watch;
+struct gw_zones;
 
 enum gw_server_state {
     GW_SERVER_STARTS, /* until generation 1 is committed */
@@ -28,6 +29,7 @@ struct gw_server {
     int64_t started_us; /* wall time */
     struct gw_registry *registry;
     struct gw_metrics *metrics;
+    struct gw_zones *zones;
     struct gw_ports ports;
     struct gw_loader *loader;
     struct gw_log_writer *log_writer;

@@ -65,6 +65,52 @@ static void write_connections(struct gw_buf *out, const struct gw_server *server
     }
 }
 
+/* --- zones --- */
+
+static const struct {
+    const char *name, *type, *help;
+    size_t offset; /* in struct gw_zone_stats */
+} zone_metrics[] = {
+    { "moongate_zone_bytes", "gauge", "What the zone holds.",
+      offsetof(struct gw_zone_stats, bytes) },
+    { "moongate_zone_max_bytes", "gauge", "What it may hold.",
+      offsetof(struct gw_zone_stats, max_bytes) },
+    { "moongate_zone_entries", "gauge", "How many entries it has.",
+      offsetof(struct gw_zone_stats, entries) },
+    { "moongate_zone_evicted_total", "counter",
+      "Entries that left before their time, for want of room.",
+      offsetof(struct gw_zone_stats, evicted) },
+};
+
+struct zone_lines {
+    struct gw_buf *out;
+    size_t row;
+    bool has_head;
+};
+
+static void write_zone(const struct gw_zone *zone, const struct gw_zone_stats *stats, void *ctx)
+{
+    struct zone_lines *lines = ctx;
+    const char *name = zone_metrics[lines->row].name;
+    uint64_t value;
+
+    memcpy(&value, (const char *)stats + zone_metrics[lines->row].offset, sizeof(value));
+    if (!lines->has_head)
+        write_head(lines->out, name, zone_metrics[lines->row].type, zone_metrics[lines->row].help);
+    lines->has_head = true;
+    gw_buf_printf(lines->out, "%s{zone=\"%s\",kind=\"%s\"} %" PRIu64 "\n", name, zone->name,
+                  zone->kind->name, value);
+}
+
+static void write_zones(struct gw_buf *out, struct gw_server *server)
+{
+    for (size_t row = 0; row < GW_ARRAY_LEN(zone_metrics); row++) {
+        struct zone_lines lines = { .out = out, .row = row };
+
+        gw_zones_each(server->zones, write_zone, &lines);
+    }
+}
+
 void gw_status_write_metrics(struct gw_buf *out, struct gw_server *server)
 {
     write_one(out, "moongate_start_time_seconds", "gauge", "When the process started, since 1970.",
@@ -73,6 +119,7 @@ void gw_status_write_metrics(struct gw_buf *out, struct gw_server *server)
     write_generations(out, server);
     write_reloads(out, server);
     write_connections(out, server);
+    write_zones(out, server);
     write_one(out, "moongate_log_dropped_total", "counter",
               "Access log lines that found no room, because the sink was too slow or failed.",
               server->log_writer ? gw_log_writer_dropped(server->log_writer) : 0);

@@ -83,8 +83,23 @@ local function run_init(names, handlers, uses)
       for _, use in ipairs(uses) do
         if use.plugin == name then configs[#configs + 1] = use.conf end
       end
+      core.declaring = name -- for the modules in which init declares
       local ok, reason = xpcall(init, debug.traceback, configs)
+      core.declaring = nil
       if not ok then problem("plugin %s, init: %s", name, (tostring(reason):gsub("\n%s*", " | "))) end
+    end
+  end
+end
+
+-- A size for a zone that nobody has is a mistake somebody wants to hear of.
+local function check_zones()
+  local known = {}
+  for name in pairs(core.declared_zones) do known[#known + 1] = name end
+  table.sort(known)
+  for name in pairs(core.zones) do
+    if not core.declared_zones[name] then
+      problem("zones: no plugin in use declares %q (declared: %s)", name,
+        #known > 0 and table.concat(known, ", ") or "none")
     end
   end
 end
@@ -98,11 +113,13 @@ end
 local plan = core.plan ~= "" and buffer.decode(core.plan)
   or { plugins = {}, uses = {}, plans = { {} }, global = 1, routes = {}, services = {}, consumers = {} }
 core.plan = nil
+core.zones, core.declared_zones = plan.zones or {}, {}
 entities.fill(plan)
 
 local names, handlers = load_handlers(plan.plugins)
 give_up()
 run_init(names, handlers, plan.uses)
+check_zones()
 give_up()
 
 -- Only now: these modules read what was filled above.

@@ -4,26 +4,39 @@
 ---     assert.equal("4", inside [[return 2 + 2]])
 ---
 --- `m.NAME` is the module `moongate.NAME`; what the piece returns comes back as texts. An error comes as "error: …".
---- With options: `init` (a text that runs as the plugin's `init`), `advance` (seconds, before it runs), `script` (what
---- scripts.new() takes besides).
+--- Where it waits, the clock moves on by itself. With options: `init` (a text that runs as the plugin's `init`; both may
+--- keep things in `own`), `conf`, `script` (what scripts.new() takes besides).
 local scripts = require("support.scripts")
 
 local PLUGIN = [[
   local m = setmetatable({}, { __index = function(_, name) return require("moongate." .. name) end })
-  local M, shared = {}, {}
+  local M, own = {}, {}
   function M.init(configs) %s end
   function M.log(conf, ctx)
     local function run() %s end
-    local results = { pcall(run) }
-    if not results[1] then results = { true, "error: " .. tostring(results[2]) } end
-    for i = 2, math.max(2, table.maxn(results)) do ctx.log:notice("says ", i, " ", tostring(results[i])) end
+    local function say(ok, ...)
+      if not ok then return ctx.log:notice("says 1 error: ", (...)) end
+      for i = 1, math.max(1, select("#", ...)) do ctx.log:notice("says ", i, " ", tostring((select(i, ...)))) end
+    end
+    say(pcall(run))
   end
   return M]]
 
 local function said()
   local results = {}
-  for i, text in scripts.caught():gmatch("says (%d+) ([^\n]*)") do results[tonumber(i) - 1] = text end
-  return unpack(results, 1, table.maxn(results))
+  for i, text in scripts.caught():gmatch("says (%d+) ([^\n]*)") do results[tonumber(i)] = text end
+  return results
+end
+
+local function run(s)
+  local x = s:exchange()
+  for _, phase in ipairs { "rewrite", "access", "response", "log" } do
+    local before = x:finished()
+    if x:run(phase) == "waits" then
+      repeat s:advance(1) until x:finished() > before
+    end
+  end
+  x:free()
 end
 
 return function(body, options)
@@ -41,12 +54,9 @@ return function(body, options)
     scripts.release()
     return "refused: " .. why
   end
-  if options.advance then s:advance(options.advance) end
-  local x = s:exchange()
-  x:run_all()
-  local results = { said() }
-  x:free()
+  run(s)
+  local results = said()
   s:free()
   scripts.release()
-  return unpack(results, 1, table.maxn(results))
+  return unpack(results)
 end

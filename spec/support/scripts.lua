@@ -74,7 +74,7 @@ local function complete(options, list)
     plugins = list, uses = options.uses, plans = options.plans, global = options.global or 1,
     routes = options.routes or { { name = "r1", id = "route-1", plan = 2, service = 1 } },
     services = options.services or { { name = "s1", id = "service-1", host = "upstream.test", port = 80 } },
-    consumers = options.consumers or {}, fetch = options.fetch,
+    consumers = options.consumers or {}, fetch = options.fetch, zones = options.zone_sizes,
   }
   if not plan.uses then
     local entries = {}
@@ -243,7 +243,8 @@ function M.new(options)
   local why = ffi.new("char *[1]")
   local home = host.source_dir
   local script_options = ffi.new("struct gw_script_options", {
-    config = self.config, home = home, worker = 0, on_unused = never,
+    config = self.config, home = home, worker = 0, on_unused = never, clock = self.loop.clock,
+    zones = options.zones,
   })
   self.script = c.gw_script_new(script_options, why)
   if self.script == nil then

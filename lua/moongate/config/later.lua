@@ -43,7 +43,7 @@ local none = t.none
 M.top = merged(
   group(TLS, { certificates = none, snis = none, ca_certificates = none }),
   group(WHO, { vaults = none, keys = none, key_sets = none }),
-  group(OFTEN, { zones = none, redis = none }),
+  group(OFTEN, { redis = none }),
   group(KONG, {
     filter_chains = none, licenses = none, parameters = none, workspaces = none, custom_entities = none,
     degraphql_routes = none, graphql_ratelimiting_cost_decorations = none, partials = none,

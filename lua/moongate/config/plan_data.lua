@@ -102,6 +102,7 @@ function M.make(normal)
     services = map(normal.services, service_of),
     consumers = map(normal.consumers, consumer_of),
     fetch = normal.fetch or { allow = {} },
+    zones = normal.zones,
   }
 end
 

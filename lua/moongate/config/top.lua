@@ -139,6 +139,15 @@ local function fields()
       t.ip_or_cidr {}, about = "Whose X-Forwarded-* headers and correlation ids are believed.",
     },
     trusted_ips = t.array { t.ip_or_cidr {}, about = "Kong's name for trusted_proxies." },
+    zones = t.map {
+      keys = t.string {
+        check = function(name) return name:find("^[%w_-]+/[%w_]+$") ~= nil, 'must be "plugin/name"' end,
+      },
+      values = t.record {
+        size = t.size { required = true, between = { 2 ^ 16, 2 ^ 40 }, about = "Bytes it may have." },
+      },
+      about = "Sizes for what plugins keep for all workers, by `plugin/name`, instead of their own.",
+    },
     fetch = t.record {
       allow = t.array {
         t.string { len_min = 1 }, default = {},
@@ -210,7 +219,7 @@ function M.normalise(top, good, folder)
     workers = top.workers, watch = top.watch, strict = top.strict,
     default_access = top.default_access, path_match = top.path_match,
     drain_timeout = top.drain_timeout,
-    lua = top.lua, fetch = top.fetch,
+    lua = top.lua, fetch = top.fetch, zones = top.zones,
     log = good and log_of(top.log, folder) or nil,
     limits = limits.resolve(top.limits),
     trusted_proxies = top.trusted_proxies or top.trusted_ips or {},

@@ -41,7 +41,9 @@ local CASES = {
   { "a budget that nobody keeps yet", H .. "lua:\n  budget: 50ms\n", 3, "lua.budget", "known, not in this version" },
   { "a limit that nobody keeps yet", H .. "limits:\n  connections_per_client: 5\n", 3,
     "limits.connections_per_client", "known, not in this version" },
-  { "zones", H .. "zones:\n  a: {}\n", 2, "zones", "known, not in this version" },
+  { "a zone without a size", H .. "zones:\n  p/a: {}\n", 3, 'zones["p/a"].size', "is required" },
+  { "a zone without a plugin", H .. "zones:\n  a: { size: 1m }\n", 3, "zones.a", 'must be "plugin/name"' },
+  { "a zone that is too small", H .. "zones:\n  p/a: { size: 1k }\n", 3, 'zones["p/a"].size', "must be between 65536" },
   { "redis", H .. "redis: { main: { host: x } }\n", 2, "redis", "known, not in this version" },
   -- services
   { "a service that is no map", H .. "services: [x]\n", 2, "services[0]",

@@ -1,0 +1,64 @@
+#pragma once
+/* The C side of the modules that plugins require (moongate.shared, .metrics, .crypto …), for FFI as
+ * script/pdk.h is. They belong to no request: each may be called in every hook and in `init`. */
+#include "policy/dict.h"
+#ifndef GW_CDEF
+#include <stddef.h>
+#include <stdint.h>
+#endif
+
+struct gw_script;
+
+/* --- moongate.shared; enum gw_dict_result; times to live in seconds, 0: for ever --- */
+
+/* The dictionary of that name, made when there is none, the script's until its end. NULL when the
+ * name is another kind of zone's (*other_kind says which) or there are too many (it is NULL). */
+struct gw_dict *gw_pdk_dict(struct gw_script *script, const char *name, size_t len, double bytes,
+                            const char **other_kind);
+
+/* A value above GW_DICT_SMALL_MAX holds a blob: gw_pdk_dict_release(). */
+int gw_pdk_dict_get(struct gw_script *script, struct gw_dict *dict, const char *key, size_t len,
+                    struct gw_dict_got *got);
+int gw_pdk_dict_pop(struct gw_script *script, struct gw_dict *dict, const char *key, size_t len,
+                    int first, struct gw_dict_got *got);
+void gw_pdk_dict_release(struct gw_dict_got *got);
+
+/* `when`: enum gw_dict_when. */
+int gw_pdk_dict_set_text(struct gw_script *script, struct gw_dict *dict, int when, const char *key,
+                         size_t len, const char *text, size_t text_len, double ttl);
+int gw_pdk_dict_set_number(struct gw_script *script, struct gw_dict *dict, int when,
+                           const char *key, size_t len, int type, double number, double ttl);
+
+/* `has_first` 0: only what is there. The result is in got->number. */
+int gw_pdk_dict_incr(struct gw_script *script, struct gw_dict *dict, const char *key, size_t len,
+                     double by, int has_first, double first, double ttl, struct gw_dict_got *got);
+
+int gw_pdk_dict_remove(struct gw_script *script, struct gw_dict *dict, const char *key, size_t len);
+
+/* Into got->number. */
+int gw_pdk_dict_ttl(struct gw_script *script, struct gw_dict *dict, const char *key, size_t len,
+                    struct gw_dict_got *got);
+int gw_pdk_dict_expire(struct gw_script *script, struct gw_dict *dict, const char *key, size_t len,
+                       double ttl);
+
+/* The length of the list after it, in got->number. */
+int gw_pdk_dict_push_text(struct gw_script *script, struct gw_dict *dict, int first,
+                          const char *key, size_t len, const char *text, size_t text_len,
+                          struct gw_dict_got *got);
+int gw_pdk_dict_push_number(struct gw_script *script, struct gw_dict *dict, int first,
+                            const char *key, size_t len, int type, double number,
+                            struct gw_dict_got *got);
+int gw_pdk_dict_length(struct gw_script *script, struct gw_dict *dict, const char *key, size_t len,
+                       struct gw_dict_got *got);
+
+/* At most so many keys, each behind its length as a uint32_t; gw_pdk_keys_free() is due. */
+struct gw_pdk_keys {
+    char *data;
+    size_t count;
+};
+void gw_pdk_dict_keys(struct gw_script *script, struct gw_dict *dict, size_t max,
+                      struct gw_pdk_keys *keys);
+void gw_pdk_keys_free(struct gw_pdk_keys *keys);
+
+void gw_pdk_dict_flush(struct gw_dict *dict);
+void gw_pdk_dict_stats(struct gw_dict *dict, struct gw_zone_stats *stats);

@@ -1,0 +1,39 @@
+--- What plugins declare in `init` and use in every hook: zones, metrics, tasks. The name of the plugin whose `init`
+--- runs stands in core.declaring meanwhile.
+local core = require("moongate.core")
+
+local M = {}
+
+--- The plugin that declares; a misuse of the caller's caller outside of `init`.
+---@param what string  the function that was called
+---@return string
+function M.plugin(what)
+  local name = core.declaring
+  if not name then
+    error(("%s: declare it in the plugin's init, and keep what it returns for the hooks"):format(what), 3)
+  end
+  return name
+end
+
+--- A name that a plugin gives; misuse is an error of the caller's caller.
+function M.name(value, what, pattern, most)
+  if type(value) ~= "string" then
+    error(("%s: the name must be a string, not %s"):format(what, value == nil and "nil" or "a " .. type(value)), 3)
+  end
+  if #value > most or not value:find(pattern) then
+    error(("%s: %q is no name (letters, digits and _, at most %d of them)"):format(what, value, most), 3)
+  end
+  return value
+end
+
+--- Options that mean nothing are misuse, too.
+function M.options(options, known, what)
+  if options == nil then return {} end
+  if type(options) ~= "table" then error(("%s: options must be a table"):format(what), 3) end
+  for key in pairs(options) do
+    if not known[key] then error(("%s: the option %q means nothing"):format(what, tostring(key)), 3) end
+  end
+  return options
+end
+
+return M
