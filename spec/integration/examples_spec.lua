@@ -84,29 +84,3 @@ describe("the hello plugin", function()
     gw:stop()
   end)
 end)
-
-describe("the README's plugin", function()
-  after_each(moongate.stop_all)
-
-  -- The texts between the shell's here-documents, by file.
-  local function blocks()
-    local files = {}
-    for path, mark, rest in read("README.md"):gmatch("cat > my/(%S+) <<'(%u+)'\n()") do
-      local text = read("README.md"):sub(rest)
-      files[path] = text:match("^(.-)\n" .. mark .. "\n")
-    end
-    return files
-  end
-
-  it("works as it is copied", function()
-    local files = blocks()
-    local yaml = files["moongate.yaml"]:gsub(":8000", ":0")
-    files["moongate.yaml"] = nil
-    local gw = moongate.start { yaml = "default_access: deny\n" .. yaml, files = files }
-    assert.equal("Good evening, Ada", gw:get("/greet?name=Ada").headers["x-greeting"])
-    local res = gw:get("/greet")
-    assert.equal(400, res.status)
-    assert.matches("say who you are", res.body)
-    gw:stop()
-  end)
-end)

@@ -65,6 +65,15 @@ routes:
     assert.equal(0, check.code, check.stderr)
   end)
 
+  it("makes specs that pass", function()
+    assert.equal(0, new("plugin", "usual").code)
+    for hook in ALL:gmatch("[^,]+") do new("plugin", "only-" .. hook:gsub("_", "-"), "--hooks", hook) end
+    new("plugin", "every", "--hooks", ALL)
+    local result = moongate.command({ "test", "-o", "TAP" }, folder)
+    assert.equal(0, result.code, result.stdout .. result.stderr)
+    assert.is_truthy(result.stdout:find("1..15", 1, true), result.stdout)
+  end)
+
   it("takes a folder for plugins, and says how to name it", function()
     local result = new("plugin", "x", "--dir", "my/own/")
     assert.equal(0, result.code, result.stderr)

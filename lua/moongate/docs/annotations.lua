@@ -61,21 +61,34 @@ local function read_returns(list, text)
   end
 end
 
+local function add(list, item)
+  list[#list + 1] = item
+  return item
+end
+
 local function read_phases(text)
   local list = {}
   for name in text:gmatch("[^,]+") do list[#list + 1] = trim(name) end
   return list
 end
 
+-- What is written behind a class's name and a colon explains it.
+local function read_class(block, text)
+  local about
+  block.class, about = text:match("^([%w_.]+):?%s*(.*)$")
+  if about ~= "" then block.text[#block.text + 1] = about end
+  return block
+end
+
 local TAGS = {
   phase = function(block, text) block.phases = read_phases(text) end,
-  param = function(block, text)
-    block.params[#block.params + 1] = read_param(text)
+  param = function(block, text) return add(block.params, read_param(text)) end,
+  ["return"] = function(block, text)
+    read_returns(block.returns, text)
+    return block.returns[#block.returns]
   end,
-  ["return"] = function(block, text) read_returns(block.returns, text) end,
-  class = function(block, text) block.class = text:match("^([%w_.]+)") end,
-  field = function(block, text) block.fields[#block.fields + 1] = read_param(text) end,
-  alias = function(block, text) block.alias = text end,
+  class = read_class,
+  field = function(block, text) return add(block.fields, read_param(text)) end,
   private = function(block) block.private = true end,
 }
 
@@ -86,13 +99,16 @@ end
 local function add_line(block, line)
   local tag, rest = line:match("^%-%-%-@(%a+)%s*(.*)$")
   if tag then
-    if TAGS[tag] then TAGS[tag](block, trim(rest)) end
+    block.last = TAGS[tag] and TAGS[tag](block, trim(rest))
+  elseif block.last and type(block.last.text) == "string" then -- the tag's line was too short for it
+    block.last.text = trim(block.last.text .. " " .. trim(line:sub(4)))
   else
     block.text[#block.text + 1] = line:match("^%-%-%- ?(.*)$")
   end
 end
 
 local function finish(block)
+  block.last = nil
   block.text = table.concat(block.text, "\n"):gsub("%s+$", "")
   return block
 end

@@ -1,6 +1,7 @@
 --- `./dev docs`: writes what is made of the sources, or says what is out of date (`--check`).
 ---
----     docs/pdk.md, docs/configuration.md   the parts between <!-- made by ./dev docs --> and <!-- end -->
+---     docs/pdk.md, testing-plugins.md,     the parts between <!-- made by ./dev docs --> and <!-- end -->
+---     docs/configuration.md
 ---     plugins/NAME/README.md               the table of its configuration, between the same marks
 ---     docs/moongate.schema.json            for editors that know YAML
 ---     lua/moongate/types/                  for lua-language-server
@@ -36,6 +37,7 @@ local function read_sources(root)
   local sources = {}
   for _, part in ipairs(modules.CTX) do sources[part.file] = source_of(root, part.file) end
   for _, name in ipairs(modules.PUBLIC) do sources[name] = source_of(root, name) end
+  for _, name in ipairs(modules.SPEC) do sources[name] = source_of(root, name) end
   sources.schema = source_of(root, "schema")
   return sources
 end
@@ -84,6 +86,7 @@ function M.make(root)
     made[path] = between_marks(path, read(root .. "/" .. path), part)
   end
   fill("docs/pdk.md", pdk.text(sources))
+  fill("docs/testing-plugins.md", pdk.spec_text(sources))
   fill("docs/configuration.md", configuration.text(plugins))
   for _, info in ipairs(plugins) do
     fill(("plugins/%s/README.md"):format(info.name), configuration.plugin(info))

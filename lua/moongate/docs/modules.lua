@@ -23,13 +23,24 @@ M.CTX_FIELDS = {
 
 --- Modules for `require`, in the order of the documentation.
 M.PUBLIC = {
-  "auth", "json", "time", "uuid", "crypto", "ip", "regex", "limit", "metrics", "shared", "task", "sink", "spec",
+  "auth", "json", "time", "uuid", "crypto", "ip", "regex", "limit", "metrics", "shared", "task", "sink",
 }
+
+--- The harness, and what its objects are called in the documentation.
+M.SPEC = { "spec/init", "spec/gateway", "spec/client", "spec/upstream" }
+M.SPEC_CALLED = {
+  { "Gateway", "gw" }, { "Clock", "gw.clock" }, { "Log", "gw.log" }, { "Handle", "request" },
+  { "Connection", "conn" }, { "Upstream", "gw.upstream" }, { "Up", "up" },
+}
+M.SPEC_INTERNAL = { ["Gateway:fail"] = true, ["Gateway:alarm"] = true, ["Gateway:drive"] = true }
+
+--- Methods that are made in a loop: request() with the method in its name.
+M.SPEC_METHODS = { "get", "post", "put", "patch", "delete", "head", "options" }
 
 --- The rest: nothing a plugin needs to know.
 M.INTERNAL = {
   "args", "cdef", "cli", "config", "coroutines", "ctx", "docs", "entities", "fetch", "guards", "load", "loader", "new",
-  "outside", "pdk", "phases", "pipe", "plan", "schema", "types", "views", "when",
+  "outside", "pdk", "phases", "pipe", "plan", "schema", "spec", "types", "views", "when",
 }
 
 return M

@@ -134,6 +134,40 @@ local function module_part(out, name, parsed)
   end
 end
 
+local function spec_functions(out, sources, owner, called)
+  for _, file in ipairs(modules.SPEC) do
+    for _, block in ipairs(sources[file].functions) do
+      if block.owner == owner and not modules.SPEC_INTERNAL[owner .. ":" .. block.name] then
+        M.one(out, called .. block.separator .. block.name, block)
+      end
+    end
+  end
+end
+
+--- The generated part of docs/testing-plugins.md: everything the harness has.
+---@param sources table<string, table>
+---@return string
+function M.spec_text(sources)
+  local out = {}
+  for _, block in ipairs(sources["spec/init"].functions) do
+    if block.owner == "M" then M.one(out, "gateway." .. block.name, block) end
+  end
+  for _, entry in ipairs(modules.SPEC_CALLED) do
+    spec_functions(out, sources, entry[1], entry[2])
+    if entry[1] == "Gateway" then
+      local list = {}
+      for i, name in ipairs(modules.SPEC_METHODS) do list[i] = ("`gw:%s(path, options?)`"):format(name) end
+      out[#out + 1] = ("### %s\n\n`gw:request()` with the method in its name.\n"):format(table.concat(list, ", "))
+    end
+  end
+  for _, file in ipairs(modules.SPEC) do
+    for _, block in ipairs(sources[file].classes) do
+      if #block.fields > 0 then class(out, block) end
+    end
+  end
+  return table.concat(out, "\n")
+end
+
 local function anchor(title)
   return (title:lower():gsub("[^%w_ -]", ""):gsub(" ", "-"))
 end

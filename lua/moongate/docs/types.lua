@@ -136,6 +136,35 @@ local function module_file(name, parsed)
   return table.concat(out, "\n") .. "\n"
 end
 
+local METHOD = [[
+
+---Sends a request and waits for its response.
+---@param path string
+---@param options? moongate.spec.RequestOptions
+---@return moongate.spec.Response
+function Gateway:%s(path, options) end]]
+
+local function spec_file(sources)
+  local out = { HEAD:format("moongate.spec") }
+  comment(out, sources["spec/init"].intro)
+  out[#out + 1] = "---@class moongate.spec\nlocal M = {}"
+  for _, file in ipairs(modules.SPEC) do
+    local parsed = { classes = sources[file].classes, functions = {} }
+    for _, block in ipairs(sources[file].functions) do
+      if not modules.SPEC_INTERNAL[block.owner .. ":" .. block.name] and block.owner ~= "M" then
+        parsed.functions[#parsed.functions + 1] = block
+      end
+    end
+    module_classes(out, "spec", parsed)
+  end
+  for _, name in ipairs(modules.SPEC_METHODS) do out[#out + 1] = METHOD:format(name) end
+  for _, block in ipairs(sources["spec/init"].functions) do
+    if block.owner == "M" then write_function(out, block, "M." .. block.name) end
+  end
+  out[#out + 1] = "\nreturn M"
+  return table.concat(out, "\n") .. "\n"
+end
+
 local LUA_TYPES = {
   any = "any", type = "moongate.schema.Type", list = "any[]", pattern = "string", count = "integer", range = "number[]",
   number = "number", unit = '"s"|"ms"', ["function"] = "fun(value: any): boolean?, string?",
@@ -194,6 +223,7 @@ function M.files(sources)
     ["ctx.lua"] = ctx_file(sources),
     ["plugin.lua"] = HEAD:format("_") .. "\n" .. PLUGIN,
     ["moongate/schema.lua"] = schema_file(sources),
+    ["moongate/spec.lua"] = spec_file(sources),
   }
   for _, name in ipairs(modules.PUBLIC) do
     if sources[name] then files["moongate/" .. name .. ".lua"] = module_file(name, sources[name]) end

@@ -96,7 +96,7 @@ end
   about = "puts the message behind the answer's body",
   spec = [[
   it("puts the message behind the answer's body", function()
-    gw.upstream:reply(function() return 200, { ["content-type"] = "text/plain" }, "pong " end)
+    gw.upstream:reply { body = "pong " }
     assert.equal("pong hello", gw:get("/").body)
   end)
 ]],
@@ -113,7 +113,7 @@ end
   spec = [[
   it("writes a line", function()
     gw:get("/")
-    assert.matches("hello: 200", tostring(gw.log))
+    assert.is_truthy(gw.log:find("hello: 200"))
   end)
 ]],
 }

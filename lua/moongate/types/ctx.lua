@@ -342,6 +342,18 @@ function Response:set_headers(headers) end
 ---@param headers? table<string, string|number|boolean|string[]>
 function Response:exit(status, content, headers) end
 
+---Answers with a body that a function makes while the client takes it. The function is called with `send` once the
+---head is on its way, and not at all where there is no body (HEAD, 204, 304). `send(chunk)` waits while the client has
+---no room; between two of them the function may wait for anything else. Its end is the end of the body; an error in it
+---cuts the response so that the client can see it. When the client goes away it is ended where it waits.
+---Like `exit`, it returns, so write `return ctx.response:stream(…)`.
+---
+---In rewrite, access, response.
+---@param status integer # 200 to 599
+---@param headers? table<string, string|number|boolean|string[]>
+---@param fn fun(send: fun(chunk: string): true?, string?) # `send` answers true; nil, "closed" when the body is over
+function Response:stream(status, headers, fn) end
+
 ---Answers with a problem (RFC 9457): application/problem+json that carries the correlation id.
 ---
 ---In rewrite, access, response.
