@@ -28,7 +28,7 @@ end
 ---@return any
 function M.redact(value)
   if type(value) == "string" then
-    return (value:gsub("(%a[%w+.-]*://)[^/@%s]+@", "%1" .. HIDDEN .. "@")) -- http://user:password@host
+    return (value:gsub("://[^/@%s]+@", "://" .. HIDDEN .. "@")) -- http://user:password@host
   elseif type(value) ~= "table" then
     return value
   end
