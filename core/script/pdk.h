@@ -115,7 +115,7 @@ double gw_pdk_number(struct gw_pdk *h, int what);
  * none. */
 int gw_pdk_field(struct gw_pdk *h, int head, const char *name, size_t len);
 
-/* How many fields have that name. */
+/* How many fields have that name, in any spelling. */
 uint32_t gw_pdk_count_field(struct gw_pdk *h, int head, const char *name, size_t len);
 
 /* The n-th field, 0 …: name and value. 0: no more. */

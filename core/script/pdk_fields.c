@@ -111,18 +111,6 @@ int gw_pdk_field(struct gw_pdk *h, int which, const char *name, size_t len)
     return kept.len ? gw_pdk_put(h, kept) : 0;
 }
 
-uint32_t gw_pdk_count_field(struct gw_pdk *h, int which, const char *name, size_t len)
-{
-    struct gw_fields *fields = fields_of(h, which);
-    struct gw_slice dashed = gw_pdk_field_name(h->x->arena, gw_slice(name, len), true);
-
-    if (!fields)
-        return 0;
-    if (kept_field(h, which, dashed).len)
-        return 1;
-    return gw_fields_count(fields, dashed);
-}
-
 int gw_pdk_field_at(struct gw_pdk *h, int which, uint32_t n)
 {
     static const struct {
@@ -150,8 +138,6 @@ int gw_pdk_field_at(struct gw_pdk *h, int which, uint32_t n)
     return 1;
 }
 
-/* --- changing --- */
-
 static bool same_loosely(struct gw_slice a, struct gw_slice dashed)
 {
     if (a.len != dashed.len)
@@ -162,6 +148,19 @@ static bool same_loosely(struct gw_slice a, struct gw_slice dashed)
     }
     return true;
 }
+
+uint32_t gw_pdk_count_field(struct gw_pdk *h, int which, const char *name, size_t len)
+{
+    const struct gw_fields *fields = fields_of(h, which);
+    struct gw_slice dashed = gw_pdk_field_name(h->x->arena, gw_slice(name, len), true);
+    uint32_t count = kept_field(h, which, dashed).len > 0;
+
+    for (unsigned i = 0; fields && i < fields->count; i++)
+        count += same_loosely(fields->items[i].name, dashed);
+    return count;
+}
+
+/* --- changing --- */
 
 /* Servers take X_User for X-User: what is cleared or set goes in every spelling. */
 static void clear(struct gw_fields *fields, struct gw_arena *arena, struct gw_slice name)

@@ -3,8 +3,8 @@ local auth = require("moongate.auth")
 
 local M = { version = "1.0.0", priority = 1250, authenticates = true }
 
---- One value of a header, query argument or body field; nil when it is not there, false when it stands there twice:
---- which of the two would the service read?
+--- One value of a query argument or body field; nil when it is not there, false when it stands there twice: which of
+--- the two would the service read?
 local function single(value)
   if type(value) == "table" then
     return false
@@ -16,8 +16,8 @@ end
 local function find_key(conf, ctx, name)
   local request = ctx.request
   if conf.key_in_header then
-    local key = single(request:get_headers(1000)[name:lower()])
-    if key ~= nil then return key, "header" end
+    local key = request:get_header(name)
+    if key then return request:count_header(name) == 1 and key, "header" end
   end
   if conf.key_in_query then
     local key = single(request:get_query()[name])

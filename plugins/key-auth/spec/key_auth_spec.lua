@@ -91,6 +91,8 @@ routes:
     assert.equal(401, gw:get("/everywhere?apikey=" .. KEY .. "&apikey=other").status)
     local res = gw:request("GET", "/plain", { headers = { { "apikey", KEY }, { "apikey", "other" } } })
     assert.equal(401, res.status)
+    res = gw:request("GET", "/everywhere", { headers = { { "X-Key", KEY }, { "X_Key", "other" } } })
+    assert.equal(401, res.status)
   end)
 
   it("lets nobody forge who they are, in any spelling", function()
