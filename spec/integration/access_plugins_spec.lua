@@ -85,4 +85,33 @@ services:
       assert.matches("^HTTP/1.1 400 ", text)
     end
   end)
+
+  it("load from a Kong file in which every field is written", function()
+    local folder = moongate.folder { ["kong.yaml"] = [[
+_format_version: "3.0"
+plugins:
+  - name: cors
+    enabled: true
+    protocols: [grpc, grpcs, http, https]
+    config:
+      allow_origin_absent: true
+      credentials: false
+      exposed_headers: null
+      headers: null
+      max_age: null
+      methods: [GET, HEAD, PUT, PATCH, POST, DELETE, OPTIONS, TRACE, CONNECT]
+      origins: ["https://example.com", '^https:\/\/.*\.example\.org$', '(.*[.])?example\.net']
+      preflight_continue: false
+      private_network: false
+  - { name: bot-detection, config: { allow: [], deny: [] } }
+  - { name: ip-restriction, config: { allow: [10.0.0.0/8, "::1"], deny: null, message: null, status: null } }
+  - name: request-size-limiting
+    config: { allowed_payload_size: 128, require_content_length: false, size_unit: megabytes }
+  - { name: redirect, config: { keep_incoming_path: false, location: "https://example.com/", status_code: 301 } }
+  - name: request-termination
+    config: { body: null, content_type: null, echo: false, message: null, status_code: 503, trigger: null }
+]] }
+    local check = moongate.command({ "check", "-c", "kong.yaml" }, folder)
+    assert.equal(0, check.code, check.stderr)
+  end)
 end)
