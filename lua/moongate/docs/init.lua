@@ -42,18 +42,20 @@ local function read_sources(root)
   return sources
 end
 
--- Nothing new stays undocumented because nobody thought of it.
+-- Nothing new stays undocumented because nobody thought of it: how many files nobody has said it of.
 local function check_modules(root)
-  local known = {}
+  local known, forgotten = {}, 0
   for _, list in ipairs { modules.PUBLIC, modules.INTERNAL } do
     for _, name in ipairs(list) do known[name] = true end
   end
   for _, entry in ipairs(files.list(root .. "/lua/moongate")) do
     local name = entry:gsub("%.lua$", "")
     if not known[name] then
-      error(("lua/moongate/%s: is it for plugins? say so in lua/moongate/docs/modules.lua"):format(entry), 0)
+      print(("lua/moongate/%s: is it for plugins? say so in lua/moongate/docs/modules.lua"):format(entry))
+      forgotten = forgotten + 1
     end
   end
+  return forgotten
 end
 
 local function read_plugins(root)
@@ -80,7 +82,6 @@ end
 ---@param root string  the checkout
 ---@return table<string, string>
 function M.make(root)
-  check_modules(root)
   local sources, plugins, made = read_sources(root), read_plugins(root), {}
   local function fill(path, part)
     made[path] = between_marks(path, read(root .. "/" .. path), part)
@@ -107,7 +108,7 @@ end
 ---@param only_check boolean
 ---@return integer code  1: something is out of date
 function M.run(root, only_check)
-  local made, stale = M.make(root), 0
+  local made, stale, forgotten = M.make(root), 0, check_modules(root)
   for _, path in ipairs(words.keys(made)) do
     if files.read(root .. "/" .. path) ~= made[path] then
       stale = stale + 1
@@ -119,7 +120,7 @@ function M.run(root, only_check)
     print("run ./dev docs")
     return 1
   end
-  return 0
+  return forgotten > 0 and 1 or 0
 end
 
 return M

@@ -21,6 +21,7 @@ end
 M.rewrite = {
   code = [[
 --- First of all; used globally, before a route is chosen, so it may change what is routed.
+---@param ctx moongate.Ctx
 function M.rewrite(_, ctx)
   ctx.plugin.path = ctx.request:get_path()
   ctx.service.request:set_header("x-NAME-path", ctx.plugin.path)
@@ -38,6 +39,7 @@ end
 M.access = {
   code = [[
 --- The route is known. May refuse (return ctx.response:error(403, "…")), wait, and change what the service gets.
+---@param ctx moongate.Ctx
 function M.access(conf, ctx)
   ctx.service.request:set_header("x-NAME", conf.message)
 end
@@ -72,6 +74,7 @@ end
 M.response = {
   code = [[
 --- The answer's head is there. May change it, read the body (ctx.response:get_raw_body()), or answer something else.
+---@param ctx moongate.Ctx
 function M.response(conf, ctx)
   ctx.response:set_header("x-NAME", conf.message)
 end
@@ -105,6 +108,7 @@ end
 M.log = {
   code = [[
 --- The answer is sent. Nothing it does can change the request any more.
+---@param ctx moongate.Ctx
 function M.log(conf, ctx)
   ctx.log:notice(conf.message, ": ", ctx.response:get_status())
 end
