@@ -7,6 +7,7 @@
 ---
 --- Texts are bytes, not characters; `$` stands for the very end.
 local ffi = require("ffi")
+local outside = require("moongate.outside")
 
 local C = require("moongate.cdef")
 
@@ -14,6 +15,10 @@ local WHY_SIZE = 256
 local FLAGS = { a = 1, i = 2 }
 local GAVE_UP = "the regex gave up on this text"
 
+-- About what C keeps of a pattern: itself, and machine code.
+local BYTES, BYTES_A_BYTE = 4096, 64
+
+local regex_type = ffi.typeof("struct { struct gw_regex *regex; double bytes; }")
 local found, found_len = ffi.new("const char *[1]"), ffi.new("size_t[1]")
 
 local Regex = {}
@@ -39,7 +44,13 @@ local function names_of(pointer)
   end
 end
 
+local function release(holder)
+  C.gw_regex_free(holder.regex)
+  outside.give(holder.bytes)
+end
+
 --- Whether a pattern compiles.
+---@phase init, any
 ---@param pattern string
 ---@return true?
 ---@return string? reason  "missing closing parenthesis (at byte 5)"
@@ -50,22 +61,30 @@ function M.check(pattern)
 end
 
 --- Compiles a pattern.
+---@phase init, any
 ---@param pattern string
 ---@param flags? string  "a": must match from the first byte on; "i": in any case
 ---@return table? regex
 ---@return string? reason
 function M.new(pattern, flags)
-  local why = ffi.new("char[?]", WHY_SIZE)
-  local pointer = C.gw_regex_new(pattern, #pattern, bits(flags, "new"), why, WHY_SIZE)
-  if pointer == nil then return nil, ffi.string(why) end
+  local why, bytes = ffi.new("char[?]", WHY_SIZE), BYTES + BYTES_A_BYTE * #pattern
+  flags = bits(flags, "new")
+  outside.take(bytes, "regex.new")
+  local pointer = C.gw_regex_new(pattern, #pattern, flags, why, WHY_SIZE)
+  if pointer == nil then
+    outside.give(bytes)
+    return nil, ffi.string(why)
+  end
   return setmetatable({
-    pointer = ffi.gc(pointer, C.gw_regex_free),
+    holder = ffi.gc(regex_type(pointer, bytes), release),
+    pointer = pointer,
     names = names_of(pointer),
     groups = C.gw_pdk_regex_groups(pointer),
   }, Regex)
 end
 
 --- Whether the text holds a match.
+---@phase init, any
 ---@param text string
 ---@return boolean?  nil when it would have taken too long to know: who decides about access takes that for a no
 ---@return string? reason
@@ -76,6 +95,7 @@ function Regex:test(text)
 end
 
 --- The first match in the text: what it took under 0, its groups by number and by name (false where one took no part).
+---@phase init, any
 ---@param text string
 ---@return table<integer|string, string|false>?  nil when there is none
 ---@return string? reason  when it would have taken too long to know
