@@ -149,6 +149,7 @@ struct gw_exchange {
 
     struct gw_run *run;          /* the phase run that waits, or NULL; owned by script/ */
     struct gw_run *body_run[2];  /* the same of request_body and body hooks */
+    bool has_after;              /* ctx:after kept work for the log phase */
     int ctx_slot;                /* script/: the Lua ctx of this exchange; -1: none */
     struct gw_list holds;        /* struct gw_hold */
     struct gw_buf request_body;  /* collected by read_request_body() */

@@ -20,9 +20,17 @@ static struct gw_metric_family *family(struct gw_metrics *metrics, const char *n
                                       });
 }
 
+static void on_call_begun(struct gw_call_watch *watch, struct gw_slice service);
+static void on_call_ended(struct gw_call_watch *watch, struct gw_slice service,
+                          const struct gw_call_info *call, enum gw_error error);
+
 void gw_counters_init(struct gw_counters *counters, struct gw_metrics *metrics, unsigned writer)
 {
-    *counters = (struct gw_counters){ .metrics = metrics, .writer = writer };
+    *counters = (struct gw_counters){
+        .metrics = metrics,
+        .writer = writer,
+        .watch = { on_call_begun, on_call_ended },
+    };
     if (!metrics)
         return;
     counters->requests = family(metrics, "moongate_requests_total", "Requests answered.",
@@ -132,28 +140,33 @@ void gw_count_request(const struct gw_counters *counters, struct gw_series *seri
 
 /* ── calls, by service ─────────────────────────────────────────────────────── */
 
+static void fill_service(const struct gw_counters *counters, struct gw_service_series *series,
+                         struct gw_slice name)
+{
+    series->retries = gw_metric_series(counters->upstream_retries, &name);
+    series->connect = gw_metric_series(counters->upstream_connect, &name);
+    series->active = gw_metric_series(counters->upstream_active, &name);
+}
+
 static struct gw_service_series *of_service(const struct gw_counters *counters,
                                             struct gw_series *series, const struct gw_exchange *x)
 {
     const struct gw_service *service = service_of(x);
     struct gw_service_series **place =
         &series->services[service ? service->index : series->service_count];
-    struct gw_slice name = service_name(x);
 
     if (*place)
         return *place;
     *place = gw_alloc_zero(sizeof(**place));
-    (*place)->retries = gw_metric_series(counters->upstream_retries, &name);
-    (*place)->connect = gw_metric_series(counters->upstream_connect, &name);
-    (*place)->active = gw_metric_series(counters->upstream_active, &name);
+    fill_service(counters, *place, service_name(x));
     return *place;
 }
 
 static gw_metric outcome_of(const struct gw_counters *counters, struct gw_service_series *service,
-                            const struct gw_exchange *x, enum gw_error error)
+                            struct gw_slice name, enum gw_error error)
 {
     gw_metric *place = &service->outcomes[error];
-    struct gw_slice labels[] = { service_name(x), gw_slice_from(gw_error_info(error)->reason) };
+    struct gw_slice labels[] = { name, gw_slice_from(gw_error_info(error)->reason) };
 
     if (*place == GW_METRIC_NONE)
         *place = gw_metric_series(counters->upstream_requests, labels);
@@ -168,22 +181,47 @@ void gw_count_call_begun(const struct gw_counters *counters, struct gw_series *s
                       1);
 }
 
-void gw_count_call_ended(const struct gw_counters *counters, struct gw_series *series,
-                         const struct gw_exchange *x, const struct gw_call_info *call,
-                         enum gw_error error)
+static void count_end(const struct gw_counters *counters, struct gw_service_series *service,
+                      struct gw_slice name, const struct gw_call_info *call, enum gw_error error)
 {
     struct gw_metrics *metrics = counters->metrics;
     unsigned writer = counters->writer;
 
-    if (!metrics)
-        return;
-
-    struct gw_service_series *service = of_service(counters, series, x);
-
     gw_metric_add(metrics, service->active, writer, -1);
-    gw_metric_add(metrics, outcome_of(counters, service, x, error), writer, 1);
+    gw_metric_add(metrics, outcome_of(counters, service, name, error), writer, 1);
     if (call->tries > 1)
         gw_metric_add(metrics, service->retries, writer, call->tries - 1);
     if (call->tries && !call->reused && call->connect_us)
         gw_metric_observe_us(metrics, service->connect, writer, call->connect_us);
+}
+
+void gw_count_call_ended(const struct gw_counters *counters, struct gw_series *series,
+                         const struct gw_exchange *x, const struct gw_call_info *call,
+                         enum gw_error error)
+{
+    if (counters->metrics)
+        count_end(counters, of_service(counters, series, x), service_name(x), call, error);
+}
+
+/* ── calls of scripts: rare enough to look their series up each time ──────────── */
+
+static void on_call_begun(struct gw_call_watch *watch, struct gw_slice service)
+{
+    const struct gw_counters *counters = container_of(watch, struct gw_counters, watch);
+
+    if (counters->metrics)
+        gw_metric_add(counters->metrics, gw_metric_series(counters->upstream_active, &service),
+                      counters->writer, 1);
+}
+
+static void on_call_ended(struct gw_call_watch *watch, struct gw_slice service,
+                          const struct gw_call_info *call, enum gw_error error)
+{
+    const struct gw_counters *counters = container_of(watch, struct gw_counters, watch);
+    struct gw_service_series series = { 0 };
+
+    if (!counters->metrics)
+        return;
+    fill_service(counters, &series, service);
+    count_end(counters, &series, service, call, error);
 }

@@ -2,6 +2,7 @@
 /* The metrics of the request's way. Series are looked up at their first use and remembered with the
  * epoch, by the index of route and service: counting a request hashes nothing. */
 #include "base/error.h"
+#include "script/script.h"
 #include "telemetry/metrics.h"
 
 struct gw_exchange;
@@ -12,6 +13,8 @@ struct gw_config;
 struct gw_counters {
     struct gw_metrics *metrics; /* NULL: nothing is counted */
     unsigned writer;
+    struct gw_call_watch
+        watch; /* for scripts: their calls are counted like those to the services */
     struct gw_metric_family *requests, *duration;
     struct gw_metric_family *upstream_requests, *upstream_retries, *upstream_connect,
         *upstream_active;

@@ -43,6 +43,8 @@ void gw_proxy_set_current(struct gw_proxy *proxy, struct gw_config *config,
     epoch->script = script ? gw_script_ref(script) : NULL;
     epoch->current = true;
     gw_series_init(&epoch->series, config);
+    if (script)
+        gw_script_watch(script, &proxy->counters.watch);
     retire_epoch(proxy);
     proxy->epoch = epoch;
 }

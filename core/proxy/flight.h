@@ -72,12 +72,13 @@ static inline struct gw_flight *gw_flight_of(struct gw_exchange *x)
     return container_of(x, struct gw_flight, x);
 }
 
-/* Its plan has hooks of that phase. */
+/* Its plan has hooks of that phase, or ctx:after kept work for it. */
 static inline bool gw_flight_has_hooks(const struct gw_flight *flight, enum gw_phase phase)
 {
     const struct gw_exchange *x = &flight->x;
 
-    return x->script && (gw_script_phases(x->script, x->route) & (1u << phase));
+    return x->script && ((gw_script_phases(x->script, x->route) & (1u << phase)) ||
+                         (phase == GW_PHASE_LOG && x->has_after));
 }
 
 /* The limits that hold for it now: its route's, before that everybody's. */

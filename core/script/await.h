@@ -14,7 +14,25 @@ int gw_await_send(lua_State *L);
 /* enum gw_pdk_head, most bytes → enum gw_error; the bytes by gw_pdk_body() */
 int gw_await_body(lua_State *L);
 
-/* A checked request (lua/moongate/fetch.lua says which fields) → enum gw_error, after GW_OK
- * gw_await_fetch_take() at once; -1: no such upstream; with a second result: what is wrong. */
-int gw_await_fetch(lua_State *L);
-int gw_await_fetch_take(lua_State *L); /* → status, headers, body */
+/* An array of functions and jobs (lua/moongate/fetch.lua), how many, whether the first is enough,
+ * what the functions get → place of who won (0: none), of the first that failed, of the first
+ * function that failed. Or a negative place and what is wrong with that job: then nothing
+ * started. */
+int gw_await_group(lua_State *L);
+/* The result at a place, once: code, then what gw_fetch_push() says, or what the function
+ * returned. */
+int gw_await_group_take(lua_State *L);
+int gw_await_group_end(lua_State *L); /* forgets the results that nobody took */
+
+/* await_stream.c, where what they answer is described */
+int gw_await_stream_open(lua_State *L);
+int gw_await_stream_head(lua_State *L);
+int gw_await_stream_read(lua_State *L);
+int gw_await_stream_close(lua_State *L);
+
+/* A piece of a request's body, from the function that makes it. */
+int gw_await_fetch_send(lua_State *L);
+
+/* A task's function, its `t`, use, seconds between two runs (nil: once), seconds before the
+ * first; makes `t` of its handle. */
+int gw_task_declare(lua_State *L);

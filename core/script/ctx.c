@@ -5,29 +5,37 @@
 
 #include <string.h>
 
+struct gw_ctx *gw_ctx_new(lua_State *L, const struct gw_script *script)
+{
+    struct gw_ctx *ctx;
+
+    if (script->borrowed) {
+        ctx = lua_newuserdata(L, sizeof(*ctx));
+        memset(ctx, 0, sizeof(*ctx));
+        luaL_ref(L, LUA_REGISTRYINDEX);
+    } else {
+        ctx = gw_alloc_zero(sizeof(*ctx));
+    }
+    gw_list_init(&ctx->streams);
+    return ctx;
+}
+
+void gw_ctx_free(const struct gw_script *script, struct gw_ctx *ctx)
+{
+    if (!script->borrowed)
+        gw_free(ctx);
+}
+
 struct creation {
     struct gw_script *script;
     struct gw_ctx *ctx;
 };
 
-/* In a borrowed state the memory stays with the state, for who keeps what belongs to the slot. */
-static struct gw_ctx *new_ctx(lua_State *L, const struct gw_script *script)
-{
-    struct gw_ctx *ctx;
-
-    if (!script->borrowed)
-        return gw_alloc_zero(sizeof(*ctx));
-    ctx = lua_newuserdata(L, sizeof(*ctx));
-    memset(ctx, 0, sizeof(*ctx));
-    luaL_ref(L, LUA_REGISTRYINDEX);
-    return ctx;
-}
-
 static int create(lua_State *L)
 {
     struct creation *creation = lua_touserdata(L, 1);
 
-    creation->ctx = new_ctx(L, creation->script);
+    creation->ctx = gw_ctx_new(L, creation->script);
     lua_rawgeti(L, LUA_REGISTRYINDEX, creation->script->new_slot_ref);
     lua_pushlightuserdata(L, &creation->ctx->pdk);
     lua_call(L, 1, 1);
@@ -40,8 +48,7 @@ static bool add(struct gw_script *script)
     struct creation creation = { script, NULL };
 
     if (!gw_script_protect(script, create, &creation, NULL)) {
-        if (!script->borrowed)
-            gw_free(creation.ctx);
+        gw_ctx_free(script, creation.ctx);
         return false;
     }
     if (script->ctx_count == script->ctx_capacity) {
@@ -78,6 +85,7 @@ void gw_ctx_release(struct gw_script *script, struct gw_exchange *x)
     struct gw_ctx *ctx = script->ctxs[x->ctx_slot];
     struct gw_pdk *pdk = &ctx->pdk;
 
+    gw_streams_close(ctx);
     pdk->x = NULL;
     pdk->phase = 0;
     pdk->use = 0;
@@ -94,8 +102,7 @@ void gw_ctx_free_all(struct gw_script *script)
 {
     for (unsigned i = 0; i < script->ctx_count; i++) {
         gw_script_forget(script, script->ctxs[i]->ref);
-        if (!script->borrowed)
-            gw_free(script->ctxs[i]);
+        gw_ctx_free(script, script->ctxs[i]);
     }
     gw_free(script->ctxs);
 }

@@ -121,8 +121,15 @@ static const struct {
     { "sleep", gw_await_sleep },
     { "body", gw_await_body },
     { "send", gw_await_send },
-    { "fetch", gw_await_fetch },
-    { "fetch_take", gw_await_fetch_take },
+    { "group", gw_await_group },
+    { "group_take", gw_await_group_take },
+    { "group_end", gw_await_group_end },
+    { "stream_open", gw_await_stream_open },
+    { "stream_head", gw_await_stream_head },
+    { "stream_read", gw_await_stream_read },
+    { "stream_close", gw_await_stream_close },
+    { "fetch_send", gw_await_fetch_send },
+    { "task", gw_task_declare },
 };
 
 void gw_await_register(lua_State *L, struct gw_script *script)

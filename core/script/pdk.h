@@ -21,6 +21,7 @@ enum gw_pdk_phase {
     GW_PDK_LOG = 16,
     GW_PDK_REQUEST_BODY = 32,
     GW_PDK_BODY = 64,
+    GW_PDK_APART = 128, /* no hook: a background task, or the function of a request's body */
 };
 
 /* One per slot of the pool. While no hook of its request runs `phase` is 0; when the request is over
@@ -187,6 +188,9 @@ void gw_pdk_reply_send(struct gw_pdk *h, const char *body, size_t len, const cha
 void gw_pdk_reply_stream(struct gw_pdk *h);
 /* A problem as the answer; the draft's headers come too. */
 void gw_pdk_reply_problem(struct gw_pdk *h, const char *detail, size_t len);
+
+/* There is work for behind the log hooks: the log phase runs even where no plugin has one. */
+void gw_pdk_after(struct gw_pdk *h);
 
 /* --- log, clock, ids --- */
 

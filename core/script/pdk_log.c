@@ -1,4 +1,4 @@
-/* ctx.log, moongate.time and moongate.uuid. */
+/* ctx.log, ctx:after, moongate.time and moongate.uuid. */
 #include "base/log.h"
 #include "script/pdk_common.h"
 #include "script/state.h"
@@ -12,11 +12,19 @@ int gw_pdk_log_level(void)
 
 void gw_pdk_log(struct gw_script *script, struct gw_pdk *h, int level, const char *text, size_t len)
 {
-    struct gw_slice id = h->x->correlation_id;
     int shown = (int)(len < LINE_MAX_BYTES ? len : LINE_MAX_BYTES);
 
-    gw_log((enum gw_log_level)level, "plugin %s, request %.*s: %.*s", script->uses[h->use].plugin,
-           GW_SLICE_ARG(id), shown, text);
+    if (h->x)
+        gw_log((enum gw_log_level)level, "plugin %s, request %.*s: %.*s",
+               script->uses[h->use].plugin, GW_SLICE_ARG(h->x->correlation_id), shown, text);
+    else
+        gw_log((enum gw_log_level)level, "plugin %s, task: %.*s", script->uses[h->use].plugin,
+               shown, text);
+}
+
+void gw_pdk_after(struct gw_pdk *h)
+{
+    h->x->has_after = true;
 }
 
 const char *gw_pdk_error_text(int code)

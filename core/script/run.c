@@ -62,6 +62,24 @@ struct gw_run *gw_run_acquire(struct gw_script *script)
     return run;
 }
 
+struct gw_run *gw_run_acquire_child(struct gw_run *parent)
+{
+    struct gw_run *run = gw_run_acquire(parent->script);
+
+    if (!run)
+        return NULL;
+    run->x = parent->x;
+    run->pdk = parent->pdk;
+    run->hooks = parent->hooks;
+    run->depth = parent->depth + 1;
+    if (run->pdk) {
+        run->phase = run->pdk->phase;
+        run->at = run->pdk->at;
+        run->use = run->pdk->use;
+    }
+    return run;
+}
+
 static void cancel_waits(struct gw_run *run)
 {
     struct gw_list_node *node;
@@ -103,12 +121,16 @@ void gw_run_release(struct gw_run *run)
     if (run->state == GW_RUN_WAITING) {
         gw_list_remove(&run->node);
         renew(run);
+    } else if (run->L) {
+        lua_settop(run->L, 0);
     }
     gw_free(run->failure), run->failure = NULL;
     run->x = NULL;
     run->pdk = NULL;
     run->on_end = NULL;
+    run->owner = NULL;
     run->done = NULL;
+    run->depth = 0;
     set_state(run, GW_RUN_IDLE);
     if (!run->L) {
         gw_free(run);
@@ -129,6 +151,34 @@ void gw_run_free_all(struct gw_script *script)
         gw_script_forget(script, run->ref);
         gw_free(run);
     }
+}
+
+/* --- the place of a hook: kept while it waits --- */
+
+static void keep_place(struct gw_run *run)
+{
+    if (!run->pdk)
+        return;
+    run->phase = run->pdk->phase;
+    run->at = run->pdk->at;
+    run->use = run->pdk->use;
+    run->pdk->phase = 0; /* nobody may speak for this request until it goes on */
+}
+
+static void restore_place(struct gw_run *run)
+{
+    if (!run->pdk)
+        return;
+    run->pdk->phase = run->phase;
+    run->pdk->at = run->at;
+    run->pdk->use = run->use;
+}
+
+/* A child ended: until its parent goes on nobody speaks for the request. */
+static void leave_place(struct gw_run *run)
+{
+    if (run->pdk)
+        run->pdk->phase = 0;
 }
 
 /* --- failures --- */
@@ -190,6 +240,8 @@ static enum gw_outcome fail(struct gw_run *run, int status, const char *given)
         replace(run);
     else
         renew(run);
+    if (run->depth)
+        leave_place(run);
     set_state(run, GW_RUN_READY);
     if (status == LUA_ERRMEM)
         gw_script_collect(run->script);
@@ -197,25 +249,6 @@ static enum gw_outcome fail(struct gw_run *run, int status, const char *given)
 }
 
 /* --- running --- */
-
-static void keep_place(struct gw_run *run)
-{
-    if (!run->pdk)
-        return;
-    run->phase = run->pdk->phase;
-    run->at = run->pdk->at;
-    run->use = run->pdk->use;
-    run->pdk->phase = 0; /* nobody may speak for this request until it goes on */
-}
-
-static void restore_place(struct gw_run *run)
-{
-    if (!run->pdk)
-        return;
-    run->pdk->phase = run->phase;
-    run->pdk->at = run->at;
-    run->pdk->use = run->use;
-}
 
 static enum gw_outcome on_yield(struct gw_run *run)
 {
@@ -240,10 +273,10 @@ enum gw_outcome gw_run_resume(struct gw_run *run, int args)
     /* not NULL only where C called from Lua runs hooks of the same state */
     struct gw_run *outer = script->current;
 
-    if (run->state == GW_RUN_WAITING) {
+    if (run->state == GW_RUN_WAITING)
         gw_list_remove(&run->node);
+    if (run->state == GW_RUN_WAITING || run->depth)
         restore_place(run);
-    }
     set_state(run, GW_RUN_RUNNING);
     script->current = run;
     int status = lua_resume(run->L, args);
@@ -252,7 +285,10 @@ enum gw_outcome gw_run_resume(struct gw_run *run, int args)
     switch (status) {
     case 0:
         cancel_waits(run);
-        lua_settop(run->L, 0);
+        if (run->depth)
+            leave_place(run);
+        else
+            lua_settop(run->L, 0);
         set_state(run, GW_RUN_READY);
         return GW_OUTCOME_FINISHED;
     case LUA_YIELD:

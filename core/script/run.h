@@ -11,6 +11,9 @@
 struct gw_pdk;
 struct gw_run;
 
+/* Children of children of …: each level costs C stack when all of them end together. */
+#define GW_RUN_DEPTH_MAX 8
+
 enum gw_outcome {
     GW_OUTCOME_FINISHED,
     GW_OUTCOME_WAITS,  /* a gw_wait was registered */
@@ -40,13 +43,20 @@ struct gw_run {
     struct gw_pdk *pdk;      /* the handle of x, or NULL */
     uint32_t phase, at, use; /* of the hook that waits: the handle gets them back when it goes on */
     gw_run_cb on_end;
-    int hooks;          /* phase runs (phase.c): enum gw_phase … */
+    void *owner;        /* of a child: what waits for it */
+    int hooks;          /* phase runs (phase.c) and their children: enum gw_phase … */
     gw_phase_done done; /* … and whom to tell */
+    unsigned depth;     /* of a child: how many parents stand above it; else 0 */
     char *failure;      /* text and traceback, owned; NULL */
 };
 
 /* From the pool; NULL when Lua's memory ran out. */
 struct gw_run *gw_run_acquire(struct gw_script *script);
+
+/* A child of `parent`, whose Lua runs now: it speaks for the same request, from the same hook, with
+ * the same rights. What it returned stays on run->L until it is released. NULL when Lua's memory
+ * ran out. */
+struct gw_run *gw_run_acquire_child(struct gw_run *parent);
 
 /* Back to the pool; it may not be running. Cancels what still waits. */
 void gw_run_release(struct gw_run *run);

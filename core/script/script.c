@@ -109,6 +109,7 @@ struct gw_script *gw_script_new(const struct gw_script_options *options, char **
     gw_refs_init(&script->refs);
     gw_list_init(&script->running);
     gw_list_init(&script->idle);
+    gw_list_init(&script->tasks);
     gw_random_init(&script->random);
     script->config = gw_config_ref(config);
     script->generation = config->generation;
@@ -143,6 +144,7 @@ void gw_script_attach(struct gw_script *script, struct gw_loop *loop, struct gw_
     script->pool = pool;
     script->registry = registry;
     gw_script_apply_zones(script);
+    gw_tasks_begin(script);
 }
 
 struct gw_clock gw_script_clock(const struct gw_script *script)
@@ -158,6 +160,11 @@ struct gw_clock gw_script_clock(const struct gw_script *script)
     return clock;
 }
 
+void gw_script_watch(struct gw_script *script, struct gw_call_watch *watch)
+{
+    script->watch = watch;
+}
+
 struct gw_script *gw_script_ref(struct gw_script *script)
 {
     gw_refs_add(&script->refs);
@@ -170,9 +177,10 @@ void gw_script_unref(struct gw_script *script)
         script->on_unused(script, script->on_unused_ctx);
 }
 
-/* Background tasks, which end here, do not exist yet; running exchanges keep their runs. */
+/* Running exchanges keep their runs. */
 void gw_script_retire(struct gw_script *script)
 {
+    gw_tasks_cancel(script);
     gw_debug("generation %llu of worker %u is no longer current",
              (unsigned long long)script->generation, script->worker);
 }
@@ -182,6 +190,7 @@ void gw_script_free(struct gw_script *script)
     gw_run_free_all(script);
     if (script->L && !script->borrowed)
         lua_close(script->L);
+    gw_tasks_free(script);
     gw_ctx_free_all(script);
     gw_script_release_zones(script);
     for (unsigned i = 0; i < script->use_count; i++)

@@ -31,6 +31,14 @@
 
 struct gw_script;
 struct lua_State;
+struct gw_call_info;
+
+/* Told about each call that scripts make, for the metrics. */
+struct gw_call_watch {
+    void (*begun)(struct gw_call_watch *watch, struct gw_slice service);
+    void (*ended)(struct gw_call_watch *watch, struct gw_slice service,
+                  const struct gw_call_info *call, enum gw_error error);
+};
 
 struct gw_script_options {
     struct gw_config *config; /* counted by the script */
@@ -55,10 +63,13 @@ struct gw_script_options {
  * The caller owns one reference. */
 struct gw_script *gw_script_new(const struct gw_script_options *options, char **why);
 
-/* Where waits get their loop, calls their pool. Before the first run, on the thread that runs
- * it. */
+/* Where waits get their loop, calls their pool; its background tasks begin with the next turn.
+ * Before the first run, on the thread that runs it. */
 void gw_script_attach(struct gw_script *script, struct gw_loop *loop, struct gw_pool *pool,
                       struct gw_registry *registry);
+
+/* Where somebody counts; outlives the script's runs. */
+void gw_script_watch(struct gw_script *script, struct gw_call_watch *watch);
 
 struct gw_script *gw_script_ref(struct gw_script *script);
 void gw_script_unref(struct gw_script *script); /* NULL is fine */

@@ -23,6 +23,8 @@ struct gw_ctx {
     struct gw_reply *draft; /* of exit(), until it is sent; lives in the exchange's arena */
     int ref;                /* its Lua table, in the registry */
     int next_free;          /* slot, or -1 */
+    struct gw_list streams; /* struct stream (await_stream.c): end with it */
+    unsigned stream_count;
 };
 
 /* A zone that a plugin declared, and the size it wants. */
@@ -46,6 +48,7 @@ struct gw_script {
     struct gw_loop *loop; /* NULL until attached: nothing may wait */
     struct gw_pool *pool;
     struct gw_registry *registry;
+    struct gw_call_watch *watch;       /* or NULL */
     struct gw_random random;           /* for ids before it is attached */
     const struct gw_clock *init_clock; /* the time before it is attached; NULL: the system's */
 
@@ -67,6 +70,8 @@ struct gw_script {
     uint8_t *phases; /* bits of enum gw_phase by route index; the last is the global plan's */
     int phase_refs[GW_PHASE_COUNT]; /* functions of lua/moongate/phases.lua in the registry */
     int new_slot_ref;
+    struct gw_list tasks; /* struct task (task.c), from init on */
+    double last_stream;   /* id */
 
     void (*on_unused)(struct gw_script *script, void *ctx);
     void *on_unused_ctx;
@@ -102,6 +107,19 @@ struct gw_clock gw_script_clock(const struct gw_script *script);
 /* The zones it declared: another size comes true when it begins to serve; given back at its end. */
 void gw_script_apply_zones(struct gw_script *script);
 void gw_script_release_zones(struct gw_script *script);
+
+/* May raise. In a borrowed state the memory stays with the state, for who keeps what belongs to
+ * it. */
+struct gw_ctx *gw_ctx_new(lua_State *L, const struct gw_script *script);
+void gw_ctx_free(const struct gw_script *script, struct gw_ctx *ctx);
+
+/* Ends the streamed responses that nobody closed (await_stream.c). */
+void gw_streams_close(struct gw_ctx *ctx);
+
+/* The background tasks that init declared (task.c). */
+void gw_tasks_begin(struct gw_script *script);
+void gw_tasks_cancel(struct gw_script *script); /* again is fine */
+void gw_tasks_free(struct gw_script *script);
 
 /* Frees the pool of runs; none may wait. */
 void gw_run_free_all(struct gw_script *script);

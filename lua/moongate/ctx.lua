@@ -10,12 +10,16 @@ local check = require("moongate.pdk.check")
 local core = require("moongate.core")
 local entities = require("moongate.entities")
 local fetch = require("moongate.fetch")
+local race = require("moongate.race").race
 local clear = require("table.clear")
 
-local ANY = check.ANY
+local C = require("moongate.cdef")
+local ANY, ANYWHERE = check.ANY, check.ANYWHERE
 local enter = check.enter
 local sleep = core.sleep
 local uses = entities.uses
+
+local AFTER_MAX = 16
 
 local M = {}
 
@@ -65,10 +69,10 @@ local PARTS = {
 }
 
 --- Waits.
----@phase rewrite, access, request_body, response, body, log
+---@phase rewrite, access, request_body, response, body, log, task
 ---@param seconds number  0 lets everything else that is ready go first
 local function ctx_sleep(self, seconds)
-  enter(self, "ctx:sleep", ANY)
+  enter(self, "ctx:sleep", ANYWHERE)
   if type(seconds) ~= "number" or not (seconds >= 0 and seconds <= 86400) then
     error("ctx:sleep: seconds must be a number from 0 to 86400", 2)
   end
@@ -83,28 +87,74 @@ end
 ---@field path? string      "/"; may carry a query
 ---@field query? string|table
 ---@field headers? table<string, string|number|boolean|string[]>
----@field body? string|table  a table is sent as JSON
+---@field body? string|table|fun(): string?  a table is sent as JSON; a function gives one piece after the other and nil
+---  at the end, may wait, and is asked for the next when there is room
 ---@field timeout? number   seconds for the whole
+---@field stream? boolean   the response is read piece by piece; for fetch alone
 
 ---@class moongate.FetchResponse
----@field ok boolean        the status is 200 to 299
----@field status integer
+---@field ok boolean        the status is 200 to 299; false when there was no response (fetch_all)
+---@field status integer?   nil when there was no response (fetch_all)
 ---@field headers table<string, string|string[]>
----@field body string
----@field json fun(self): any, string?
+---@field trailers table<string, string|string[]>?
+---@field body string       not of a stream
+---@field reason string?    why there was no response (fetch_all)
+---@field json fun(self): any, string?                not of a stream
+---@field read fun(self): string?, string?            of a stream: the next piece; nil at the end; nil, reason
+---@field chunks fun(self): (fun(): string?)          of a stream: all pieces, for a loop; an error when it is cut
+---@field close fun(self)                             of a stream: wants no more of it
 
---- Asks a service, an upstream or an allowed URL; waits for the whole response.
----@phase rewrite, access, request_body, response, body, log
+--- Asks a service, an upstream or an allowed URL; waits for the whole response, or with `stream` for its head.
+---@phase rewrite, access, request_body, response, body, log, task
 ---@param request moongate.FetchRequest
 ---@return moongate.FetchResponse? response
 ---@return string? reason  why there is no response
 local function ctx_fetch(self, request)
-  local h = enter(self, "ctx:fetch", ANY)
-  local response, reason = fetch.fetch(h, request) -- no tail call: errors count the levels
+  enter(self, "ctx:fetch", ANYWHERE)
+  local response, reason = fetch.fetch(self, request) -- no tail call: errors count the levels
   return response, reason
 end
 
-local METHODS = { sleep = ctx_sleep, fetch = ctx_fetch }
+--- Asks several at once; waits for all of them. What failed is `{ ok = false, reason = "…" }`.
+---@phase rewrite, access, request_body, response, body, log, task
+---@param requests table<any, moongate.FetchRequest>  at most 64
+---@return table<any, moongate.FetchResponse> responses  by the same names
+local function ctx_fetch_all(self, requests)
+  enter(self, "ctx:fetch_all", ANYWHERE)
+  local responses = fetch.fetch_all(requests)
+  return responses
+end
+
+--- Runs functions and requests at once; the first that comes back wins, the others are cancelled. A function gets ctx,
+--- may do what the hook may, wins when it returns and loses when it raises an error; a request wins with any response.
+--- When none wins: the first error of a function is raised; of requests alone nil and the first reason are returned.
+---@phase rewrite, access, request_body, response, body, log, task
+---@param ... function|moongate.FetchRequest|table  at most 16, or one table of them, by name
+---@return any? name  which one won: its name in the table, or its place
+---@return any ...    what it returned, or the response
+local function ctx_race(self, ...)
+  enter(self, "ctx:race", ANYWHERE)
+  return race(self, ...)
+end
+
+--- Keeps work for after the response: when the client has it and its connection is free, behind the log hooks, with
+--- their rights and within their time (10 s for all together). Runs too when the request was cut off.
+---@phase rewrite, access, request_body, response, body, log
+---@param fn fun(ctx: moongate.Ctx)  at most 16 a request; an error in it is a line of the log
+local function ctx_after(self, fn)
+  local h = enter(self, "ctx:after", ANY)
+  if type(fn) ~= "function" then error("ctx:after takes a function", 2) end
+  local state = hold(self)
+  local after = state.after or { n = 0, uses = {} }
+  local n = after.n + 1
+  if n > AFTER_MAX then error(("ctx:after takes at most %d functions a request"):format(AFTER_MAX), 2) end
+  state.after, after.n, after[n], after.uses[n] = after, n, fn, h.use
+  C.gw_pdk_after(h)
+end
+
+local METHODS = {
+  sleep = ctx_sleep, fetch = ctx_fetch, fetch_all = ctx_fetch_all, race = ctx_race, after = ctx_after,
+}
 
 -- ctx.plugin: a table of this request and the plugin that runs. ctx.shared: one of this request for all.
 local function index(ctx, key)
@@ -171,6 +221,24 @@ function M.new_slot(pointer)
     plugins = {}, chosen = {},
   }
   return { h = ffi.cast("struct gw_pdk *", pointer), state = state, ctx = { false, false, state } }
+end
+
+local TASK = {
+  __index = function(t, key)
+    if key == "log" then
+      local made = part(t, PARTS.log)
+      return made
+    end
+    return key ~= "after" and METHODS[key] or nil
+  end,
+  __newindex = refuse_to_set("t"),
+}
+
+--- What a background task gets.
+---@param pointer lightuserdata  struct gw_pdk, which outlives the table
+---@return table
+function M.new_task(pointer)
+  return setmetatable({ ffi.cast("struct gw_pdk *", pointer), 0, { is_task = true } }, TASK)
 end
 
 return M

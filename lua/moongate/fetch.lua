@@ -1,144 +1,18 @@
---- ctx:fetch: checks what a plugin asks for and hands it to the core, which waits for the response.
+--- ctx:fetch, ctx:fetch_all and the responses they bring, whole or piece by piece.
 local ffi = require("ffi")
-local args = require("moongate.args")
+local check = require("moongate.pdk.check")
 local core = require("moongate.core")
-local entities = require("moongate.entities")
 local fields = require("moongate.pdk.fields")
 local json = require("moongate.json")
+local request_of = require("moongate.fetch_request")
 
 local C = require("moongate.cdef")
+local ANYWHERE = check.ANYWHERE
+local enter = check.enter
 
 local M = {}
 
-local KNOWN = {
-  service = true, upstream = true, url = true, method = true, path = true, query = true, headers = true, body = true,
-  timeout = true,
-}
-
--- Caught in M.fetch, which knows who called.
-local function misuse(text, ...)
-  error("ctx:fetch: " .. text:format(...), 0)
-end
-
-local function allowed(host, port)
-  local place = ("%s:%d"):format(host, port)
-  for _, service in ipairs(entities.services) do
-    if service.host == host and service.port == port then return true end
-  end
-  for _, entry in ipairs(entities.fetch_allow) do
-    if entry == host or entry == place then return true end
-    local domain = entry:match("^%*(%..+)$")
-    if domain and #host > #domain and host:sub(-#domain) == domain then return true end
-  end
-  return false
-end
-
--- { host, port, authority, path }, or nil and why not.
-local function read_url(url)
-  if type(url) ~= "string" then misuse("url must be a string") end
-  local scheme, authority, rest = url:match("^(%a[%w+.-]*)://([^/?#]*)([^#]*)$")
-  if not scheme then misuse("%q is not a URL", url) end
-  scheme = scheme:lower()
-  if scheme == "https" then return nil, "https is not in this version" end
-  if scheme ~= "http" then misuse("the scheme of %q must be http", url) end
-  local host, port = authority:match("^(%[[%x:.]+%]):?(%d*)$")
-  if not host then host, port = authority:match("^([%w._-]+):?(%d*)$") end
-  if not host or (port == "" and authority:sub(-1) == ":") then misuse("the host of %q is not valid", url) end
-  host, port = host:lower(), port == "" and 80 or tonumber(port)
-  if port < 1 or port > 65535 then misuse("the port of %q is not valid", url) end
-  if not allowed(host, port) then
-    return nil, ("%s:%d is outside the configuration (fetch.allow names what else may be asked)"):format(host, port)
-  end
-  return {
-    host = host:gsub("^%[(.*)%]$", "%1"), port = port, authority = authority:lower(),
-    path = rest:sub(1, 1) == "/" and rest or "/" .. rest,
-  }
-end
-
-local function read_target(request)
-  local count = (request.service and 1 or 0) + (request.upstream and 1 or 0) + (request.url and 1 or 0)
-  if count ~= 1 then misuse("say one of service, upstream, url") end
-  if request.url then return read_url(request.url) end
-  if request.service then
-    local index = entities.service_index[request.service]
-    if not index then return nil, ("no service named %q in the configuration"):format(tostring(request.service)) end
-    return { service = index }
-  end
-  if type(request.upstream) ~= "string" then misuse("upstream must be a string") end
-  return { upstream = request.upstream, authority = request.upstream }
-end
-
-local function read_query(query, path)
-  if query == nil then return path end
-  if type(query) == "table" then
-    local text, reason = args.encode(query)
-    if not text then misuse("query: %s", reason) end
-    query = text
-  elseif type(query) ~= "string" then
-    misuse("query must be a string or a table")
-  end
-  if query == "" then return path end
-  return path .. (path:find("?", 1, true) and "&" or "?") .. query
-end
-
--- A flat array of names and values.
-local function read_headers(headers)
-  local flat = {}
-  if headers == nil then return flat end
-  if type(headers) ~= "table" then misuse("headers must be a table") end
-  for name, value in pairs(headers) do
-    if type(name) ~= "string" then misuse("the names of headers must be strings") end
-    local values = type(value) == "table" and value or { value }
-    for i = 1, #values do
-      local kind = type(values[i])
-      if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
-        misuse("the value of %q must be a string, number or boolean, not %s", name, kind)
-      end
-      flat[#flat + 1] = name:lower()
-      flat[#flat + 1] = tostring(values[i])
-    end
-  end
-  return flat
-end
-
-local function has(flat, name)
-  for i = 1, #flat, 2 do
-    if flat[i] == name then return true end
-  end
-end
-
-local function read_body(body, flat)
-  if body == nil or type(body) == "string" then return body end
-  if type(body) ~= "table" then misuse("body must be a string or a table") end
-  local text, reason = json.encode(body)
-  if not text then misuse("the body cannot be JSON: %s", reason) end
-  if not has(flat, "content-type") then
-    flat[#flat + 1], flat[#flat + 2] = "content-type", "application/json"
-  end
-  return text
-end
-
-local function read(h, request)
-  if type(request) ~= "table" then misuse("takes a table") end
-  for key in pairs(request) do
-    if not KNOWN[key] then misuse("%q means nothing", tostring(key)) end
-  end
-  local job, reason = read_target(request)
-  if not job then return nil, reason end
-  local path = request.path or job.path or "/"
-  if type(path) ~= "string" or path:sub(1, 1) ~= "/" then misuse('path must start with "/"') end
-  local timeout = request.timeout
-  if timeout ~= nil and (type(timeout) ~= "number" or not (timeout > 0 and timeout <= 86400)) then
-    misuse("timeout must be seconds, more than 0")
-  end
-  local method = request.method or "GET"
-  if type(method) ~= "string" then misuse("method must be a string") end
-  job.method, job.timeout, job.path = method:upper(), timeout or 0, read_query(request.query, path)
-  job.headers = read_headers(request.headers)
-  job.body = read_body(request.body, job.headers)
-  job.limit = C.gw_pdk_number(h, C.GW_PDK_BODY_LIMIT)
-  return job
-end
+local ALL_MAX = 64
 
 local RESPONSE = {
   __index = {
@@ -149,32 +23,162 @@ local RESPONSE = {
   },
 }
 
--- What the core collected, as a table.
-local function take()
-  local status, flat, body = core.fetch_take()
+local function collect(flat)
   local headers = fields.new()
   for i = 1, #flat, 2 do
     fields.put(headers, flat[i], flat[i + 1])
   end
+  return headers
+end
+
+-- Why there is no response. `more`: the limit that was passed, or why the body's function failed.
+local function reason_of(job, code, more)
+  if code == -1 then return ("no upstream named %q in the configuration"):format(job.upstream) end
+  if C.gw_pdk_too_large(code) ~= 0 then
+    return ("the response is larger than limits.buffer (%d bytes)"):format(more)
+  end
+  if type(more) == "string" then return "the function of the body failed: " .. more end
+  return ffi.string(C.gw_pdk_error_text(code))
+end
+
+--- What the core gives of a fetch that ended, as plugins see it.
+---@return table? response, string? reason
+function M.response(job, code, status, flat, body, trailers)
+  if code ~= 0 then return nil, reason_of(job, code, status) end
   return setmetatable({
-    ok = status >= 200 and status < 300, status = status, headers = headers, body = body,
+    ok = status >= 200 and status < 300, status = status, headers = collect(flat), body = body,
+    trailers = trailers and collect(trailers),
   }, RESPONSE)
 end
 
---- Misuse is an error of the caller's caller.
----@return table? response, string? reason
-function M.fetch(h, request)
-  local fine, job, reason = pcall(read, h, request)
-  if not fine then error(job, 3) end
-  if not job then return nil, reason end
-  local code, bad = core.fetch(job)
-  if bad then error("ctx:fetch: " .. bad, 3) end
-  if code == 0 then return take() end
-  if code == -1 then return nil, ("no upstream named %q in the configuration"):format(job.upstream) end
-  if C.gw_pdk_too_large(code) ~= 0 then
-    return nil, ("the response is larger than limits.buffer (%d bytes)"):format(job.limit)
+-- ── piece by piece ──────────────────────────────────────────────────────────
+
+local function of_stream(self, what)
+  if type(self) ~= "table" or not self._id then error(what .. " is a method: call it with a colon", 3) end
+  return self._id
+end
+
+-- The next piece; nil at the end, with a reason when it came too early.
+local function read(self)
+  if self._ended then return nil, self._reason end
+  local piece, code, more
+  repeat -- a number: it waited
+    piece, code, more = core.stream_read(self._id)
+  until type(piece) ~= "number"
+  if piece then return piece end
+  if code == -1 then error("res:read: this response was closed", 3) end
+  self._ended = true
+  if code == 0 then
+    self.trailers = more and collect(more)
+    return nil
   end
-  return nil, ffi.string(C.gw_pdk_error_text(code))
+  self._reason = reason_of(self._job, code, more)
+  return nil, self._reason
+end
+
+local function next_piece(self)
+  enter(self._ctx, "res:chunks", ANYWHERE)
+  local piece, reason = read(self)
+  if reason then error("res:chunks: " .. reason, 2) end
+  return piece
+end
+
+local Stream = {}
+local STREAM = { __index = Stream }
+
+--- The next piece of the body, as it came; waits for it. nil at the end; nil and the reason when it ended too early.
+---@return string? piece, string? reason
+function Stream:read()
+  of_stream(self, "res:read")
+  enter(self._ctx, "res:read", ANYWHERE)
+  local piece, reason = read(self)
+  return piece, reason
+end
+
+--- All pieces, for a loop; raises an error when the body ends too early.
+---@return fun(): string?
+function Stream:chunks()
+  of_stream(self, "res:chunks")
+  enter(self._ctx, "res:chunks", ANYWHERE)
+  return next_piece, self
+end
+
+--- Wants no more of it. The end of the request closes what was left open.
+function Stream:close()
+  local id = of_stream(self, "res:close")
+  enter(self._ctx, "res:close", ANYWHERE)
+  core.stream_close(id)
+end
+
+local function open(ctx, job)
+  local id, bad = core.stream_open(job)
+  if not id then return nil, nil, bad end
+  local code, status, flat = core.stream_head(id)
+  if code ~= 0 then return nil, reason_of(job, code, status) end
+  return setmetatable({
+    ok = status >= 200 and status < 300, status = status, headers = collect(flat), _id = id, _ctx = ctx, _job = job,
+  }, STREAM)
+end
+
+-- ── whole ───────────────────────────────────────────────────────────────────
+
+local function ask(job)
+  local code, bad = core.group({ job }, 1, false)
+  if code < 0 then return nil, nil, bad end
+  local response, reason = M.response(job, core.group_take(1))
+  core.group_end()
+  return response, reason
+end
+
+--- The body of ctx:fetch, behind its checks of the hook. Misuse is an error of the caller's caller.
+---@return table? response, string? reason
+function M.fetch(ctx, request)
+  local job, reason, misuse = request_of.read(request)
+  local response
+  if job then
+    if job.stream then
+      response, reason, misuse = open(ctx, job)
+    else
+      response, reason, misuse = ask(job)
+    end
+  end
+  if misuse then error("ctx:fetch: " .. misuse, 3) end
+  return response, reason
+end
+
+-- The jobs with their names; what cannot be asked for is a result already. Or nil and what is wrong.
+local function read_all(requests)
+  local jobs, names, results, count = {}, {}, {}, 0
+  for name, request in pairs(requests) do
+    local job, reason, misuse = request_of.read(request)
+    if not misuse and job and job.stream then misuse = "stream is for ctx:fetch alone" end
+    if misuse then return nil, ("%s: %s"):format(tostring(name), misuse) end
+    count = count + 1
+    if count > ALL_MAX then return nil, ("at most %d requests at once"):format(ALL_MAX) end
+    if job then
+      jobs[#jobs + 1], names[#names + 1] = job, name
+    else
+      results[name] = { ok = false, reason = reason }
+    end
+  end
+  return jobs, names, results
+end
+
+--- The body of ctx:fetch_all.
+---@return table<any, table> responses
+function M.fetch_all(requests)
+  if type(requests) ~= "table" then error("ctx:fetch_all: takes a table of requests", 3) end
+  local jobs, names, results = read_all(requests)
+  if not jobs then error("ctx:fetch_all: " .. names, 3) end
+  if #jobs == 0 then return results end
+  local code, bad = core.group(jobs, #jobs, false)
+  if code < 0 then error(("ctx:fetch_all: %s: %s"):format(tostring(names[-code]), bad), 3) end
+  for i = 1, #jobs do
+    local response, reason = M.response(jobs[i], core.group_take(i))
+    results[names[i]] = response or { ok = false, reason = reason }
+  end
+  core.group_end()
+  return results
 end
 
 return M

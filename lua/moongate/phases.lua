@@ -79,10 +79,23 @@ local function response(slot, plan, _, from)
   run(h, ctx, plans[plan].response, from, false)
 end
 
+-- What ctx:after kept counts as hooks behind the list's.
+local function run_after(h, ctx, after, behind, from)
+  local i = math.max(from - behind, 1)
+  while i <= after.n do -- one may keep another
+    h.at, h.use = behind + i, after.uses[i]
+    after[i](ctx)
+    i = i + 1
+  end
+end
+
 local function log(slot, plan, _, from)
   local h, ctx = begin(slot)
+  local list = plans[plan].log
   h.phase = LOG
-  run(h, ctx, plans[plan].log, from, false)
+  run(h, ctx, list, from, false)
+  local after = slot.state.after
+  if after then run_after(h, ctx, after, list.n, from) end
 end
 
 local function send(chunk)

@@ -25,6 +25,7 @@ local ARGUMENTS = {
   ["log:debug"] = "'x'", ["log:info"] = "'x'", ["log:notice"] = "'x'", ["log:warn"] = "'x'", ["log:err"] = "'x'",
   ["log:error"] = "'x'", ["log:set_serialize_value"] = "'a.b', 1",
   [":sleep"] = "0", [":fetch"] = "{ service = 'unknown' }",
+  [":fetch_all"] = "{ a = { service = 'unknown' } }", [":race"] = "function() end", [":after"] = "function() end",
 }
 
 local FILES = {

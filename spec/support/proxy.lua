@@ -225,6 +225,8 @@ end
 --- A new generation.
 function M:use(config)
   local script = config.plan.len > 0 and self:make_script(config) or nil
+  if self.script then c.gw_script_retire(self.script) end
+  self.script = script
   c.gw_proxy_set_current(self.proxy, config, script)
   c.gw_config_unref(config)
   if script then c.gw_script_unref(script) end
@@ -382,6 +384,7 @@ function M:is_quiet()
 end
 
 function M:free()
+  if self.script then c.gw_script_retire(self.script) end
   for _, client in ipairs(self.clients) do client:close() end
   if self.proxy then
     self:until_true(function() return self:is_quiet() end, "the last request to end")

@@ -225,7 +225,10 @@ end
 function Script:repeat_all(times) c.gw_fake_repeat(self.loop, self.config, self.script, times) end
 
 function Script:free()
-  if self.script ~= nil then c.gw_script_free(self.script) end
+  if self.script ~= nil then
+    c.gw_script_retire(self.script)
+    c.gw_script_free(self.script)
+  end
   c.gw_config_unref(self.config)
   c.gw_loop_free(self.loop)
   os.execute("rm -r " .. self.folder)

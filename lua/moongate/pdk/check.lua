@@ -11,10 +11,12 @@ local M = {
   LOG = 16,
   REQUEST_BODY = 32,
   BODY = 64,
+  APART = 128, -- no hook: a background task, or the function of a request's body
 }
 
 --- Sets of hooks that functions name.
 M.ANY = bor(M.REWRITE_GLOBAL, M.REWRITE, M.ACCESS, M.REQUEST_BODY, M.RESPONSE, M.BODY, M.LOG)
+M.ANYWHERE = bor(M.ANY, M.APART)
 M.BEFORE = bor(M.REWRITE_GLOBAL, M.REWRITE, M.ACCESS)
 M.ROUTED = bor(M.REWRITE, M.ACCESS)
 M.ANSWER = bor(M.BEFORE, M.RESPONSE)
@@ -39,16 +41,19 @@ function M.names(mask)
   if band(mask, M.RESPONSE) ~= 0 then names[#names + 1] = "response" end
   if band(mask, M.BODY) ~= 0 then names[#names + 1] = "body" end
   if band(mask, M.LOG) ~= 0 then names[#names + 1] = "log" end
+  if band(mask, M.APART) ~= 0 then names[#names + 1] = "task" end
   return table.concat(names, ", ")
 end
 
 local function refuse(self, h, what, mask)
   if self[2] ~= h.serial then
     error(what .. ": this request is over (a plugin may not keep ctx)", 4)
+  elseif h.phase == 0 and self[3].is_task then
+    error(what .. ": this task is not running", 4)
   elseif h.phase == 0 then
     error(what .. ": no hook of this request is running", 4)
   end
-  local here = M.names(h.phase)
+  local here = h.phase == M.APART and "the function of a body" or M.names(h.phase)
   if h.phase == M.REWRITE_GLOBAL and band(mask, M.REWRITE) ~= 0 then here = "global rewrite" end
   if h.phase == M.REWRITE then here = band(mask, M.REWRITE_GLOBAL) ~= 0 and "rewrite after routing" or "rewrite" end
   error(("%s cannot be called in %s (only in: %s)"):format(what, here, M.names(mask)), 4)

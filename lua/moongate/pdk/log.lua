@@ -4,7 +4,7 @@ local core = require("moongate.core")
 local serialize = require("moongate.pdk.serialize")
 
 local C = require("moongate.cdef")
-local enter, ANY, LOG = check.enter, check.ANY, check.LOG
+local enter, ANY, LOG = check.enter, check.ANYWHERE, check.LOG
 local script = core.script
 
 local M = {}
@@ -25,42 +25,42 @@ local function write(h, level, ...)
 end
 
 --- For who looks closely. The arguments are joined.
----@phase rewrite, access, request_body, response, body, log
+---@phase rewrite, access, request_body, response, body, log, task
 ---@param ... any
 function M:debug(...)
   write(enter(self, "ctx.log:debug", ANY), 0, ...)
 end
 
 --- What is good to know.
----@phase rewrite, access, request_body, response, body, log
+---@phase rewrite, access, request_body, response, body, log, task
 ---@param ... any
 function M:info(...)
   write(enter(self, "ctx.log:info", ANY), 1, ...)
 end
 
 --- What an operator should see.
----@phase rewrite, access, request_body, response, body, log
+---@phase rewrite, access, request_body, response, body, log, task
 ---@param ... any
 function M:notice(...)
   write(enter(self, "ctx.log:notice", ANY), 2, ...)
 end
 
 --- Something is not as it should be.
----@phase rewrite, access, request_body, response, body, log
+---@phase rewrite, access, request_body, response, body, log, task
 ---@param ... any
 function M:warn(...)
   write(enter(self, "ctx.log:warn", ANY), 3, ...)
 end
 
 --- Something failed.
----@phase rewrite, access, request_body, response, body, log
+---@phase rewrite, access, request_body, response, body, log, task
 ---@param ... any
 function M:err(...)
   write(enter(self, "ctx.log:err", ANY), 4, ...)
 end
 
 --- The same as err.
----@phase rewrite, access, request_body, response, body, log
+---@phase rewrite, access, request_body, response, body, log, task
 ---@param ... any
 function M:error(...)
   write(enter(self, "ctx.log:error", ANY), 4, ...)
@@ -70,7 +70,7 @@ local MODES = { set = true, add = true, replace = true }
 
 --- Puts a value into what ctx.log:serialize() gives to log plugins. Dots in the key go into tables:
 --- "request.headers.x-team". A value on the way that is no table wins: nothing is set below it.
----@phase rewrite, access, request_body, response, body, log
+---@phase rewrite, access, request_body, response, body, log, task
 ---@param key string
 ---@param value any  what JSON can say; nil takes the field away
 ---@param options? { mode?: "set"|"add"|"replace" }  add: only a new field; replace: only one that is there

@@ -118,6 +118,30 @@ describe("ctx:fetch", function()
     world:until_true(function() return world:active() == 0 end, "the end of the exchange")
   end)
 
+  it("is counted like a call of the route", function()
+    start("{ service = 'back' }", function(conn) conn:write(answer(200, nil, "1")) end)
+    local client = world:client()
+    client:write("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+    world:until_true(function() return world:in_flight() == 1 end)
+    assert.equal(1, world:scrape()['moongate_upstream_active_requests{service="back"}'])
+    assert.equal(200, client:response().status)
+    local counted = world:scrape()
+    assert.equal(0, counted['moongate_upstream_active_requests{service="back"}'])
+    assert.equal(1, counted['moongate_upstream_requests_total{service="back",outcome="ok"}'])
+  end)
+
+  it("is counted as cancelled with its request", function()
+    local back = start("{ service = 'back' }", function() end)
+    local client = world:client()
+    client:write("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+    world:until_true(function() return #back.requests == 1 end)
+    client:close()
+    world:until_true(function() return world:active() == 0 end, "the end of the exchange")
+    local counted = world:scrape()
+    assert.equal(0, counted['moongate_upstream_active_requests{service="back"}'])
+    assert.equal(1, counted['moongate_upstream_requests_total{service="back",outcome="cancelled"}'])
+  end)
+
   local MISUSE = {
     ["{}"] = "say one of service, upstream, url",
     ["{ service = 'back', url = 'http://a' }"] = "say one of service, upstream, url",
