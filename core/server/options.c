@@ -96,7 +96,7 @@ static void print_overview(FILE *out, const struct gw_command *commands)
         out,
         "Moongate, an API gateway you program in Lua.\n\nusage: moongate COMMAND [OPTIONS]\n\n");
     for (const struct gw_command *command = commands; command->name; command++)
-        fprintf(out, "  %-34s %s\n", command->usage, command->about);
+        fprintf(out, "  %-38s %s\n", command->usage, command->about);
     fprintf(out, "\n'moongate COMMAND --help' says more.\n");
 }
 
