@@ -22,7 +22,7 @@ function M.hooks(phases)
   if set.any then
     return set.init and "init and every hook" or "every hook"
   elseif has_all(set) then
-    return (set.init and "init and every hook" or "every hook")
+    return (set.init and "init and every hook" or "every hook") .. (set.task and ", and in tasks" or "")
       .. (set["rewrite after routing"] and ", rewrite only after routing" or "")
   end
   for _, name in ipairs(phases) do

@@ -16,17 +16,41 @@ local Ctx = {}
 
 ---Waits.
 ---
----In every hook.
+---In every hook, and in tasks.
 ---@param seconds number # 0 lets everything else that is ready go first
 function Ctx:sleep(seconds) end
 
----Asks a service, an upstream or an allowed URL; waits for the whole response.
+---Asks a service, an upstream or an allowed URL; waits for the whole response, or with `stream` for its head.
 ---
----In every hook.
+---In every hook, and in tasks.
 ---@param request moongate.FetchRequest
 ---@return moongate.FetchResponse? response
 ---@return string? reason # why there is no response
 function Ctx:fetch(request) end
+
+---Asks several at once; waits for all of them. What failed is `{ ok = false, reason = "…" }`.
+---
+---In every hook, and in tasks.
+---@param requests table<any, moongate.FetchRequest> # at most 64
+---@return table<any, moongate.FetchResponse> responses # by the same names
+function Ctx:fetch_all(requests) end
+
+---Runs functions and requests at once; the first that comes back wins, the others are cancelled. A function gets ctx,
+---may do what the hook may, wins when it returns and loses when it raises an error; a request wins with any response.
+---When none wins: the first error of a function is raised; of requests alone nil and the first reason are returned.
+---
+---In every hook, and in tasks.
+---@param ... function|moongate.FetchRequest|table # at most 16, or one table of them, by name
+---@return any? name # which one won: its name in the table, or its place
+---@return any ... # what it returned, or the response
+function Ctx:race(...) end
+
+---Keeps work for after the response: when the client has it and its connection is free, behind the log hooks, with
+---their rights and within their time (10 s for all together). Runs too when the request was cut off.
+---
+---In every hook.
+---@param fn fun(ctx: moongate.Ctx) # at most 16 a request; an error in it is a line of the log
+function Ctx:after(fn) end
 
 ---@class moongate.FetchRequest
 ---@field service? string # one of service, upstream, url
@@ -36,15 +60,21 @@ function Ctx:fetch(request) end
 ---@field path? string # "/"; may carry a query
 ---@field query? string|table
 ---@field headers? table<string, string|number|boolean|string[]>
----@field body? string|table # a table is sent as JSON
+---@field body? string|table|fun(): string? # a table is sent as JSON; a function gives one piece after the other and nil at the end, may wait, and is asked for the next when there is room
 ---@field timeout? number # seconds for the whole
+---@field stream? boolean # the response is read piece by piece; for fetch alone
 
 ---@class moongate.FetchResponse
----@field ok boolean # the status is 200 to 299
----@field status integer
+---@field ok boolean # the status is 200 to 299; false when there was no response (fetch_all)
+---@field status integer? # nil when there was no response (fetch_all)
 ---@field headers table<string, string|string[]>
----@field body string
----@field json fun(self): any, string?
+---@field trailers table<string, string|string[]>?
+---@field body string # not of a stream
+---@field reason string? # why there was no response (fetch_all)
+---@field json fun(self): any, string? # not of a stream
+---@field read fun(self): string?, string? # of a stream: the next piece; nil at the end; nil, reason
+---@field chunks fun(self): (fun(): string?) # of a stream: all pieces, for a loop; an error when it is cut
+---@field close fun(self) # of a stream: wants no more of it
 
 ---ctx.request: what the client sent, with the header edits of the plugins that ran before.
 ---@class moongate.Request
@@ -611,44 +641,44 @@ local Log = {}
 
 ---For who looks closely. The arguments are joined.
 ---
----In every hook.
+---In every hook, and in tasks.
 ---@param ... any
 function Log:debug(...) end
 
 ---What is good to know.
 ---
----In every hook.
+---In every hook, and in tasks.
 ---@param ... any
 function Log:info(...) end
 
 ---What an operator should see.
 ---
----In every hook.
+---In every hook, and in tasks.
 ---@param ... any
 function Log:notice(...) end
 
 ---Something is not as it should be.
 ---
----In every hook.
+---In every hook, and in tasks.
 ---@param ... any
 function Log:warn(...) end
 
 ---Something failed.
 ---
----In every hook.
+---In every hook, and in tasks.
 ---@param ... any
 function Log:err(...) end
 
 ---The same as err.
 ---
----In every hook.
+---In every hook, and in tasks.
 ---@param ... any
 function Log:error(...) end
 
 ---Puts a value into what ctx.log:serialize() gives to log plugins. Dots in the key go into tables:
 ---"request.headers.x-team". A value on the way that is no table wins: nothing is set below it.
 ---
----In every hook.
+---In every hook, and in tasks.
 ---@param key string
 ---@param value any # what JSON can say; nil takes the field away
 ---@param options? { mode?: "set"|"add"|"replace" } # add: only a new field; replace: only one that is there

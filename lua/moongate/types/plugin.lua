@@ -14,3 +14,11 @@
 ---@field body? fun(conf: table, ctx: moongate.Ctx, chunk: string, last: boolean): string?  nil keeps the chunk
 ---@field log? fun(conf: table, ctx: moongate.Ctx)  the answer is sent
 ---@field event? fun(conf: table, event: table)
+
+---What a function of moongate.task gets.
+---@class moongate.Task
+---@field log moongate.Log
+---@field sleep fun(self: moongate.Task, seconds: number)
+---@field fetch fun(self: moongate.Task, request: moongate.FetchRequest): moongate.FetchResponse?, string?
+---@field fetch_all fun(self: moongate.Task, requests: table): table<any, moongate.FetchResponse>
+---@field race fun(self: moongate.Task, ...): any

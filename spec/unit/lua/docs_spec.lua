@@ -77,6 +77,7 @@ describe("the hooks of a function", function()
     local all = { "rewrite", "access", "request_body", "response", "body", "log" }
     assert.equal("every hook", pdk.hooks(all))
     assert.equal("init and every hook", pdk.hooks { "init", "any" })
+    assert.equal("every hook, and in tasks", pdk.hooks { "task", unpack(all) })
     assert.equal("access, response", pdk.hooks { "access", "response" })
     all[1] = "rewrite after routing"
     assert.equal("every hook, rewrite only after routing", pdk.hooks(all))

@@ -16,24 +16,32 @@ local M = {}
 local Regex = {}
 
 ---Whether the text holds a match.
+---
+---In init and every hook.
 ---@param text string
 ---@return boolean? _ # nil when it would have taken too long to know: who decides about access takes that for a no
 ---@return string? reason
 function Regex:test(text) end
 
 ---The first match in the text: what it took under 0, its groups by number and by name (false where one took no part).
+---
+---In init and every hook.
 ---@param text string
 ---@return table<integer|string, string|false>? _ # nil when there is none
 ---@return string? reason # when it would have taken too long to know
 function Regex:match(text) end
 
 ---Whether a pattern compiles.
+---
+---In init and every hook.
 ---@param pattern string
 ---@return true?
 ---@return string? reason # "missing closing parenthesis (at byte 5)"
 function M.check(pattern) end
 
 ---Compiles a pattern.
+---
+---In init and every hook.
 ---@param pattern string
 ---@param flags? string # "a": must match from the first byte on; "i": in any case
 ---@return table? regex
