@@ -40,7 +40,8 @@ M.SPEC_METHODS = { "get", "post", "put", "patch", "delete", "head", "options" }
 --- The rest: nothing a plugin needs to know.
 M.INTERNAL = {
   "args", "cdef", "cli", "config", "coroutines", "ctx", "declaring", "docs", "entities", "fetch", "fetch_request",
-  "guards", "load", "loader", "new", "outside", "pdk", "phases", "pipe", "plan", "race", "schema", "spec", "types", "views", "when",
+  "guards", "load", "loader", "new", "outside", "pdk", "phases", "pipe", "plan", "race", "schema", "spec", "types",
+  "views", "when",
 }
 
 return M
