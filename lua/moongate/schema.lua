@@ -229,8 +229,8 @@ function M.conditional(spec)
   return rule
 end
 
---- A rule of your own: gets the normalised record, returns true, or nil, a message and the field it
---- belongs to.
+--- A rule of your own: gets the normalised record, and whether it stands in a file with `_format_version`. Returns
+--- true, or nil, a message and the field it belongs to. After true such a message is a warning.
 function M.check(fn)
   return { rule = "check", fn = fn, fields = {} }
 end

@@ -45,11 +45,16 @@ return t.record {
     default = true,
     about = "Say what is allowed also to requests without an `Origin` header.",
   },
-  t.check(function(conf)
-    if conf.credentials and not (conf.origins and conf.origins[1]) then
-      return nil, 'need origins: name those whose pages may act for your users ("*" is every page there is)',
-        "credentials"
+  t.check(function(conf, kong)
+    local named = conf.origins and conf.origins[1] ~= nil
+    for _, entry in ipairs(conf.origins or {}) do
+      if entry == "*" then
+        named = false
+      end
     end
-    return true
+    if named or not conf.credentials then
+      return true
+    end
+    return kong, 'need named origins: with "*" every page there is may act for your users', "credentials"
   end),
 }

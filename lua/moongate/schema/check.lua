@@ -197,12 +197,16 @@ local function check_record(cx, kind, value)
   end
   check_unknown(cx, kind, value)
   for _, rule in ipairs(kind.rules) do
-    local message, field = cross.run(rule, result, broken, #cx.errors > before)
-    if message then
+    local message, field, warning = cross.run(rule, result, broken, #cx.errors > before, cx.kong)
+    if message or warning then
       if field then
         push(cx, field)
       end
-      report(cx, message)
+      if message then
+        report(cx, message)
+      else
+        context.warn(cx, warning)
+      end
       if field then
         pop(cx)
       end

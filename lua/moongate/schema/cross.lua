@@ -7,11 +7,12 @@ local M = {}
 --- Calls a function of a plugin's schema; an error in it is one more reason to refuse the value.
 ---@param fn function
 ---@param value any
+---@param kong? boolean  it stands in a file with `_format_version`
 ---@return any ok
 ---@return string? message
 ---@return string? field
-function M.call(fn, value)
-  local ran, ok, message, field = pcall(fn, value)
+function M.call(fn, value, kong)
+  local ran, ok, message, field = pcall(fn, value, kong)
   if not ran then
     return nil, "cannot be checked, the schema's own function failed: " .. tostring(ok)
   end
@@ -95,11 +96,12 @@ M.RULES = {
     return ("%s, because %s is %s"):format(wanted(rule), rule.if_field,
       type(record[rule.if_field]) == "table" and "set" or show(record[rule.if_field])), rule.then_field
   end,
-  check = function(rule, record)
-    local ok, message, field = M.call(rule.fn, record)
+  check = function(rule, record, kong)
+    local ok, message, field = M.call(rule.fn, record, kong)
     if not ok then
       return message or "is not valid", field
     end
+    return nil, field, message
   end,
 }
 
@@ -108,9 +110,11 @@ M.RULES = {
 ---@param record table  normalised
 ---@param broken table<string, boolean>  fields with errors
 ---@param any_broken boolean
+---@param kong? boolean
 ---@return string? message
 ---@return string? field
-function M.run(rule, record, broken, any_broken)
+---@return string? warning  where it is no error
+function M.run(rule, record, broken, any_broken, kong)
   if rule.rule == "check" then
     if any_broken then
       return nil -- a function of the plugin's never sees a half-made record
@@ -122,7 +126,7 @@ function M.run(rule, record, broken, any_broken)
       end
     end
   end
-  return M.RULES[rule.rule](rule, record)
+  return M.RULES[rule.rule](rule, record, kong)
 end
 
 return M
