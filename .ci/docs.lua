@@ -11,6 +11,8 @@ package.preload["moongate.regex"] = function()
 end
 package.preload["moongate.core"] = function() return { script = fine } end
 
+require("ffi").cdef("struct gw_regex; struct gw_cidr_set;")
+
 local ok, code = pcall(require("moongate.docs").run, ".", arg[1] == "--check")
 if not ok then
   io.stderr:write("docs: ", tostring(code), "\n")

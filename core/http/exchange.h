@@ -156,7 +156,8 @@ struct gw_exchange {
     struct gw_buf response_body; /* collected by read_response_body() */
     bool request_body_whole, response_body_whole;
     int64_t body_limit;          /* a hook's own, below limits.body; -1: none */
-    bool response_body_replaced; /* set_raw_body(): response_body is what will be sent */
+    struct gw_buf new_body;      /* set_raw_body(): what will be sent in its place */
+    bool response_body_replaced; /* … with this */
 
     enum gw_error error;
     struct gw_times times;

@@ -117,6 +117,7 @@ static struct source from_collected(struct gw_flight *flight)
     bool whole = x->response_body_replaced || x->response_body_whole || flight->response_ended;
 
     if (x->response_body_replaced) {
+        body = gw_buf_slice(&x->new_body);
         gw_flight_close_up(flight, GW_E_CANCELLED);
         x->response.body_length = (int64_t)body.len;
         return (struct source){ body, NULL, true, NULL };

@@ -135,6 +135,7 @@ static struct gw_flight *new_flight(struct gw_proxy *proxy, struct gw_stream *do
     gw_list_init(&flight->readers[GW_BODY_OF_RESPONSE]);
     gw_buf_init(&x->request_body, 0);
     gw_buf_init(&x->response_body, 0);
+    gw_buf_init(&x->new_body, SIZE_MAX);
     gw_list_append(&proxy->flights, &x->in_worker);
     proxy->active++;
     return flight;
@@ -178,6 +179,7 @@ void gw_flight_free(struct gw_flight *flight)
     gw_blob_unref(flight->piped_request);
     gw_buf_deinit(&x->request_body);
     gw_buf_deinit(&x->response_body);
+    gw_buf_deinit(&x->new_body);
     gw_list_remove(&x->in_worker);
     x->proxy->active--;
     gw_arena_free(x->arena);

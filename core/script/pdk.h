@@ -209,6 +209,18 @@ double gw_pdk_time(struct gw_script *script);
 double gw_pdk_monotonic(struct gw_script *script);
 void gw_pdk_uuid(struct gw_script *script, int version, char *out);
 
+/* --- who we are --- */
+
+/* A UUID, made when it is first asked for and the same until the process ends. */
+const char *gw_pdk_node_id(void);
+/* 0 when the system does not say; else with a NUL. */
+int gw_pdk_hostname(char *out, size_t size);
+int gw_pdk_process(void);
+const char *gw_pdk_version(void);
+
+/* Whether trusted_proxies names the address; -1: it is none. */
+int gw_pdk_trusts(struct gw_pdk *h, const char *ip, size_t len);
+
 /* --- regular expressions: made and freed by gw_regex_new() and gw_regex_free() --- */
 
 /* 1 when it matches somewhere, 0 when not, -1 when a limit was hit and nobody knows. */

@@ -24,7 +24,9 @@ int gw_pdk_body(struct gw_pdk *h, int which)
         return 2;
     if (which == GW_PDK_OF_RESPONSE && h->replied && x->reply)
         return gw_pdk_put(h, x->reply->body ? gw_blob_slice(x->reply->body) : GW_SLICE_EMPTY);
-    if (x->response_body_whole || (which == GW_PDK_OF_RESPONSE && x->response_body_replaced))
+    if (which == GW_PDK_OF_RESPONSE && x->response_body_replaced)
+        return gw_pdk_put(h, gw_buf_slice(&x->new_body));
+    if (x->response_body_whole)
         return gw_pdk_put(h, gw_buf_slice(&x->response_body));
     return 0;
 }
@@ -50,9 +52,9 @@ int gw_pdk_set_response_body(struct gw_pdk *h, const char *body, size_t len)
         x->reply->open = NULL;
         return GW_PDK_FINE;
     }
-    gw_buf_deinit(&x->response_body);
-    gw_buf_init(&x->response_body, SIZE_MAX);
-    gw_buf_append(&x->response_body, gw_slice(body, len));
+    gw_buf_deinit(&x->new_body);
+    gw_buf_init(&x->new_body, SIZE_MAX);
+    gw_buf_append(&x->new_body, gw_slice(body, len));
     x->response_body_replaced = true;
     return GW_PDK_FINE;
 }

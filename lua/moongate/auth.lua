@@ -15,7 +15,7 @@ local indexes = {}
 local function build(plugin, field)
   local index = {}
   for _, consumer in ipairs(entities.consumers) do
-    for _, credential in ipairs(consumer.credentials and consumer.credentials[plugin] or {}) do
+    for _, credential in ipairs((entities.credentials[consumer.id] or {})[plugin] or {}) do
       local value = credential[field]
       if value ~= nil then index[value] = { consumer = consumer, credential = credential } end
     end

@@ -63,10 +63,20 @@ local function nested(name, parts)
 end
 
 local PARTS = {
-  request = methods("request"), response = methods("response"), client = methods("client"),
-  router = methods("router"), log = methods("log"),
+  request = methods("request"), response = methods("response"), router = methods("router"), log = methods("log"),
+  node = methods("node"), ip = methods("ip"),
+  client = nested("client", { tls = methods("client_tls") }),
   service = nested("service", { request = methods("service_request"), response = methods("service_response") }),
 }
+
+PARTS.log.__call = PARTS.log.__index.notice -- ctx.log("…")
+
+--- The id of the use that runs, as written in the configuration or made from its place; nil where it has none.
+---@phase rewrite, access, request_body, response, body, log
+---@return string?
+local function ctx_get_plugin_id(self)
+  return uses[enter(self, "ctx:get_plugin_id", ANY).use].id
+end
 
 --- Waits.
 ---@phase rewrite, access, request_body, response, body, log, task
@@ -152,8 +162,18 @@ local function ctx_after(self, fn)
   C.gw_pdk_after(h)
 end
 
+-- What plugins from elsewhere may look for.
+local ABSENT = {
+  cache = "not in this version", vault = "not in this version", db = "not in this version",
+  dns = "not in this version", tracing = "not in this version", telemetry = "not in this version",
+  websocket = "not in this version", cluster = "there is no cluster here", nginx = "there is no nginx here",
+  configuration = "has no meaning here (conf is what the use was configured with)",
+  timer = "use moongate.task", table = 'use require("moongate.table")', version = 'use require("moongate.version")',
+}
+
 local METHODS = {
   sleep = ctx_sleep, fetch = ctx_fetch, fetch_all = ctx_fetch_all, race = ctx_race, after = ctx_after,
+  get_plugin_id = ctx_get_plugin_id,
 }
 
 -- ctx.plugin: a table of this request and the plugin that runs. ctx.shared: one of this request for all.
@@ -184,6 +204,8 @@ local function index(ctx, key)
     end
     return shared
   end
+  local why = ABSENT[key]
+  if why then error(("ctx.%s: %s"):format(key, why), 2) end
 end
 
 local CTX = { __index = index, __newindex = refuse_to_set("ctx") }
@@ -202,7 +224,7 @@ function M.begin(slot)
     local state = slot.state
     if state.touched then
       state.touched, state.shared, state.credential = false, nil, nil
-      state.serialize, state.pipes, state.stream = nil, nil, nil
+      state.serialize, state.pipes, state.stream, state.groups = nil, nil, nil, nil
       clear(state.plugins)
       clear(state.chosen)
     end
@@ -217,7 +239,7 @@ end
 ---@return table
 function M.new_slot(pointer)
   local state = {
-    touched = false, shared = nil, credential = nil, serialize = nil, pipes = nil, stream = nil,
+    touched = false, shared = nil, credential = nil, serialize = nil, pipes = nil, stream = nil, groups = nil,
     plugins = {}, chosen = {},
   }
   return { h = ffi.cast("struct gw_pdk *", pointer), state = state, ctx = { false, false, state } }

@@ -6,6 +6,7 @@ local M = {
   consumer_index = {},       -- by id
   consumer_by_id = {},
   consumer_by_username = {},
+  credentials = {},          -- by the consumer's id: { ["key-auth"] = { … } }
   service_index = {},        -- by name
   uses = {},
   fetch_allow = {},
@@ -28,6 +29,7 @@ function M.fill(plan)
   for index, consumer in ipairs(plan.consumers) do
     M.consumer_index[consumer.id] = index
     M.consumer_by_id[consumer.id] = consumer
+    M.credentials[consumer.id], consumer.credentials = consumer.credentials, nil -- no plugin shows them by accident
     if consumer.username then M.consumer_by_username[consumer.username] = consumer end
   end
   for index, service in ipairs(plan.services) do

@@ -123,6 +123,7 @@ struct gw_fake *gw_fake_new(struct gw_loop *loop, struct gw_config *config,
     gw_buf_init(&x->request_body, SIZE_MAX);
     gw_buf_init(&x->response_body, SIZE_MAX);
     gw_buf_init(&fake->piped, SIZE_MAX);
+    gw_buf_init(&x->new_body, SIZE_MAX);
     fake->request = (struct gw_fake_read){ .into = &x->request_body,
                                            .whole = &x->request_body_whole,
                                            .too_large = GW_E_BODY_TOO_LARGE };
@@ -140,6 +141,7 @@ void gw_fake_free(struct gw_fake *fake)
     gw_buf_deinit(&fake->x.request_body);
     gw_buf_deinit(&fake->x.response_body);
     gw_buf_deinit(&fake->piped);
+    gw_buf_deinit(&fake->x.new_body);
     gw_arena_free(fake->x.arena);
     gw_free(fake);
 }

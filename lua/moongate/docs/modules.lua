@@ -11,8 +11,11 @@ M.CTX = {
   { name = "ctx.service.request", class = "moongate.ServiceRequest", file = "pdk/service_request" },
   { name = "ctx.service.response", class = "moongate.ServiceResponse", file = "pdk/service_response" },
   { name = "ctx.client", class = "moongate.Client", file = "pdk/client" },
+  { name = "ctx.client.tls", class = "moongate.ClientTls", file = "pdk/client_tls" },
   { name = "ctx.router", class = "moongate.Router", file = "pdk/router" },
   { name = "ctx.log", class = "moongate.Log", file = "pdk/log" },
+  { name = "ctx.node", class = "moongate.Node", file = "pdk/node" },
+  { name = "ctx.ip", class = "moongate.Ip", file = "pdk/ip" },
 }
 
 --- What ctx has beside functions.
@@ -23,7 +26,8 @@ M.CTX_FIELDS = {
 
 --- Modules for `require`, in the order of the documentation.
 M.PUBLIC = {
-  "auth", "json", "time", "uuid", "crypto", "ip", "regex", "limit", "metrics", "shared", "task", "sink",
+  "auth", "json", "time", "uuid", "crypto", "ip", "regex", "limit", "metrics", "shared", "task", "sink", "table",
+  "inspect", "version",
 }
 
 --- The harness, and what its objects are called in the documentation.
@@ -39,9 +43,9 @@ M.SPEC_METHODS = { "get", "post", "put", "patch", "delete", "head", "options" }
 
 --- The rest: nothing a plugin needs to know.
 M.INTERNAL = {
-  "args", "cdef", "cli", "config", "coroutines", "ctx", "declaring", "docs", "entities", "fetch", "fetch_request",
-  "guards", "load", "loader", "new", "outside", "pdk", "phases", "pipe", "plan", "race", "schema", "spec", "types",
-  "views", "when",
+  "args", "cdef", "cli", "config", "coroutines", "ctx", "declaring", "docs", "entities", "fetch",
+  "fetch_request", "guards", "load", "loader", "multipart", "new", "outside", "pdk", "phases", "pipe", "plan",
+  "race", "schema", "spec", "types", "views", "when",
 }
 
 return M

@@ -5,6 +5,8 @@ local check = require("moongate.pdk.check")
 local core = require("moongate.core")
 local fields = require("moongate.pdk.fields")
 local json = require("moongate.json")
+local multipart = require("moongate.multipart")
+local uuid = require("moongate.uuid")
 
 local C = require("moongate.cdef")
 local ffi_string = ffi.string
@@ -27,6 +29,9 @@ function M.read(h, head, max, what)
     if head == C.GW_PDK_OF_REQUEST and h.phase == check.RESPONSE then
       return nil, "the request body was not kept (read it in access)"
     end
+    if head ~= C.GW_PDK_OF_REQUEST and h.phase ~= check.RESPONSE then
+      return nil, "the body was not kept (read it in response)"
+    end
     local code = core.body(head, limit)
     if code ~= 0 then
       return nil, C.gw_pdk_too_large(code) ~= 0 and "too large" or ffi_string(C.gw_pdk_error_text(code))
@@ -47,38 +52,57 @@ local PARSERS = {
   ["application/x-www-form-urlencoded"] = function(text, max_args)
     return args.decode(text, max_args)
   end,
-  ["multipart/form-data"] = function()
-    return nil, "multipart/form-data is not in this version"
+  ["multipart/form-data"] = function(text, max_args, content_type)
+    return multipart.decode(text, content_type, max_args)
   end,
 }
 
---- The body as a table, by its type.
+local function media_of(content_type)
+  return content_type:match("^%s*([^;%s]*)"):lower()
+end
+
+--- The body as a table, by its type. What a plugin says instead need not name a boundary: the header's is taken.
 ---@return table? body, string? reason, string? mimetype
 function M.parse(h, head, mimetype, max_args, max, what)
+  local content_type = fields.get(h, head, "content-type")
   if mimetype == nil then
-    mimetype = fields.get(h, head, "content-type")
-    if not mimetype then return nil, "the body has no content-type" end
+    if not content_type then return nil, "the body has no content-type" end
+    mimetype = content_type
+  elseif type(mimetype) ~= "string" then
+    error(what .. ": the mimetype must be a string", 3)
   end
-  mimetype = mimetype:match("^%s*([^;%s]*)"):lower()
+  if mimetype:find("boundary", 1, true) or not content_type then content_type = mimetype end
+  mimetype = media_of(mimetype)
   local parser = PARSERS[mimetype]
   if not parser and mimetype:find("^application/.+%+json$") then parser = PARSERS["application/json"] end
   if not parser then return nil, ("a body of type %q cannot be parsed"):format(mimetype), mimetype end
   local text, reason = M.read(h, head, max, what)
   if not text then return nil, reason, mimetype end
   local value
-  value, reason = parser(text, max_args)
+  value, reason = parser(text, max_args, content_type)
   return value, reason, mimetype
 end
 
---- A table as the bytes of a type.
----@return string? text, string? reason
-function M.encode(value, mimetype)
+--- A table as the bytes of a type. A form with parts gets a boundary where its type names none.
+---@return string? text, string reason_or_type
+function M.encode(value, content_type)
+  local mimetype = media_of(content_type)
+  local text, reason
   if mimetype == "application/x-www-form-urlencoded" then
-    return args.encode(value)
+    text, reason = args.encode(value)
   elseif mimetype == "application/json" or mimetype:find("^application/.+%+json$") then
-    return json.encode(value)
+    text, reason = json.encode(value)
+  elseif mimetype == "multipart/form-data" then
+    local boundary = multipart.boundary(content_type)
+    if not boundary then
+      boundary = "moongate-" .. uuid.v4()
+      content_type = "multipart/form-data; boundary=" .. boundary
+    end
+    text, reason = multipart.encode(value, boundary)
+  else
+    reason = ("a body of type %q cannot be made of a table"):format(mimetype)
   end
-  return nil, ("a body of type %q cannot be made of a table"):format(mimetype)
+  return text, text and content_type or reason
 end
 
 return M

@@ -74,6 +74,11 @@ function M.enter(self, what, mask)
   return h
 end
 
+--- What a function does that comes with a later version. Misuse of who called the PDK function.
+function M.later(what)
+  error(what .. ": not in this version", 3)
+end
+
 --- An argument that must be a string (numbers pass).
 function M.text(value, what, name)
   local kind = type(value)

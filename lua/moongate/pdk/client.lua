@@ -35,6 +35,13 @@ function M:get_port()
   return C.gw_pdk_number(enter(self, "ctx.client:get_port", ANY), C.GW_PDK_CLIENT_PORT)
 end
 
+--- The client's port. What stands between does not tell it, so this is the port of who is connected.
+---@phase rewrite, access, request_body, response, body, log
+---@return integer
+function M:get_forwarded_port()
+  return C.gw_pdk_number(enter(self, "ctx.client:get_forwarded_port", ANY), C.GW_PDK_CLIENT_PORT)
+end
+
 --- Whether who is connected is one of trusted_proxies.
 ---@phase rewrite, access, request_body, response, body, log
 ---@return boolean
@@ -98,6 +105,76 @@ function M:authenticate(consumer, credential)
   end
   C.gw_pdk_set_consumer(h, index)
   self[3].touched, self[3].credential = true, credential
+end
+
+local function group_problem(group)
+  if type(group) ~= "table" or type(group.name) ~= "string" or group.name == "" then
+    return "a group is a table with a name"
+  end
+end
+
+-- { { name = "gold" }, … } of { "gold", … }
+local function as_groups(names)
+  local groups = {}
+  for i, name in ipairs(names or {}) do groups[i] = { name = name } end
+  return groups
+end
+
+--- The groups of the client: those a plugin set for this request, else the consumer's.
+---@phase rewrite after routing, access, request_body, response, body, log
+---@return { name: string }[]
+function M:get_consumer_groups()
+  local h = enter(self, "ctx.client:get_consumer_groups", KNOWN)
+  local own = self[3].groups
+  if own then return own end
+  local consumer = plan.consumers[C.gw_pdk_number(h, C.GW_PDK_CONSUMER)]
+  return as_groups(consumer and consumer.groups)
+end
+
+--- The first of the groups, or nil.
+---@phase rewrite after routing, access, request_body, response, body, log
+---@return { name: string }?
+function M:get_consumer_group()
+  enter(self, "ctx.client:get_consumer_group", KNOWN)
+  return M.get_consumer_groups(self)[1]
+end
+
+--- Says which groups the client is in, for this request: what a token or a directory says of it.
+---@phase access
+---@param groups { name: string }[]
+function M:set_authenticated_consumer_groups(groups)
+  local what = "ctx.client:set_authenticated_consumer_groups"
+  enter(self, what, ACCESS)
+  if type(groups) ~= "table" then error(what .. ": the groups must be a table", 2) end
+  for _, group in ipairs(groups) do
+    local reason = group_problem(group)
+    if reason then error(what .. ": " .. reason, 2) end
+  end
+  self[3].touched, self[3].groups = true, groups
+end
+
+--- The same of one group.
+---@phase access
+---@param group { name: string }
+function M:set_authenticated_consumer_group(group)
+  local what = "ctx.client:set_authenticated_consumer_group"
+  enter(self, what, ACCESS)
+  local reason = group_problem(group)
+  if reason then error(what .. ": " .. reason, 2) end
+  self[3].touched, self[3].groups = true, { group }
+end
+
+--- Puts the client into the groups that the configuration gives that consumer.
+---@phase access
+---@param id string
+---@return { name: string }[]? groups, string? reason
+function M:authenticate_consumer_group_by_consumer_id(id)
+  local what = "ctx.client:authenticate_consumer_group_by_consumer_id"
+  enter(self, what, ACCESS)
+  local consumer = plan.consumer_by_id[check.text(id, what, "the id")]
+  if not consumer then return nil, ("no consumer %q"):format(id) end
+  self[3].touched, self[3].groups = true, as_groups(consumer.groups)
+  return self[3].groups
 end
 
 return M

@@ -114,6 +114,13 @@ function M:get_raw_path()
   return path
 end
 
+--- The path as the client wrote it, before a trusted proxy changed it (X-Forwarded-Path).
+---@phase rewrite, access, request_body, response, body, log
+---@return string
+function M:get_raw_forwarded_path()
+  return forwarded(enter(self, "ctx.request:get_raw_forwarded_path", ANY), "x-forwarded-path") or M.get_raw_path(self)
+end
+
 --- Path and query, as sent to be routed.
 ---@phase rewrite, access, request_body, response, body, log
 ---@return string
@@ -189,6 +196,19 @@ end
 function M:get_headers(max)
   local h = enter(self, "ctx.request:get_headers", ANY)
   return fields.all(h, REQUEST, check.integer(max, "ctx.request:get_headers", "max", 1, 1000, 100))
+end
+
+--- All headers as text, in their order: "host: example.com\r\naccept: */*\r\n". Names are lower case.
+---@phase rewrite, access, request_body, response, body, log
+---@return string
+function M:get_raw_headers()
+  local h = enter(self, "ctx.request:get_raw_headers", ANY)
+  local lines, n = {}, 0
+  while C.gw_pdk_field_at(h, REQUEST, n) ~= 0 do
+    n = n + 1
+    lines[n] = ffi_string(h.ptr, h.len) .. ": " .. ffi_string(h.ptr2, h.len2) .. "\r\n"
+  end
+  return table.concat(lines)
 end
 
 --- When the request's head had come, in milliseconds since 1970.
@@ -275,7 +295,7 @@ function M:limit_body(max)
   return C.gw_pdk_limit_body(h, max) ~= 0
 end
 
---- The body as a table, by its Content-Type: JSON or a form. Waits for it.
+--- The body as a table, by its Content-Type: JSON or a form; of files in a form, their bytes. Waits for it.
 ---@phase rewrite, access, response
 ---@param mimetype? string  read it as this instead
 ---@param max_args? integer  at most so many arguments of a form (100; 1 to 1000)

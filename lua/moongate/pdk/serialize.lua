@@ -73,13 +73,6 @@ local function upstream_uri(h, tried)
   return query == "" and path or path .. "?" .. query
 end
 
-local function consumer_of(consumer)
-  if not consumer then return nil end
-  local shown = copy(consumer)
-  shown.credentials = nil
-  return shown
-end
-
 local function entity_of(credential, consumer)
   if credential then
     return { id = credential.id, consumer_id = consumer and consumer.id }
@@ -109,7 +102,7 @@ function M.build(h, log)
     authenticated_entity = entity_of(log[3].credential, consumer),
     route = copy(plan.routes[number(h, C.GW_PDK_ROUTE)]),
     service = copy(plan.services[number(h, C.GW_PDK_SERVICE)]),
-    consumer = consumer_of(consumer),
+    consumer = copy(consumer),
     client_ip = text(h, C.GW_PDK_FORWARDED_IP),
     started_at = number(h, C.GW_PDK_START_TIME),
     source = SOURCES[number(h, C.GW_PDK_SOURCE)],

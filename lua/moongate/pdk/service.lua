@@ -3,7 +3,7 @@ local check = require("moongate.pdk.check")
 
 local C = require("moongate.cdef")
 local enter = check.enter
-local ROUTED = check.ROUTED
+local ROUTED, later = check.ROUTED, check.later
 
 local M = {}
 
@@ -53,6 +53,47 @@ function M:set_timeouts(connect, write, read)
   check.integer(write, what, "write", 1, max)
   check.integer(read, what, "read", 1, max)
   C.gw_pdk_set_timeouts(h, connect, write, read)
+end
+
+--- Not in this version: a function to be called before a failed attempt is followed by another.
+---@phase rewrite after routing, access
+---@param callback function
+function M:set_target_retry_callback(callback)
+  enter(self, "ctx.service:set_target_retry_callback", ROUTED)
+  later("ctx.service:set_target_retry_callback")
+end
+
+--- Not in this version: the certificate that is shown to the service, and its key.
+---@phase rewrite after routing, access
+---@param chain string
+---@param key string
+function M:set_tls_cert_key(chain, key)
+  enter(self, "ctx.service:set_tls_cert_key", ROUTED)
+  later("ctx.service:set_tls_cert_key")
+end
+
+--- Not in this version: whether the service's certificate is verified.
+---@phase rewrite after routing, access
+---@param on boolean
+function M:set_tls_verify(on)
+  enter(self, "ctx.service:set_tls_verify", ROUTED)
+  later("ctx.service:set_tls_verify")
+end
+
+--- Not in this version: how long the service's chain of certificates may be.
+---@phase rewrite after routing, access
+---@param depth integer
+function M:set_tls_verify_depth(depth)
+  enter(self, "ctx.service:set_tls_verify_depth", ROUTED)
+  later("ctx.service:set_tls_verify_depth")
+end
+
+--- Not in this version: which authorities the service's certificate may come from.
+---@phase rewrite after routing, access
+---@param store any
+function M:set_tls_verify_store(store)
+  enter(self, "ctx.service:set_tls_verify_store", ROUTED)
+  later("ctx.service:set_tls_verify_store")
 end
 
 return M

@@ -17,6 +17,36 @@ local function change(h, what, text_of, value, name)
   end
 end
 
+--- How the service is asked: only "http" is in this version.
+---@phase rewrite after routing, access
+---@param scheme "http"|"https"
+function M:set_scheme(scheme)
+  local what = "ctx.service.request:set_scheme"
+  enter(self, what, ROUTED)
+  if scheme == "https" then check.later(what .. ": https") end
+  if scheme ~= "http" then error(what .. ": the scheme must be http or https", 2) end
+end
+
+--- Not in this version: asks the service without TLS.
+---@phase rewrite after routing, access
+function M:disable_tls()
+  enter(self, "ctx.service.request:disable_tls", ROUTED)
+  check.later("ctx.service.request:disable_tls")
+end
+
+--- Not in this version: asks the service with TLS.
+---@phase rewrite after routing, access
+function M:enable_tls()
+  enter(self, "ctx.service.request:enable_tls", ROUTED)
+  check.later("ctx.service.request:enable_tls")
+end
+
+--- Does nothing: the response is read as a whole where a plugin asks for it (ctx.response:get_raw_body).
+---@phase rewrite after routing, access
+function M:enable_buffering()
+  enter(self, "ctx.service.request:enable_buffering", ROUTED)
+end
+
 --- The path the service sees, whole: nothing is put before it.
 ---@phase rewrite after routing, access
 ---@param path string  starts with "/"
@@ -117,17 +147,17 @@ end
 --- Another body, made of a table by its type; sets Content-Type.
 ---@phase rewrite after routing, access
 ---@param content table
----@param mimetype? string  application/json or application/x-www-form-urlencoded; else that of the request
+---@param mimetype? string  that of the request; JSON, application/x-www-form-urlencoded or multipart/form-data
 function M:set_body(content, mimetype)
   local what = "ctx.service.request:set_body"
   local h = enter(self, what, ROUTED)
   if type(content) ~= "table" then error(what .. ": the body must be a table (set_raw_body takes text)", 2) end
   mimetype = mimetype or fields.get(h, REQUEST, "content-type")
   if not mimetype then error(what .. ": say the mimetype, the request has none", 2) end
-  local text, reason = body.encode(content, mimetype:match("^%s*([^;%s]*)"):lower())
-  if not text then error(what .. ": " .. reason, 2) end
+  local text, content_type = body.encode(content, check.text(mimetype, what, "the mimetype"))
+  if not text then error(what .. ": " .. content_type, 2) end
   C.gw_pdk_set_outgoing_body(h, text, #text)
-  fields.edit(h, REQUEST, C.GW_PDK_SET, what, "content-type", mimetype)
+  fields.edit(h, REQUEST, C.GW_PDK_SET, what, "content-type", content_type)
 end
 
 return M

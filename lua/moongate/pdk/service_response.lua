@@ -5,7 +5,7 @@ local fields = require("moongate.pdk.fields")
 
 local C = require("moongate.cdef")
 local enter = check.enter
-local AFTER, RESPONSE = check.AFTER, check.RESPONSE
+local AFTER = check.AFTER
 local OF_SERVICE = C.GW_PDK_OF_SERVICE
 
 local M = {}
@@ -37,24 +37,25 @@ function M:get_headers(max)
   return fields.all(h, OF_SERVICE, check.integer(max, "ctx.service.response:get_headers", "max", 1, 1000, 100))
 end
 
---- The whole body as it came. Waits for it.
----@phase response
+--- The whole body as it came. In response it waits for it; later it is there when a response hook read it.
+---@phase response, body, log
 ---@param max? integer  most bytes (limits.buffer)
 ---@return string? body, string? reason
 function M:get_raw_body(max)
-  local h = enter(self, "ctx.service.response:get_raw_body", RESPONSE)
+  local h = enter(self, "ctx.service.response:get_raw_body", AFTER)
   if C.gw_pdk_number(h, C.GW_PDK_SERVICE_STATUS) == 0 then return nil, "no service answered" end
   return body.read(h, OF_SERVICE, max, "ctx.service.response:get_raw_body")
 end
 
---- The body as a table, by its Content-Type. Waits for it.
----@phase response
+--- The body as a table, by its Content-Type. In response it waits for it; later it is there when a response hook read
+--- it.
+---@phase response, body, log
 ---@param mimetype? string  read it as this instead
 ---@param max_args? integer  at most so many arguments of a form (100; 1 to 1000)
 ---@return table? body, string? reason, string? mimetype
 function M:get_body(mimetype, max_args)
   local what = "ctx.service.response:get_body"
-  local h = enter(self, what, RESPONSE)
+  local h = enter(self, what, AFTER)
   max_args = check.integer(max_args, what, "max_args", 1, 1000, 100)
   if C.gw_pdk_number(h, C.GW_PDK_SERVICE_STATUS) == 0 then return nil, "no service answered" end
   return body.parse(h, OF_SERVICE, mimetype, max_args, nil, what)

@@ -12,7 +12,15 @@
 ---@field client moongate.Client
 ---@field router moongate.Router
 ---@field log moongate.Log
+---@field node moongate.Node
+---@field ip moongate.Ip
 local Ctx = {}
+
+---The id of the use that runs, as written in the configuration or made from its place; nil where it has none.
+---
+---In every hook.
+---@return string?
+function Ctx:get_plugin_id() end
 
 ---Waits.
 ---
@@ -152,6 +160,12 @@ function Request:get_path() end
 ---@return string
 function Request:get_raw_path() end
 
+---The path as the client wrote it, before a trusted proxy changed it (X-Forwarded-Path).
+---
+---In every hook.
+---@return string
+function Request:get_raw_forwarded_path() end
+
 ---Path and query, as sent to be routed.
 ---
 ---In every hook.
@@ -198,6 +212,12 @@ function Request:count_header(name) end
 ---@param max? integer # at most so many (100; 1 to 1000)
 ---@return table<string, string|string[]>
 function Request:get_headers(max) end
+
+---All headers as text, in their order: "host: example.com\r\naccept: */*\r\n". Names are lower case.
+---
+---In every hook.
+---@return string
+function Request:get_raw_headers() end
 
 ---When the request's head had come, in milliseconds since 1970.
 ---
@@ -252,7 +272,7 @@ function Request:get_body_length() end
 ---@return boolean ok # false when it is known already that the body is larger
 function Request:limit_body(max) end
 
----The body as a table, by its Content-Type: JSON or a form. Waits for it.
+---The body as a table, by its Content-Type: JSON or a form; of files in a form, their bytes. Waits for it.
 ---
 ---In rewrite, access, response.
 ---@param mimetype? string # read it as this instead
@@ -441,9 +461,61 @@ function Service:set_retries(retries) end
 ---@param read integer
 function Service:set_timeouts(connect, write, read) end
 
+---Not in this version: a function to be called before a failed attempt is followed by another.
+---
+---In rewrite (after routing), access.
+---@param callback function
+function Service:set_target_retry_callback(callback) end
+
+---Not in this version: the certificate that is shown to the service, and its key.
+---
+---In rewrite (after routing), access.
+---@param chain string
+---@param key string
+function Service:set_tls_cert_key(chain, key) end
+
+---Not in this version: whether the service's certificate is verified.
+---
+---In rewrite (after routing), access.
+---@param on boolean
+function Service:set_tls_verify(on) end
+
+---Not in this version: how long the service's chain of certificates may be.
+---
+---In rewrite (after routing), access.
+---@param depth integer
+function Service:set_tls_verify_depth(depth) end
+
+---Not in this version: which authorities the service's certificate may come from.
+---
+---In rewrite (after routing), access.
+---@param store any
+function Service:set_tls_verify_store(store) end
+
 ---ctx.service.request: what the service gets.
 ---@class moongate.ServiceRequest
 local ServiceRequest = {}
+
+---How the service is asked: only "http" is in this version.
+---
+---In rewrite (after routing), access.
+---@param scheme "http"|"https"
+function ServiceRequest:set_scheme(scheme) end
+
+---Not in this version: asks the service without TLS.
+---
+---In rewrite (after routing), access.
+function ServiceRequest:disable_tls() end
+
+---Not in this version: asks the service with TLS.
+---
+---In rewrite (after routing), access.
+function ServiceRequest:enable_tls() end
+
+---Does nothing: the response is read as a whole where a plugin asks for it (ctx.response:get_raw_body).
+---
+---In rewrite (after routing), access.
+function ServiceRequest:enable_buffering() end
 
 ---The path the service sees, whole: nothing is put before it.
 ---
@@ -511,7 +583,7 @@ function ServiceRequest:set_raw_body(content) end
 ---
 ---In rewrite (after routing), access.
 ---@param content table
----@param mimetype? string # application/json or application/x-www-form-urlencoded; else that of the request
+---@param mimetype? string # that of the request; JSON, application/x-www-form-urlencoded or multipart/form-data
 function ServiceRequest:set_body(content, mimetype) end
 
 ---ctx.service.response: what the service answered, read-only.
@@ -538,17 +610,18 @@ function ServiceResponse:get_header(name) end
 ---@return table<string, string|string[]>
 function ServiceResponse:get_headers(max) end
 
----The whole body as it came. Waits for it.
+---The whole body as it came. In response it waits for it; later it is there when a response hook read it.
 ---
----In response.
+---In response, body, log.
 ---@param max? integer # most bytes (limits.buffer)
 ---@return string? body
 ---@return string? reason
 function ServiceResponse:get_raw_body(max) end
 
----The body as a table, by its Content-Type. Waits for it.
+---The body as a table, by its Content-Type. In response it waits for it; later it is there when a response hook read
+---it.
 ---
----In response.
+---In response, body, log.
 ---@param mimetype? string # read it as this instead
 ---@param max_args? integer # at most so many arguments of a form (100; 1 to 1000)
 ---@return table? body
@@ -558,6 +631,7 @@ function ServiceResponse:get_body(mimetype, max_args) end
 
 ---ctx.client: who asks.
 ---@class moongate.Client
+---@field tls moongate.ClientTls
 local Client = {}
 
 ---The address of who is connected.
@@ -577,6 +651,12 @@ function Client:get_forwarded_ip() end
 ---In every hook.
 ---@return integer
 function Client:get_port() end
+
+---The client's port. What stands between does not tell it, so this is the port of who is connected.
+---
+---In every hook.
+---@return integer
+function Client:get_forwarded_port() end
 
 ---Whether who is connected is one of trusted_proxies.
 ---
@@ -618,6 +698,65 @@ function Client:load_consumer(id_or_name, by_username) end
 ---@param consumer table? # from the configuration
 ---@param credential table?
 function Client:authenticate(consumer, credential) end
+
+---The groups of the client: those a plugin set for this request, else the consumer's.
+---
+---In every hook, rewrite only after routing.
+---@return { name: string }[]
+function Client:get_consumer_groups() end
+
+---The first of the groups, or nil.
+---
+---In every hook, rewrite only after routing.
+---@return { name: string }?
+function Client:get_consumer_group() end
+
+---Says which groups the client is in, for this request: what a token or a directory says of it.
+---
+---In access.
+---@param groups { name: string }[]
+function Client:set_authenticated_consumer_groups(groups) end
+
+---The same of one group.
+---
+---In access.
+---@param group { name: string }
+function Client:set_authenticated_consumer_group(group) end
+
+---Puts the client into the groups that the configuration gives that consumer.
+---
+---In access.
+---@param id string
+---@return { name: string }[]? groups
+---@return string? reason
+function Client:authenticate_consumer_group_by_consumer_id(id) end
+
+---ctx.client.tls: the client's certificate. Comes with TLS.
+---@class moongate.ClientTls
+local ClientTls = {}
+
+---Not in this version: asks the client for its certificate.
+---
+---In rewrite, access, response.
+---@param authorities? any
+function ClientTls:request_client_certificate(authorities) end
+
+---Not in this version: the client may not take its TLS session up again.
+---
+---In rewrite, access, response.
+function ClientTls:disable_session_reuse() end
+
+---Not in this version: the client's certificate and those that lead to its authority.
+---
+---In every hook.
+---@return string? chain
+function ClientTls:get_full_client_certificate_chain() end
+
+---Not in this version: says how the check of the client's certificate went.
+---
+---In rewrite, access, response.
+---@param verdict string
+function ClientTls:set_client_verify(verdict) end
 
 ---ctx.router: which way the request took.
 ---@class moongate.Router
@@ -675,10 +814,41 @@ function Log:err(...) end
 ---@param ... any
 function Log:error(...) end
 
+---The same as err: there is nothing above it.
+---
+---In every hook, and in tasks.
+---@param ... any
+function Log:crit(...) end
+
+---The same as err: there is nothing above it.
+---
+---In every hook, and in tasks.
+---@param ... any
+function Log:alert(...) end
+
+---The same as err: there is nothing above it.
+---
+---In every hook, and in tasks.
+---@param ... any
+function Log:emerg(...) end
+
+---Values as Lua would write them, tables with what is in them, as a line for who looks closely (debug).
+---
+---In every hook, and in tasks.
+---@param ... any
+function Log:inspect(...) end
+
+---Warns of something that will not be there for ever.
+---
+---In every hook, and in tasks.
+---@param message string
+---@param options? { after?: string, removal?: string } # versions: since when, and until when
+function Log:deprecation(message, options) end
+
 ---Puts a value into what ctx.log:serialize() gives to log plugins. Dots in the key go into tables:
 ---"request.headers.x-team". A value on the way that is no table wins: nothing is set below it.
 ---
----In every hook, and in tasks.
+---In every hook.
 ---@param key string
 ---@param value any # what JSON can say; nil takes the field away
 ---@param options? { mode?: "set"|"add"|"replace" } # add: only a new field; replace: only one that is there
@@ -690,3 +860,38 @@ function Log:set_serialize_value(key, value, options) end
 ---In log.
 ---@return table
 function Log:serialize() end
+
+---ctx.node: this gateway.
+---@class moongate.Node
+local Node = {}
+
+---A UUID of this process: all workers and generations tell the same one, a restart makes another.
+---
+---In every hook.
+---@return string
+function Node:get_id() end
+
+---The name of the machine.
+---
+---In every hook.
+---@return string
+function Node:get_hostname() end
+
+---The memory of this worker's Lua: bytes, or text where a unit is given. There are no shared dictionaries of nginx's.
+---
+---In every hook.
+---@param unit? "b"|"k"|"m"|"g"
+---@param scale? integer # digits behind the point (2; 0 to 10)
+---@return table stats # { workers_lua_vms = { { http_allocated_gc, pid, worker } }, lua_shared_dicts = {} }
+function Node:get_memory_stats(unit, scale) end
+
+---ctx.ip: addresses. Sets of networks are made with moongate.ip.
+---@class moongate.Ip
+local Ip = {}
+
+---Whether trusted_proxies names the address.
+---
+---In every hook.
+---@param address string
+---@return boolean
+function Ip:is_trusted(address) end

@@ -31,6 +31,11 @@ function M.response(_, ctx)
   elseif want == "body" then
     local body, why = ctx.response:get_raw_body()
     ctx.response:set_header("x-body", body or why)
+  elseif want == "both" then
+    if ctx.request:get_header("x-read") == "before" then ctx.service.response:get_raw_body() end
+    ctx.response:set_raw_body("new")
+    ctx.response:set_header("x-body", ctx.service.response:get_raw_body())
+    assert(ctx.response:get_raw_body() == "new")
   elseif want == "replace" then
     ctx.response:set_raw_body("<" .. ctx.response:get_raw_body() .. ">")
   end
@@ -147,6 +152,15 @@ describe("hooks on the request's way", function()
     response = get("x-response: exit")
     assert.same({ 418, "tea" }, { response.status, response.body })
     assert.equal("access", response.headers["x-seen"])
+  end)
+
+  it("see what the service sent also after they replaced it", function()
+    start()
+    for _, when in ipairs { "before", "after" } do
+      local response = get("x-response: both\nx-read: " .. when)
+      assert.same({ "plain", "new" }, { response.headers["x-body"], response.body })
+      assert.equal("3", response.headers["content-length"])
+    end
   end)
 
   it("give a 502 when the response is cut before it was sent", function()
