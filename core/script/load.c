@@ -29,6 +29,9 @@ static void push_core(lua_State *L, struct gw_script *script, const char *home)
     lua_setfield(L, -2, "route_count");
     lua_pushinteger(L, (lua_Integer)script->worker);
     lua_setfield(L, -2, "worker");
+    lua_pushlightuserdata(L, script);
+    lua_pushcclosure(L, gw_sink_open_from_lua, 1);
+    lua_setfield(L, -2, "sink_open");
     gw_await_register(L, script);
 }
 

@@ -220,6 +220,16 @@ const char *gw_pdk_version(void);
 
 /* Whether trusted_proxies names the address; -1: it is none. */
 int gw_pdk_trusts(struct gw_pdk *h, const char *ip, size_t len);
+/* --- sinks: opened by core.sink_open, moongate.sink --- */
+
+enum gw_pdk_sink_put {
+    GW_PDK_SINK_CLOSED = -1,
+    GW_PDK_SINK_FULL = 0,
+    GW_PDK_SINK_PUT = 1,
+};
+
+/* Copies the line; never waits. */
+int gw_pdk_sink_put(struct gw_script *script, uint32_t sink, const char *line, size_t len);
 
 /* --- regular expressions: made and freed by gw_regex_new() and gw_regex_free() --- */
 

@@ -114,6 +114,7 @@ struct gw_script *gw_script_new(const struct gw_script_options *options, char **
     script->config = gw_config_ref(config);
     script->generation = config->generation;
     script->worker = options->worker;
+    script->sinks = options->sinks;
     script->memory_max = config->lua_memory ? config->lua_memory : SIZE_MAX;
     script->on_unused = options->on_unused;
     script->on_unused_ctx = options->on_unused_ctx;
@@ -191,6 +192,7 @@ void gw_script_free(struct gw_script *script)
     if (script->L && !script->borrowed)
         lua_close(script->L);
     gw_tasks_free(script);
+    gw_script_close_sinks(script);
     gw_ctx_free_all(script);
     gw_script_release_zones(script);
     for (unsigned i = 0; i < script->use_count; i++)

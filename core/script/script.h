@@ -39,6 +39,7 @@ struct gw_call_watch {
     void (*ended)(struct gw_call_watch *watch, struct gw_slice service,
                   const struct gw_call_info *call, enum gw_error error);
 };
+struct gw_sinks;
 
 struct gw_script_options {
     struct gw_config *config; /* counted by the script */
@@ -46,6 +47,7 @@ struct gw_script_options {
     unsigned worker;          /* index */
     struct gw_zones *zones; /* where plugins' shared dictionaries live; NULL: in the script alone */
     const struct gw_clock *clock; /* what time it is in `init`; NULL: ask the system */
+    struct gw_sinks *sinks;   /* where log plugins' lines go; NULL: nowhere (only checking) */
     /* The last reference is gone: give the script to gw_script_free() on the loader thread. Called
      * on the thread that dropped it. */
     void (*on_unused)(struct gw_script *script, void *ctx);

@@ -73,6 +73,10 @@ struct gw_script {
     struct gw_list tasks; /* struct task (task.c), from init on */
     double last_stream;   /* id */
 
+    struct gw_sinks *sinks; /* NULL: none */
+    struct gw_sink **open_sinks; /* one use each; Lua knows them by index */
+    unsigned open_sink_count;
+
     void (*on_unused)(struct gw_script *script, void *ctx);
     void *on_unused_ctx;
 };
@@ -107,6 +111,11 @@ struct gw_clock gw_script_clock(const struct gw_script *script);
 /* The zones it declared: another size comes true when it begins to serve; given back at its end. */
 void gw_script_apply_zones(struct gw_script *script);
 void gw_script_release_zones(struct gw_script *script);
+/* Gives the sinks back that Lua opened (pdk_sink.c). */
+void gw_script_close_sinks(struct gw_script *script);
+
+/* Opens one: a table of checked options → its index, or nil and why not. Upvalue 1: the script. */
+int gw_sink_open_from_lua(lua_State *L);
 
 /* May raise. In a borrowed state the memory stays with the state, for who keeps what belongs to
  * it. */

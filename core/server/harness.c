@@ -1,6 +1,7 @@
 #include "server/harness.h"
 
 #include "base/alloc.h"
+#include "sink/sink.h"
 #include "telemetry/access_log.h"
 #include "telemetry/metrics.h"
 
@@ -30,6 +31,8 @@ struct gw_harness *gw_harness_new(const struct gw_harness_options *options)
     harness->registry = gw_registry_new();
     harness->pool = gw_pool_new(harness->loop);
     harness->metrics = gw_metrics_new(1);
+    harness->sinks = gw_sinks_new(
+        &(struct gw_sinks_options){ .loop = harness->loop, .alone = true });
     harness->proxy = gw_proxy_new(&(struct gw_proxy_options){
         .loop = harness->loop,
         .pool = harness->pool,
@@ -62,6 +65,7 @@ static void free_unused(struct gw_harness *harness)
 
 void gw_harness_free(struct gw_harness *harness)
 {
+    gw_sinks_stop(harness->sinks);
     gw_harness_wires_deinit(harness);
     gw_proxy_free(harness->proxy);
     gw_script_unref(harness->script);
@@ -70,6 +74,7 @@ void gw_harness_free(struct gw_harness *harness)
     gw_pool_free(harness->pool);
     gw_registry_stop(harness->registry);
     gw_loop_free(harness->loop);
+    gw_sinks_free(harness->sinks);
     gw_registry_free(harness->registry);
     gw_metrics_free(harness->metrics);
     gw_free(harness);
@@ -102,6 +107,7 @@ bool gw_harness_load(struct gw_harness *harness, struct gw_config *config, const
     const struct gw_script_options options = {
         .config = config,
         .home = home,
+        .sinks = harness->sinks,
         .on_unused = on_unused,
         .on_unused_ctx = harness,
         .borrowed = L,
@@ -169,6 +175,7 @@ bool gw_harness_stop(struct gw_harness *harness)
     if (harness->script)
         gw_script_retire(harness->script);
     gw_proxy_abort(harness->proxy, GW_E_SHUTDOWN);
+    gw_sinks_stop(harness->sinks);
     gw_harness_wires_deinit(harness);
     for (unsigned i = 0; i < STOP_TURNS && !is_done(harness); i++) {
         gw_harness_turn(harness, false);

@@ -129,6 +129,7 @@ static void prepare_scripts(struct gw_load *load, const struct gw_load_options *
             .home = options->home,
             .worker = i,
             .zones = options->zones,
+            .sinks = options->sinks,
             .on_unused = options->on_script_unused,
             .on_unused_ctx = options->ctx,
         };

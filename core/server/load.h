@@ -10,6 +10,7 @@ struct gw_load_options {
     uint64_t generation;    /* what it will be when it is committed */
     unsigned workers;       /* 0: what the configuration says */
     struct gw_zones *zones; /* of the process; NULL: each script has its own */
+    struct gw_sinks *sinks; /* NULL: nobody logs, it is only a check */
     void (*on_script_unused)(struct gw_script *script, void *ctx);
     void *ctx;
 };

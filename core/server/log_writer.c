@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "server/error_log.h"
+#include "sink/sink.h"
 #include "telemetry/access_log.h"
 #include "telemetry/ring.h"
 
@@ -43,6 +44,7 @@ struct gw_log_writer {
     unsigned ring_count;
     uv_thread_t thread;
     int wake_fd;
+    struct gw_sinks *sinks; /* whose files it writes; borrowed */
     atomic_bool stops, reopens, wanted;
     atomic_uint_fast64_t
         lost;         /* what the sink did not take; the rings count what they had no room for */
@@ -238,6 +240,8 @@ static void run_thread(void *arg)
         take_changes(writer);
         bool any = empty_rings(writer);
 
+        any |= gw_sinks_write_files(writer->sinks, stops);
+
         if (stops)
             return;
         if (any)
@@ -313,17 +317,24 @@ uint64_t gw_log_writer_dropped(const struct gw_log_writer *writer)
     return dropped;
 }
 
-struct gw_log_writer *gw_log_writer_start(unsigned workers)
+static void wake_for_sinks(void *ctx)
+{
+    wake(ctx);
+}
+
+struct gw_log_writer *gw_log_writer_start(unsigned workers, struct gw_sinks *sinks)
 {
     struct gw_log_writer *writer = gw_alloc_zero(sizeof(*writer));
 
     writer->ring_count = workers;
+    writer->sinks = sinks;
     writer->rings = gw_alloc_zero(workers * sizeof(writer->rings[0]));
     for (unsigned i = 0; i < workers; i++)
         writer->rings[i] = gw_ring_new(GW_RING_DEFAULT_SIZE);
     writer->sink.fd = writer->next.fd = writer->prepared.fd = -1;
     writer->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     uv_mutex_init(&writer->lock);
+    gw_sinks_attach_writer(sinks, wake_for_sinks, writer);
     int error = uv_thread_create(&writer->thread, run_thread, writer);
 
     GW_ASSERT(error == 0 && writer->wake_fd >= 0);
@@ -335,6 +346,7 @@ void gw_log_writer_stop(struct gw_log_writer *writer)
     atomic_store(&writer->stops, true);
     wake(writer);
     uv_thread_join(&writer->thread);
+    gw_sinks_attach_writer(writer->sinks, NULL, NULL);
     close_sink(&writer->sink);
     close_sink(&writer->next);
     close_sink(&writer->prepared);

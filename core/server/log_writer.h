@@ -1,14 +1,15 @@
 #pragma once
-/* The only thread that writes to what can block: the access log. Workers put lines into rings of
- * their own (telemetry/ring.h), it empties them; a sink that does not keep up costs lines, which
- * are counted, never a request's time. */
+/* The only thread that writes to what can block: the access log, and the files of log plugins
+ * (sink/). Workers put lines into rings of their own (telemetry/ring.h), it empties them; a sink
+ * that does not keep up costs lines, which are counted, never a request's time. */
 #include "config/config.h"
 
 struct gw_access_record;
 struct gw_log_writer;
+struct gw_sinks;
 
-/* Writes nothing until the first commit. */
-struct gw_log_writer *gw_log_writer_start(unsigned workers);
+/* Writes nothing of the access log until the first commit. */
+struct gw_log_writer *gw_log_writer_start(unsigned workers, struct gw_sinks *sinks);
 
 /* Opens what the configuration's `log` names. False, with nothing changed and a text for the
  * operator in `why`, when it cannot be opened. The next commit uses it. */

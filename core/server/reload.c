@@ -12,6 +12,7 @@
 #include "server/log_writer.h"
 #include "server/port.h"
 #include "server/server.h"
+#include "sink/sink.h"
 #include "server/tell.h"
 
 #include <limits.h>
@@ -166,6 +167,7 @@ static void commit(struct gw_reloader *reloader)
     gw_generations_add(&reloader->generations, load, server->loop->clock.wall_us);
     gw_port_plan_commit(&reloader->plan, &server->ports);
     gw_log_writer_commit(server->log_writer);
+    gw_sinks_reopen_files(server->sinks);
     for (unsigned i = 0; i < server->worker_count; i++) {
         struct gw_script *script = load->scripts[i];
 
@@ -253,6 +255,7 @@ static void start_walk(struct gw_reloader *reloader)
         .generation = reloader->current ? reloader->current->generation + 1 : 1,
         .workers = server->worker_count,
         .zones = server->zones,
+        .sinks = server->sinks,
         .on_script_unused = gw_generations_script_unused,
         .ctx = &reloader->generations,
     };
@@ -271,6 +274,8 @@ static void start_walk(struct gw_reloader *reloader)
 
 void gw_reloader_ask(struct gw_reloader *reloader, const char *why, struct gw_reload_waiter *waiter)
 {
+    if (reloader->is_closed && !waiter)
+        return;
     if (waiter)
         gw_list_append(&reloader->later, &waiter->node);
     if (!reloader->asked_later)
@@ -303,6 +308,11 @@ void gw_reloader_close(struct gw_reloader *reloader, void (*closed)(void *ctx), 
     } else if (reloader->walk == WALK_IDLE) {
         gw_loop_defer(reloader->server->loop, &reloader->close_later, say_closed);
     }
+}
+
+bool gw_reloader_idle(const struct gw_reloader *reloader)
+{
+    return reloader->walk == WALK_IDLE;
 }
 
 void gw_reloader_free(struct gw_reloader *reloader)

@@ -35,6 +35,9 @@ void gw_reloader_ask(struct gw_reloader *reloader, const char *why,
  * under way. */
 void gw_reloader_close(struct gw_reloader *reloader, void (*closed)(void *ctx), void *ctx);
 
+/* Nothing is under way. */
+bool gw_reloader_idle(const struct gw_reloader *reloader);
+
 /* Closed before; lets the current configuration go. */
 void gw_reloader_free(struct gw_reloader *reloader);
 

@@ -15,6 +15,7 @@
 #include "server/log_writer.h"
 #include "server/options.h"
 #include "server/watch.h"
+#include "sink/sink.h"
 #include "telemetry/metrics.h"
 
 #include <assert.h>
@@ -24,6 +25,9 @@
 
 /* After the second signal; then what still does not end never will. */
 #define PATIENCE_US 2000000
+
+/* What log plugins' sinks get at most to deliver what they hold, once the last request has ended. */
+#define SINKS_TIME_US 5000000ull
 
 /* --- signals --- */
 
@@ -39,6 +43,7 @@ static void on_signal(uv_signal_t *handle, int number)
     case SIGUSR1:
         if (server->log_writer)
             gw_log_writer_reopen(server->log_writer);
+        gw_sinks_reopen_files(server->sinks);
         break;
     default: /* SIGTERM, SIGINT */
         gw_server_stop(server, GW_EXIT_GOOD);
@@ -94,7 +99,7 @@ static void announce(const struct gw_server *server)
 void gw_server_begin(struct gw_server *server, unsigned workers)
 {
     server->metrics = gw_metrics_new(workers + 1); /* control is the last writer */
-    server->log_writer = gw_log_writer_start(workers);
+    server->log_writer = gw_log_writer_start(workers, server->sinks);
     server->workers = gw_alloc_zero(workers * sizeof(server->workers[0]));
     server->worker_count = workers;
     for (unsigned i = 0; i < workers; i++) {
@@ -136,11 +141,14 @@ static void take_down(struct gw_defer *defer)
 {
     struct gw_server *server = container_of(defer, struct gw_server, finish);
 
+    if (!gw_reloader_idle(server->reloader))
+        return; /* it was asked once more; its end comes back here */
     for (unsigned i = 0; i < server->worker_count; i++)
         gw_worker_join(server->workers[i]);
     gw_free(server->workers);
     server->workers = NULL;
     gw_timer_stop(&server->patience);
+    gw_sinks_stop(server->sinks);
     gw_registry_stop(server->registry);
     gw_watch_free(server->watch);
     gw_admin_free(server->admin);
@@ -149,10 +157,22 @@ static void take_down(struct gw_defer *defer)
     gw_loop_stop(server->loop);
 }
 
+static void on_sinks_flushed(void *ctx)
+{
+    struct gw_server *server = ctx;
+
+    gw_loop_defer(server->loop, &server->finish, take_down);
+}
+
 static void finish_when_quiet(struct gw_server *server)
 {
-    if (server->workers_done == server->worker_count && server->reloader_closed)
-        gw_loop_defer(server->loop, &server->finish, take_down);
+    const struct gw_config *config = gw_reloader_config(server->reloader);
+    uint64_t most = config ? config->drain_timeout_us : 0;
+
+    if (server->workers_done < server->worker_count || !server->reloader_closed)
+        return;
+    gw_sinks_flush(server->sinks, most < SINKS_TIME_US ? most : SINKS_TIME_US, on_sinks_flushed,
+                   server);
 }
 
 static void on_worker_done(void *ctx)
@@ -194,6 +214,11 @@ static void on_out_of_patience(struct gw_timer *timer)
 /* Told again: whoever asks twice does not want to wait. */
 static void hurry_drain(struct gw_server *server)
 {
+    if (server->workers_done == server->worker_count && server->reloader_closed) {
+        gw_notice("told to stop again: log lines that still wait are given up");
+        gw_sinks_flush(server->sinks, 0, on_sinks_flushed, server);
+        return;
+    }
     if (server->workers_done == server->worker_count) {
         gw_error("a configuration is still being loaded and does not end: leaving without it (look "
                  "for an endless loop in a plugin's init or at load time)");
@@ -232,7 +257,10 @@ static void on_first(struct gw_reload_waiter *waiter, const struct gw_reload_res
 
 static void start(struct gw_server *server)
 {
+    const struct gw_sinks_options sinks = { .loop = server->loop };
+
     server->started_us = server->loop->clock.wall_us;
+    server->sinks = gw_sinks_new(&sinks);
     gw_error_log_install();
     gw_ports_init(&server->ports);
     open_signals(server);
@@ -251,6 +279,7 @@ static void free_all(struct gw_server *server)
     if (server->log_writer)
         gw_log_writer_stop(server->log_writer);
     gw_loop_free(server->loop);
+    gw_sinks_free(server->sinks);
     gw_reloader_free(server->reloader);
     gw_ports_deinit(&server->ports);
     gw_registry_free(server->registry);

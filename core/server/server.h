@@ -10,6 +10,7 @@
 struct gw_admin;
 struct gw_log_writer;
 struct gw_metrics;
+struct gw_sinks;
 struct gw_watch;
 struct gw_zones;
 
@@ -33,6 +34,7 @@ struct gw_server {
     struct gw_ports ports;
     struct gw_loader *loader;
     struct gw_log_writer *log_writer;
+    struct gw_sinks *sinks; /* of log plugins */
     struct gw_worker **workers;
     unsigned worker_count; /* 0 before generation 1 was loaded */
     unsigned workers_done;

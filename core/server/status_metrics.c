@@ -3,11 +3,13 @@
 #include "server/log_writer.h"
 #include "server/server.h"
 #include "server/status.h"
+#include "sink/sink.h"
 #include "telemetry/metrics.h"
 
 #include <inttypes.h>
 
 #define GENERATIONS_MAX 1024
+#define SINKS_MAX 256
 
 static void write_head(struct gw_buf *out, const char *name, const char *type, const char *help)
 {
@@ -111,6 +113,53 @@ static void write_zones(struct gw_buf *out, struct gw_server *server)
     }
 }
 
+/* --- log plugins --- */
+
+static const struct {
+    const char *name, *type, *help;
+    size_t offset;   /* in struct gw_sink_info */
+    bool has_access; /* the access log counts, too */
+} sink_metrics[] = {
+    { "moongate_log_dropped_total", "counter",
+      "Log lines that found no room, because the sink was too slow or failed.",
+      offsetof(struct gw_sink_info, dropped), true },
+    { "moongate_log_sent_total", "counter", "Lines of log plugins that were delivered.",
+      offsetof(struct gw_sink_info, sent), false },
+    { "moongate_log_lost_total", "counter",
+      "Lines of log plugins that were given up after their tries.",
+      offsetof(struct gw_sink_info, lost), false },
+    { "moongate_log_failures_total", "counter",
+      "Deliveries of log plugins that did not work; most are tried again.",
+      offsetof(struct gw_sink_info, failures), false },
+    { "moongate_log_waiting", "gauge", "Lines of log plugins that wait for their delivery.",
+      offsetof(struct gw_sink_info, entries), false },
+    { "moongate_log_waiting_bytes", "gauge", "Their bytes.", offsetof(struct gw_sink_info, bytes),
+      false },
+};
+
+static void write_sinks(struct gw_buf *out, struct gw_server *server)
+{
+    struct gw_sink_info infos[SINKS_MAX + 1];
+    unsigned count = 1 + gw_sinks_list(server->sinks, infos + 1, SINKS_MAX);
+
+    infos[0] = (struct gw_sink_info){ .name = "access" };
+    infos[0].dropped = server->log_writer ? gw_log_writer_dropped(server->log_writer) : 0;
+    for (size_t row = 0; row < GW_ARRAY_LEN(sink_metrics); row++) {
+        unsigned first = sink_metrics[row].has_access ? 0 : 1;
+
+        if (first < count)
+            write_head(out, sink_metrics[row].name, sink_metrics[row].type,
+                       sink_metrics[row].help);
+        for (unsigned i = first; i < count; i++) {
+            uint64_t value;
+
+            memcpy(&value, (const char *)&infos[i] + sink_metrics[row].offset, sizeof(value));
+            gw_buf_printf(out, "%s{sink=\"%s\"} %" PRIu64 "\n", sink_metrics[row].name,
+                          infos[i].name, value);
+        }
+    }
+}
+
 void gw_status_write_metrics(struct gw_buf *out, struct gw_server *server)
 {
     write_one(out, "moongate_start_time_seconds", "gauge", "When the process started, since 1970.",
@@ -120,9 +169,7 @@ void gw_status_write_metrics(struct gw_buf *out, struct gw_server *server)
     write_reloads(out, server);
     write_connections(out, server);
     write_zones(out, server);
-    write_one(out, "moongate_log_dropped_total", "counter",
-              "Access log lines that found no room, because the sink was too slow or failed.",
-              server->log_writer ? gw_log_writer_dropped(server->log_writer) : 0);
+    write_sinks(out, server);
     if (server->metrics)
         gw_metrics_render(server->metrics, out);
 }

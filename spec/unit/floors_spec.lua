@@ -10,13 +10,14 @@ local below = {
   net = BASE, policy = BASE, config = BASE, telemetry = BASE,
   http = MIDDLE,
   upstream = UPPER,
-  script = "upstream " .. UPPER,
-  proxy = "script upstream " .. UPPER,
-  server = "proxy script upstream " .. UPPER,
+  sink = "upstream " .. UPPER,
+  script = "sink upstream " .. UPPER,
+  proxy = "script sink upstream " .. UPPER,
+  server = "proxy script sink upstream " .. UPPER,
 }
 
-local height = { base = 0, net = 1, policy = 1, config = 1, telemetry = 1, http = 2, upstream = 3, script = 4, proxy = 5,
-  server = 6 }
+local height = { base = 0, net = 1, policy = 1, config = 1, telemetry = 1, http = 2, upstream = 3, sink = 4, script = 5,
+  proxy = 6, server = 7 }
 
 -- What is wrong with the includes of one file: { "core/net/conn.c:2 reaches up to http", … }.
 local function faults(path, lines)
