@@ -225,6 +225,7 @@ function M.begin(slot)
     if state.touched then
       state.touched, state.shared, state.credential = false, nil, nil
       state.serialize, state.pipes, state.stream, state.groups = nil, nil, nil, nil
+      state.kept = nil
       clear(state.plugins)
       clear(state.chosen)
     end
@@ -240,6 +241,7 @@ end
 function M.new_slot(pointer)
   local state = {
     touched = false, shared = nil, credential = nil, serialize = nil, pipes = nil, stream = nil, groups = nil,
+    chunk = nil, last = nil, out = nil, kept = nil,
     plugins = {}, chosen = {},
   }
   return { h = ffi.cast("struct gw_pdk *", pointer), state = state, ctx = { false, false, state } }

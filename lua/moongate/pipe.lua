@@ -2,8 +2,10 @@
 --- here once a piece; the only garbage is the strings themselves.
 ---
 --- A hook gets (conf, ctx, chunk, last). Chunks are never empty but for the last call, which is always ("", true).
---- What it answers takes the chunk's place; nil keeps it, "" swallows it.
+--- What it answers takes the chunk's place; nil keeps it, "" swallows it. ctx.response:get_raw_body() and
+--- set_raw_body() answer in its place (moongate.pdk.response).
 local ffi = require("ffi")
+local check = require("moongate.pdk.check")
 local context = require("moongate.ctx")
 
 local begin, hold = context.begin, context.hold
@@ -34,6 +36,8 @@ end
 ---@param phase integer  what the handle's phase is while they run
 ---@return function runner
 function M.runner(plans, pick, name, phase)
+  local of_response = phase == check.BODY
+
   local function call(h, ctx, list, i, chunk, last)
     local choice = list.choices and list.choices[i]
     local conf
@@ -44,7 +48,12 @@ function M.runner(plans, pick, name, phase)
     else
       h.use, conf = list.uses[i], list.confs[i]
     end
+    local state = of_response and ctx[3]
+    if state then
+      state.chunk, state.last, state.out = chunk, last, nil -- for get_raw_body() and set_raw_body()
+    end
     local out = list.fns[i](conf, ctx, chunk, last)
+    if out == nil and state then out, state.chunk, state.out = state.out, nil, nil end
     if out == nil then return chunk end
     if type(out) ~= "string" then
       error(("%s must return a string or nil, not a %s"):format(name, type(out)), 0)

@@ -13,16 +13,20 @@ local ffi_string = ffi.string
 
 local M = {}
 
+--- How many bytes a hook may have of a body.
+function M.limit(h, max, what, level)
+  local limit = C.gw_pdk_number(h, C.GW_PDK_BODY_LIMIT)
+  if max == nil then return limit end
+  if type(max) ~= "number" or max < 0 then
+    error(what .. ": max must be a number of bytes", level or 4)
+  end
+  return math.min(limit, max)
+end
+
 --- The whole body; waits for it when it is not here yet.
 ---@return string? body, string? reason
 function M.read(h, head, max, what)
-  local limit = C.gw_pdk_number(h, C.GW_PDK_BODY_LIMIT)
-  if max ~= nil then
-    if type(max) ~= "number" or max < 0 then
-      error(what .. ": max must be a number of bytes", 3)
-    end
-    limit = math.min(limit, max)
-  end
+  local limit = M.limit(h, max, what)
   local here = C.gw_pdk_body(h, head)
   if here == 2 then return nil, "the body is made while it is sent" end
   if here == 0 then

@@ -273,7 +273,8 @@ end
 ---@return string? body, string? reason  nil, "too large" when it is longer
 function M:get_raw_body(max)
   local h = enter(self, "ctx.request:get_raw_body", ANSWER)
-  return body.read(h, REQUEST, max, "ctx.request:get_raw_body")
+  local content, reason = body.read(h, REQUEST, max, "ctx.request:get_raw_body") -- no tail call: errors count levels
+  return content, reason
 end
 
 --- How long the body is, in bytes: 0 when there is none, nil when the client did not say (it streams).

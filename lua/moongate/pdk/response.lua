@@ -1,4 +1,5 @@
 --- ctx.response: what will be sent to the client.
+local bit = require("bit")
 local body = require("moongate.pdk.body")
 local check = require("moongate.pdk.check")
 local fields = require("moongate.pdk.fields")
@@ -6,7 +7,8 @@ local json = require("moongate.json")
 
 local C = require("moongate.cdef")
 local enter = check.enter
-local ANSWER, AFTER, RESPONSE = check.ANSWER, check.AFTER, check.RESPONSE
+local ANSWER, AFTER, RESPONSE, BODY = check.ANSWER, check.AFTER, check.RESPONSE, check.BODY
+local PAYLOAD = bit.bor(RESPONSE, BODY)
 local OF_RESPONSE = C.GW_PDK_OF_RESPONSE
 
 local M = {}
@@ -177,22 +179,63 @@ function M:error(status, detail, headers)
   C.gw_pdk_reply_problem(h, detail, #detail)
 end
 
---- The whole body that will be sent. Waits for it.
----@phase response
+-- In body hooks: what the plugin has of the body so far is kept in the pieces' stead, and is given on with the last.
+-- A body beyond the limit goes on as it comes.
+local function keep_piece(h, state, limit)
+  local kept = state.kept
+  if not kept then
+    kept = {}
+    state.kept, state.touched = kept, true
+  end
+  local own = kept[h.use]
+  if own == nil then
+    own = { n = 0, bytes = 0 }
+    kept[h.use] = own
+  end
+  if not own then return nil, "too large" end
+  local chunk = state.chunk
+  own.n, own.bytes = own.n + 1, own.bytes + #chunk
+  own[own.n] = chunk
+  state.out = ""
+  if own.bytes > limit then
+    kept[h.use] = false
+    state.out = table.concat(own)
+    return nil, "too large"
+  end
+  if not state.last then return nil end
+  local whole = table.concat(own)
+  kept[h.use], state.out = nil, whole
+  return whole
+end
+
+--- The whole body that will be sent. In response it waits for it. In body it takes the pieces in, so that nothing is
+--- sent before the last: until then it gives nil, and with the last one the whole.
+---@phase response, body
 ---@param max? integer  most bytes (limits.buffer)
 ---@return string? body, string? reason  nil, "too large" when it is longer
 function M:get_raw_body(max)
-  local h = enter(self, "ctx.response:get_raw_body", RESPONSE)
-  return body.read(h, OF_RESPONSE, max, "ctx.response:get_raw_body")
+  local what = "ctx.response:get_raw_body"
+  local h = enter(self, what, PAYLOAD)
+  if h.phase == BODY then
+    return keep_piece(h, self[3], body.limit(h, max, what, 3))
+  end
+  local text, reason = body.read(h, OF_RESPONSE, max, what) -- no tail call: errors count the levels
+  return text, reason
 end
 
---- Another body. A Content-Encoding and a strong ETag of the old one are yours to clear.
----@phase response
+--- Another body; in body, another piece (or, after get_raw_body() gave the whole, the whole). A Content-Encoding and a
+--- strong ETag of the old one are yours to clear.
+---@phase response, body
 ---@param content string
 function M:set_raw_body(content)
-  local h = enter(self, "ctx.response:set_raw_body", RESPONSE)
-  content = check.text(content, "ctx.response:set_raw_body", "the body")
-  check.verdict(C.gw_pdk_set_response_body(h, content, #content), "ctx.response:set_raw_body", "body")
+  local what = "ctx.response:set_raw_body"
+  local h = enter(self, what, PAYLOAD)
+  content = check.text(content, what, "the body")
+  if h.phase == BODY then
+    self[3].out = content
+  else
+    check.verdict(C.gw_pdk_set_response_body(h, content, #content), what, "body")
+  end
 end
 
 return M

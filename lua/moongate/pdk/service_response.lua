@@ -44,7 +44,8 @@ end
 function M:get_raw_body(max)
   local h = enter(self, "ctx.service.response:get_raw_body", AFTER)
   if C.gw_pdk_number(h, C.GW_PDK_SERVICE_STATUS) == 0 then return nil, "no service answered" end
-  return body.read(h, OF_SERVICE, max, "ctx.service.response:get_raw_body")
+  local text, reason = body.read(h, OF_SERVICE, max, "ctx.service.response:get_raw_body") -- no tail call
+  return text, reason
 end
 
 --- The body as a table, by its Content-Type. In response it waits for it; later it is there when a response hook read

@@ -412,17 +412,19 @@ function Response:stream(status, headers, fn) end
 ---@param headers? table<string, string|number|boolean|string[]>
 function Response:error(status, detail, headers) end
 
----The whole body that will be sent. Waits for it.
+---The whole body that will be sent. In response it waits for it. In body it takes the pieces in, so that nothing is
+---sent before the last: until then it gives nil, and with the last one the whole.
 ---
----In response.
+---In response, body.
 ---@param max? integer # most bytes (limits.buffer)
 ---@return string? body
 ---@return string? reason # nil, "too large" when it is longer
 function Response:get_raw_body(max) end
 
----Another body. A Content-Encoding and a strong ETag of the old one are yours to clear.
+---Another body; in body, another piece (or, after get_raw_body() gave the whole, the whole). A Content-Encoding and a
+---strong ETag of the old one are yours to clear.
 ---
----In response.
+---In response, body.
 ---@param content string
 function Response:set_raw_body(content) end
 

@@ -57,8 +57,19 @@ function M.request_body(_, ctx, chunk, last)
   return work(ctx, ctx.request:get_header("x-request-body"), chunk, last)
 end
 
+-- As body_filter of Kong's plugins does.
+local function whole(ctx, want)
+  local body, why = ctx.response:get_raw_body(tonumber(want:match("%d+")))
+  if body then ctx.response:set_raw_body("<" .. body .. ">") end
+  if why then ctx.log:notice("whole: ", why) end
+  assert(body or why or ctx.response:get_status() == 200)
+end
+
 function M.body(_, ctx, chunk, last)
   ctx.shared.calls = (ctx.shared.calls or 0) + 1
+  local want = ctx.request:get_header("x-body")
+  if want and want:find("^whole") then return whole(ctx, want) end
+  if want == "set" and not last then return ctx.response:set_raw_body("piece;") end
   return work(ctx, ctx.request:get_header("x-body"), chunk, last)
 end
 
@@ -117,6 +128,31 @@ describe("body hooks on the request's way", function()
       assert.equal("PLAIN!", response.body)
       assert.is_nil(response.headers["content-length"])
       assert.equal("chunked", response.headers["transfer-encoding"])
+    end)
+
+    it("may take the pieces in and give the whole", function()
+      start("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+      local client = world:client()
+      for _ = 1, 2 do
+        assert.equal("<abcde>", client:ask("GET / HTTP/1.1\nhost: a\nx-body: whole").body)
+      end
+    end)
+
+    it("may take an empty body", function()
+      start("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+      assert.equal("<>", get("x-body: whole").body)
+    end)
+
+    it("pass on a body that is too large to take in", function()
+      start("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+      assert.equal("abcde", get("x-body: whole of 4").body)
+      wait_quiet()
+      assert.truthy(scripts.caught():find("whole: too large", 1, true))
+    end)
+
+    it("may set each piece", function()
+      start(PLAIN)
+      assert.equal("piece;", get("x-body: set").body)
     end)
 
     it("leave the connection to the next request", function()
