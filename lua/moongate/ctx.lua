@@ -224,7 +224,7 @@ function M.begin(slot)
     local state = slot.state
     if state.touched then
       state.touched, state.shared, state.credential = false, nil, nil
-      state.serialize, state.pipes, state.stream, state.groups = nil, nil, nil, nil
+      state.serialize, state.pipes, state.stream, state.groups, state.after = nil, nil, nil, nil, nil
       state.kept = nil
       clear(state.plugins)
       clear(state.chosen)
