@@ -223,11 +223,12 @@ static void forget_done(struct gw_run *run)
 
 int gw_await_group(lua_State *L)
 {
-    struct gw_run *run = gw_wait_check(L, "this");
+    struct gw_run *run = gw_wait_check(L, luaL_checkstring(L, 5));
     unsigned count = (unsigned)lua_tointeger(L, 2);
 
     if (run->depth >= GW_RUN_DEPTH_MAX)
-        return luaL_error(L, "too many functions that wait for functions (%d)", GW_RUN_DEPTH_MAX);
+        return luaL_error(L, "%s: too many functions that wait for functions (%d)",
+                          lua_tostring(L, 5), GW_RUN_DEPTH_MAX);
     forget_done(run);
 
     struct group *group = gw_alloc_zero(sizeof(*group) + count * sizeof(struct member));

@@ -92,20 +92,20 @@ static void cancel_waits(struct gw_run *run)
     }
 }
 
-/* What a dropped or failed coroutine left is taken away, so that it can run something else. */
-static void renew(struct gw_run *run)
+/* A coroutine that did not come to its end is left to the collector: closures that somebody kept
+ * may still look into its stack (lua_resetthread() would take their variables away). */
+static void abandon(struct gw_run *run)
 {
-    lua_resetthread(run->script->L, run->L);
+    luaL_unref(run->script->L, LUA_REGISTRYINDEX, run->ref);
+    run->L = NULL;
 }
 
-/* Another coroutine in the place of one that cannot be cleared. Without memory even for that, L is
- * NULL. */
+/* Another in its place. Without memory even for that, L is NULL. */
 static void replace(struct gw_run *run)
 {
     struct gw_script *script = run->script;
 
-    luaL_unref(script->L, LUA_REGISTRYINDEX, run->ref);
-    run->L = NULL;
+    abandon(run);
     if (gw_script_protect(script, make_coroutine, run, NULL))
         return;
     gw_script_collect(script);
@@ -120,7 +120,7 @@ void gw_run_release(struct gw_run *run)
     cancel_waits(run);
     if (run->state == GW_RUN_WAITING) {
         gw_list_remove(&run->node);
-        renew(run);
+        abandon(run);
     } else if (run->L) {
         lua_settop(run->L, 0);
     }
@@ -194,9 +194,8 @@ static const char *failure_text(lua_State *co, int status, const char *given)
     return "an error that is not a text was raised";
 }
 
-/* LuaJIT keeps the oversized stack of a coroutine that ends like this. lua_getinfo() reads wild
- * memory there (it counts slots in 16 bits) and lua_resetthread() writes to memory it has just
- * freed (it moves the stack and goes on with the old address), so neither may see it. */
+/* LuaJIT keeps the oversized stack of a coroutine that ends like this, and lua_getinfo() reads wild
+ * memory there (it counts slots in 16 bits). */
 static bool has_overflowed(lua_State *co, int status)
 {
     return status == LUA_ERRERR ||
@@ -236,10 +235,7 @@ static enum gw_outcome fail(struct gw_run *run, int status, const char *given)
     gw_free(run->failure);
     run->failure = describe_failure(run->L, status, given, overflowed);
     cancel_waits(run);
-    if (overflowed)
-        replace(run);
-    else
-        renew(run);
+    replace(run);
     if (run->depth)
         leave_place(run);
     set_state(run, GW_RUN_READY);

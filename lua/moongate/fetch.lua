@@ -123,7 +123,7 @@ end
 -- ── whole ───────────────────────────────────────────────────────────────────
 
 local function ask(job)
-  local code, bad = core.group({ job }, 1, false)
+  local code, bad = core.group({ job }, 1, false, nil, "ctx:fetch")
   if code < 0 then return nil, nil, bad end
   local response, reason = M.response(job, core.group_take(1))
   core.group_end()
@@ -171,7 +171,7 @@ function M.fetch_all(requests)
   local jobs, names, results = read_all(requests)
   if not jobs then error("ctx:fetch_all: " .. names, 3) end
   if #jobs == 0 then return results end
-  local code, bad = core.group(jobs, #jobs, false)
+  local code, bad = core.group(jobs, #jobs, false, nil, "ctx:fetch_all")
   if code < 0 then error(("ctx:fetch_all: %s: %s"):format(tostring(names[-code]), bad), 3) end
   for i = 1, #jobs do
     local response, reason = M.response(jobs[i], core.group_take(i))

@@ -70,7 +70,7 @@ function M.race(ctx, ...)
     if lost then return nil, lost end
     error("ctx:race: takes functions or requests", 2)
   end
-  local won, failed, raised = core.group(members, #members, true, ctx)
+  local won, failed, raised = core.group(members, #members, true, ctx, "ctx:race")
   if won < 0 then error(("ctx:race: %s: %s"):format(tostring(names[-won]), failed), 2) end
   if won == 0 then return give_up(members[failed], raised, failed, lost) end
   if type(members[won]) == "function" then return give(names[won], core.group_take(won)) end

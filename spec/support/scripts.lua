@@ -246,7 +246,7 @@ function M.new(options)
   local why = ffi.new("char *[1]")
   local home = host.source_dir
   local script_options = ffi.new("struct gw_script_options", {
-    config = self.config, home = home, worker = 0, on_unused = never, clock = self.loop.clock,
+    config = self.config, home = home, worker = options.worker or 0, on_unused = never, clock = self.loop.clock,
     zones = options.zones,
   })
   self.script = c.gw_script_new(script_options, why)

@@ -150,6 +150,24 @@ describe("a run", function()
     assert.equal(1, x:finished())
   end)
 
+  for what, ending in pairs { ["that failed"] = "error('broken')", ["that was cancelled"] = "ctx:sleep(9)" } do
+    it("leaves closures of a hook " .. what .. " the variables they had", function()
+      access([[
+        if kept then
+          local a, b, c, d = "x", "x", "x", "x"
+          return ctx.log:notice("kept ", kept(), a == b and c == d)
+        end
+        local mine = "mine"
+        kept = function() return mine end
+        ]] .. ending)
+      x:cancel()
+      x:free()
+      x = s:exchange()
+      x:run("access")
+      has(scripts.caught(), "kept minetrue")
+    end)
+  end
+
   it("calls a hook that yields by itself an error", function()
     assert.equal("done", access("coroutine.yield(1)"))
     assert.equal(500, x:reply().status)
