@@ -220,6 +220,7 @@ const char *gw_pdk_version(void);
 
 /* Whether trusted_proxies names the address; -1: it is none. */
 int gw_pdk_trusts(struct gw_pdk *h, const char *ip, size_t len);
+
 /* --- sinks: opened by core.sink_open, moongate.sink --- */
 
 enum gw_pdk_sink_put {

@@ -120,7 +120,7 @@ static void say_trouble(struct gw_sink *sink, int error, uint64_t now)
 
     if (!error || (file->said_us && now - file->said_us < SAY_US))
         return;
-    gw_warn("sink %s: %s: %u lines wait, %" PRIu64 " were lost since this was said last",
+    gw_warn("sink %s: %s (lines that wait: %u, lost since this was said last: %" PRIu64 ")",
             sink->name, strerror(error), gw_sink_queue_entries(sink->queue),
             missing - file->told_missing);
     file->said_us = now;
@@ -135,7 +135,7 @@ static void say_well_again(struct gw_sink *sink)
 
     if (!file->failed)
         return;
-    gw_notice("sink %s: takes lines again; %" PRIu64 " more were lost meanwhile", sink->name,
+    gw_notice("sink %s: takes lines again (lost meanwhile: %" PRIu64 ")", sink->name,
               missing - file->told_missing);
     file->failed = 0;
     file->told_missing = missing;

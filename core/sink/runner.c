@@ -41,7 +41,7 @@ static void say(struct gw_sink *sink, const char *problem)
 {
     uint64_t missing = gw_sink_missing(sink);
 
-    gw_warn("sink %s: %s: %u lines wait, %" PRIu64 " were lost since this was said last",
+    gw_warn("sink %s: %s (lines that wait: %u, lost since this was said last: %" PRIu64 ")",
             sink->name, problem, gw_sink_queue_entries(sink->queue), missing - sink->told_lost);
     sink->said_us = now(sink);
     sink->told_lost = missing;
@@ -65,7 +65,7 @@ static void say_success(struct gw_sink *sink)
     uint64_t missing = gw_sink_missing(sink) - sink->told_lost;
 
     if (sink->is_failing) {
-        gw_notice("sink %s: takes lines again; %" PRIu64 " more were lost meanwhile", sink->name,
+        gw_notice("sink %s: takes lines again (lost meanwhile: %" PRIu64 ")", sink->name,
                   missing);
         sink->told_lost += missing;
         sink->is_failing = false;

@@ -216,7 +216,7 @@ void gw_sink_free(struct gw_sink *sink)
     unsigned left = gw_sink_queue_entries(sink->queue);
 
     if (left)
-        gw_warn("sink %s: %u lines were not delivered before the end", sink->name, left);
+        gw_warn("sink %s: lines that were not delivered before the end: %u", sink->name, left);
     if (!sink->carrier)
         gw_sink_file_free(sink);
     gw_sink_release(sink, sink->taken);

@@ -45,7 +45,7 @@ M.SPEC_METHODS = { "get", "post", "put", "patch", "delete", "head", "options" }
 M.INTERNAL = {
   "args", "cdef", "cli", "config", "coroutines", "ctx", "declaring", "docs", "entities", "fetch",
   "fetch_request", "guards", "load", "loader", "multipart", "new", "outside", "pdk", "phases", "pipe", "plan",
-  "race", "schema", "spec", "types", "views", "when",
+  "race", "schema", "sink_url", "spec", "types", "views", "when",
 }
 
 return M

@@ -17,7 +17,7 @@
 ---    max_bytes             16777216  their bytes (Kong: no bound)
 ---    max_batch_size        1         HTTP: lines of one request; above 1 it carries a JSON array
 ---    max_coalescing_delay  1         seconds a batch may wait to become full
----    initial_retry_delay   0.01      seconds until what failed is tried again; doubles each time, half of it chance …
+---    initial_retry_delay   0.01      seconds until what failed is tried again; doubles each time, half is chance …
 ---    max_retry_delay       60        … up to this
 ---    max_retry_time        60        seconds after which what still fails is lost; -1: it is tried once
 ---@class moongate.sink
@@ -25,6 +25,9 @@ local M = {}
 
 ---@class moongate.sink.Sink
 local Sink = {}
+
+---@class moongate.sink.Syslog
+local Syslog = {}
 
 ---Puts a line into the queue; a table becomes JSON. Bytes that are not UTF-8 become "?".
 ---
@@ -34,6 +37,15 @@ local Sink = {}
 ---@return string? reason # "full": it was dropped and counted
 function Sink:send(line) end
 
+---Puts a message into the queue, in the form of the local socket (RFC 3164); a table becomes JSON.
+---
+---In every hook.
+---@param message string|table
+---@param severity? "emerg"|"alert"|"crit"|"err"|"warning"|"notice"|"info"|"debug" # default info
+---@return true? put
+---@return string? reason # "full": it was dropped and counted
+function Syslog:send(message, severity) end
+
 ---A file, one line after the other. It is opened again at every reload and on SIGUSR1; with `reopen` also as soon as
 ---another file, or none, has its name. A pipe will do (`/dev/stdout`).
 ---
@@ -41,5 +53,35 @@ function Sink:send(line) end
 ---@param options { path: string, reopen?: boolean, queue?: table }
 ---@return moongate.sink.Sink
 function M.file(options) end
+
+---A TCP connection that is kept, one line after the other. The receiver does not confirm lines: those on their way
+---when it dies are lost, and a delivery that was cut is sent again as a whole.
+---
+---In init.
+---@param options { host: string, port: integer, timeout?: number, keepalive?: number, queue?: table } # seconds
+---@return moongate.sink.Sink
+function M.tcp(options) end
+
+---A datagram a line. What the network loses nobody hears of.
+---
+---In init.
+---@param options { host: string, port: integer, queue?: table }
+---@return moongate.sink.Sink
+function M.udp(options) end
+
+---The syslog of this machine.
+---
+---In init.
+---@param options? { facility?: string, ident?: string, path?: string, queue?: table } # user, moongate, /dev/log
+---@return moongate.sink.Syslog
+function M.syslog(options) end
+
+---Requests to an endpoint, each with one line as its body, or with `queue.max_batch_size` above 1 with a JSON array of
+---up to so many. The receiver has them when it answers 2xx; anything else is tried again.
+---
+---In init.
+---@param options table # url, method? (POST), headers?, content_type?, timeout? (10 s), keepalive? (60 s), queue?
+---@return moongate.sink.Sink
+function M.http(options) end
 
 return M
