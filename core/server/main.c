@@ -34,7 +34,8 @@ static const struct gw_command commands[] = {
       "response, body, log.\n\n"
       "  moongate new plugin tenant-header --hooks access,response && moongate test",
       GW_TAKES_SCAFFOLD, 2, gw_command_new },
-    { "test", "test [PATH ...]", "run the specs of plugins", "", GW_TAKES_REST, 0, gw_command_test },
+    { "test", "test [PATH ...]", "run the specs of plugins", "", GW_TAKES_REST, 0,
+      gw_command_test },
     { "version", "version", "say what this is and what it is made of", "Names the libraries, too.",
       0, 0, gw_command_version },
     { 0 },

@@ -97,7 +97,7 @@ end
 
 local function lines_of(text)
   local lines = {}
-  for line in text:gsub("%s+$", ""):gmatch("[^\n]*") do lines[#lines + 1] = (line:gsub("%s+$", "")) end
+  for line in (text:gsub("%s+$", "") .. "\n"):gmatch("(.-)\n") do lines[#lines + 1] = (line:gsub("%s+$", "")) end
   return lines
 end
 
