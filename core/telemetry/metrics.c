@@ -2,40 +2,34 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/log.h"
 #include "telemetry/metrics_private.h"
-
-#define FAMILIES_MAX 1024
-#define NAME_LEN_MAX 200
-#define VALUE_LEN_MAX 256
-#define KEY_MAX                                                                                    \
-    (sizeof(uint32_t) + GW_METRIC_LABELS_MAX * (sizeof(uint16_t) + (size_t)VALUE_LEN_MAX))
 
 struct gw_metrics *gw_metrics_new(unsigned writers)
 {
     GW_ASSERT(writers > 0);
     struct gw_metrics *metrics =
-        gw_alloc_zero(sizeof(*metrics) + writers * sizeof(struct gw_metric_writer *));
+        gw_alloc_zero(sizeof(*metrics) + writers * sizeof(metrics->writers[0]));
 
     pthread_mutex_init(&metrics->lock, NULL);
     gw_map_init(&metrics->families_by_name);
     gw_map_init(&metrics->series_by_key);
     metrics->writer_count = writers;
     metrics->next_value = metrics->next_histogram = 1; /* 0 is GW_METRIC_NONE */
-    for (unsigned i = 0; i < writers; i++)
-        metrics->writers[i] = gw_alloc_zero(sizeof(*metrics->writers[i]));
     return metrics;
 }
 
 static void free_writer(struct gw_metric_writer *writer)
 {
-    for (unsigned i = 0; i < GW_METRIC_CHUNKS; i++) {
+    for (unsigned i = 0; i < GW_METRIC_HISTOGRAM_CHUNKS; i++) {
         struct gw_metric_histograms *chunk = atomic_load(&writer->histograms[i]);
 
         for (unsigned k = 0; chunk && k < GW_METRIC_CHUNK; k++)
             gw_free(atomic_load(&chunk->places[k]));
         gw_free(chunk);
-        gw_free(atomic_load(&writer->values[i]));
     }
+    for (unsigned i = 0; i < GW_METRIC_CHUNKS; i++)
+        gw_free(atomic_load(&writer->values[i]));
     gw_free(writer);
 }
 
@@ -55,6 +49,7 @@ static void free_family(struct gw_metric_family *family)
         gw_free(family->labels[i]);
     gw_free(family->name);
     gw_free(family->help);
+    gw_free(family->bounds);
     gw_free(family);
 }
 
@@ -69,7 +64,8 @@ void gw_metrics_free(struct gw_metrics *metrics)
         family = next;
     }
     for (unsigned i = 0; i < metrics->writer_count; i++)
-        free_writer(metrics->writers[i]);
+        if (metrics->writers[i])
+            free_writer(metrics->writers[i]);
     gw_map_deinit(&metrics->families_by_name);
     gw_map_deinit(&metrics->series_by_key);
     pthread_mutex_destroy(&metrics->lock);
@@ -78,16 +74,16 @@ void gw_metrics_free(struct gw_metrics *metrics)
 
 /* ── series ── */
 
-/* No value can be made to look like two others: each stands behind its length. */
-static struct gw_slice make_key(const struct gw_metric_family *family,
-                                const struct gw_slice *values, char out[KEY_MAX])
+struct gw_slice gw_metric_make_key(const struct gw_metric_family *family,
+                                   const struct gw_slice *values, char out[GW_METRIC_KEY_MAX])
 {
     char *at = out;
 
     memcpy(at, &family->id, sizeof(family->id));
     at += sizeof(family->id);
     for (unsigned i = 0; i < family->label_count; i++) {
-        uint16_t len = (uint16_t)(values[i].len < VALUE_LEN_MAX ? values[i].len : VALUE_LEN_MAX);
+        uint16_t len =
+            (uint16_t)(values[i].len < GW_METRIC_VALUE_MAX ? values[i].len : GW_METRIC_VALUE_MAX);
 
         memcpy(at, &len, sizeof(len));
         if (len)
@@ -108,19 +104,25 @@ struct gw_slice gw_metric_next_value(struct gw_slice *rest)
     return value;
 }
 
-/* The next place of its kind, or GW_METRIC_NONE when all are taken. */
-static gw_metric take_place(struct gw_metrics *metrics, enum gw_metric_kind kind)
+gw_metric gw_metric_take_place(struct gw_metrics *metrics, enum gw_metric_kind kind,
+                               unsigned bound_count)
 {
     bool histogram = kind == GW_METRIC_HISTOGRAM;
     uint32_t *next = histogram ? &metrics->next_histogram : &metrics->next_value;
+    uint32_t end = histogram ? GW_METRIC_HISTOGRAM_PLACES : GW_METRIC_PLACES;
+    uint32_t count = kind == GW_METRIC_BUCKETS ? bound_count + 2 : 1;
+    uint32_t at = *next;
 
-    if (*next == GW_METRIC_PLACES)
+    if (gw_metric_is_plugins(kind))
+        end -= end / 4;
+    if (at + count > end)
         return GW_METRIC_NONE;
-    return (*next)++ | (histogram ? GW_METRIC_IS_HISTOGRAM : 0);
+    *next += count;
+    return at | (histogram ? GW_METRIC_IS_HISTOGRAM : 0);
 }
 
-static struct gw_metric_series *new_series(struct gw_metrics *metrics, struct gw_slice key,
-                                           gw_metric place)
+struct gw_metric_series *gw_metric_new_series(struct gw_metrics *metrics, struct gw_slice key,
+                                              gw_metric place)
 {
     struct gw_metric_series *series = gw_alloc_zero(sizeof(*series) + key.len);
 
@@ -152,20 +154,23 @@ static struct gw_metric_series *find_series(struct gw_metric_family *family, str
     gw_metric place = GW_METRIC_NONE;
 
     if (family->series_count < family->max_series)
-        place = take_place(metrics, family->kind);
+        place = gw_metric_take_place(metrics, family->kind, family->bound_count);
     if (place)
-        return new_series(metrics, key, place);
-    atomic_fetch_add_explicit(&family->overflows, 1, memory_order_relaxed);
+        return gw_metric_new_series(metrics, key, place);
+    if (atomic_fetch_add_explicit(&family->overflows, 1, memory_order_relaxed) == 0)
+        gw_warn("metric %s: more than %u combinations of label values: what comes beyond is "
+                "counted as \"other\"",
+                family->name, family->series_count);
     return family->other;
 }
 
 gw_metric gw_metric_series(struct gw_metric_family *family, const struct gw_slice *values)
 {
-    char buffer[KEY_MAX];
+    char buffer[GW_METRIC_KEY_MAX];
 
     if (!family)
         return GW_METRIC_NONE;
-    struct gw_slice key = make_key(family, values, buffer);
+    struct gw_slice key = gw_metric_make_key(family, values, buffer);
 
     pthread_mutex_lock(&family->metrics->lock);
     struct gw_metric_series *series = find_series(family, key);
@@ -175,117 +180,7 @@ gw_metric gw_metric_series(struct gw_metric_family *family, const struct gw_slic
     return series->place;
 }
 
-/* ── families ── */
-
-static bool is_name(const char *name, bool colons)
+bool gw_metric_is_other(const struct gw_metric_family *family, gw_metric series)
 {
-    size_t len = name ? strlen(name) : 0;
-
-    if (len == 0 || len > NAME_LEN_MAX || (name[0] >= '0' && name[0] <= '9'))
-        return false;
-    for (size_t i = 0; i < len; i++) {
-        char c = gw_lower(name[i]);
-
-        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '_' && !(colons && c == ':'))
-            return false;
-    }
-    return true;
-}
-
-static bool is_label(const struct gw_metric_def *def, unsigned at)
-{
-    const char *label = def->labels[at];
-
-    if (!is_name(label, false) || strncmp(label, "__", 2) == 0)
-        return false;
-    if (def->kind == GW_METRIC_HISTOGRAM && strcmp(label, "le") == 0)
-        return false;
-    for (unsigned i = 0; i < at; i++)
-        if (strcmp(label, def->labels[i]) == 0)
-            return false;
-    return true;
-}
-
-static unsigned count_labels(const struct gw_metric_def *def)
-{
-    unsigned count = 0;
-
-    while (count < GW_METRIC_LABELS_MAX && def->labels[count])
-        count++;
-    return count;
-}
-
-static bool is_valid(const struct gw_metric_def *def)
-{
-    if (!is_name(def->name, true))
-        return false;
-    for (unsigned i = 0; i < count_labels(def); i++)
-        if (!is_label(def, i))
-            return false;
-    return true;
-}
-
-static bool is_same(const struct gw_metric_family *family, const struct gw_metric_def *def)
-{
-    if (family->kind != def->kind || family->label_count != count_labels(def))
-        return false;
-    for (unsigned i = 0; i < family->label_count; i++)
-        if (strcmp(family->labels[i], def->labels[i]) != 0)
-            return false;
-    return true;
-}
-
-static struct gw_metric_family *new_family(struct gw_metrics *metrics,
-                                           const struct gw_metric_def *def, gw_metric other)
-{
-    struct gw_metric_family *family = gw_alloc_zero(sizeof(*family));
-    const char *help = def->help ? def->help : "";
-    struct gw_slice values[GW_METRIC_LABELS_MAX] = { 0 };
-    char key[KEY_MAX];
-
-    family->metrics = metrics;
-    family->id = (uint32_t)metrics->families_by_name.count;
-    family->name = gw_strndup(def->name, strlen(def->name));
-    family->help = gw_strndup(help, strlen(help));
-    family->kind = def->kind;
-    family->max_series = def->max_series ? def->max_series : GW_METRIC_SERIES_DEFAULT;
-    family->label_count = count_labels(def);
-    for (unsigned i = 0; i < family->label_count; i++) {
-        family->labels[i] = gw_strndup(def->labels[i], strlen(def->labels[i]));
-        values[i] = GW_SLICE("other");
-    }
-    family->other = new_series(metrics, make_key(family, values, key), other);
-    gw_map_put(&metrics->families_by_name, gw_slice_from(family->name), family);
-    atomic_store_explicit(metrics->last ? &metrics->last->next : &metrics->first, family,
-                          memory_order_release);
-    metrics->last = family;
-    return family;
-}
-
-/* Under the lock. */
-static struct gw_metric_family *find_family(struct gw_metrics *metrics,
-                                            const struct gw_metric_def *def)
-{
-    struct gw_metric_family *family =
-        gw_map_get(&metrics->families_by_name, gw_slice_from(def->name));
-
-    if (family)
-        return is_same(family, def) ? family : NULL;
-    if (metrics->families_by_name.count >= FAMILIES_MAX)
-        return NULL;
-    gw_metric other = take_place(metrics, def->kind); /* so that there is always one */
-
-    return other ? new_family(metrics, def, other) : NULL;
-}
-
-struct gw_metric_family *gw_metrics_family(struct gw_metrics *metrics,
-                                           const struct gw_metric_def *def)
-{
-    if (!is_valid(def))
-        return NULL;
-    pthread_mutex_lock(&metrics->lock);
-    struct gw_metric_family *family = find_family(metrics, def);
-
-    pthread_mutex_unlock(&metrics->lock);
-    return family;
+    return series == family->other->place;
 }

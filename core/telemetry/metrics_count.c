@@ -4,25 +4,59 @@
 
 /* One thread writes a place: a relaxed load and store are enough, and no locked instruction. */
 
-static _Atomic int64_t *value_place(struct gw_metrics *metrics, gw_metric series, unsigned writer)
+struct gw_metric_writer *gw_metric_writer(struct gw_metrics *metrics, unsigned writer)
 {
-    GW_ASSERT(writer < metrics->writer_count && !(series & GW_METRIC_IS_HISTOGRAM));
+    GW_ASSERT(writer < metrics->writer_count);
+    struct gw_metric_writer *tables =
+        atomic_load_explicit(&metrics->writers[writer], memory_order_acquire);
+
+    if (tables)
+        return tables;
+    struct gw_metric_writer *fresh = gw_alloc_zero(sizeof(*fresh));
+
+    /* Two may meet here: a level has the same writer for all. */
+    if (atomic_compare_exchange_strong(&metrics->writers[writer], &tables, fresh))
+        return fresh;
+    gw_free(fresh);
+    return tables;
+}
+
+_Atomic int64_t *gw_metric_place(struct gw_metrics *metrics, gw_metric series, unsigned writer)
+{
+    GW_ASSERT(!(series & GW_METRIC_IS_HISTOGRAM));
     _Atomic(struct gw_metric_values *) *slot =
-        &metrics->writers[writer]->values[series / GW_METRIC_CHUNK];
-    struct gw_metric_values *chunk = atomic_load_explicit(slot, memory_order_relaxed);
+        &gw_metric_writer(metrics, writer)->values[series / GW_METRIC_CHUNK];
+    struct gw_metric_values *chunk = atomic_load_explicit(slot, memory_order_acquire);
 
     if (!chunk) {
-        chunk = gw_alloc_zero(sizeof(*chunk));
-        atomic_store_explicit(slot, chunk, memory_order_release);
+        struct gw_metric_values *fresh = gw_alloc_zero(sizeof(*fresh));
+
+        if (atomic_compare_exchange_strong(slot, &chunk, fresh))
+            chunk = fresh;
+        else
+            gw_free(fresh);
     }
     return &chunk->places[series % GW_METRIC_CHUNK];
+}
+
+const _Atomic int64_t *gw_metric_peek(const struct gw_metrics *metrics, gw_metric series,
+                                      unsigned writer)
+{
+    const struct gw_metric_writer *tables =
+        atomic_load_explicit(&metrics->writers[writer], memory_order_acquire);
+    const struct gw_metric_values *chunk =
+        tables
+            ? atomic_load_explicit(&tables->values[series / GW_METRIC_CHUNK], memory_order_acquire)
+            : NULL;
+
+    return chunk ? &chunk->places[series % GW_METRIC_CHUNK] : NULL;
 }
 
 void gw_metric_add(struct gw_metrics *metrics, gw_metric series, unsigned writer, int64_t n)
 {
     if (series == GW_METRIC_NONE)
         return;
-    _Atomic int64_t *place = value_place(metrics, series, writer);
+    _Atomic int64_t *place = gw_metric_place(metrics, series, writer);
     int64_t before = atomic_load_explicit(place, memory_order_relaxed);
 
     atomic_store_explicit(place, before + n, memory_order_relaxed);
@@ -32,7 +66,7 @@ void gw_metric_set(struct gw_metrics *metrics, gw_metric series, unsigned writer
 {
     if (series == GW_METRIC_NONE)
         return;
-    atomic_store_explicit(value_place(metrics, series, writer), value, memory_order_relaxed);
+    atomic_store_explicit(gw_metric_place(metrics, series, writer), value, memory_order_relaxed);
 }
 
 static struct gw_histogram *histogram_place(struct gw_metric_writer *writer, uint32_t at)
@@ -59,9 +93,10 @@ void gw_metric_observe_us(struct gw_metrics *metrics, gw_metric series, unsigned
 {
     if (series == GW_METRIC_NONE)
         return;
-    GW_ASSERT(writer < metrics->writer_count && (series & GW_METRIC_IS_HISTOGRAM));
-    gw_histogram_add(histogram_place(metrics->writers[writer], series & ~GW_METRIC_IS_HISTOGRAM),
-                     duration_us);
+    GW_ASSERT(series & GW_METRIC_IS_HISTOGRAM);
+    gw_histogram_add(
+        histogram_place(gw_metric_writer(metrics, writer), series & ~GW_METRIC_IS_HISTOGRAM),
+        duration_us);
 }
 
 /* ── what was counted ── */
@@ -71,12 +106,10 @@ static int64_t sum_values(const struct gw_metrics *metrics, gw_metric series)
     int64_t sum = 0;
 
     for (unsigned i = 0; i < metrics->writer_count; i++) {
-        struct gw_metric_values *chunk = atomic_load_explicit(
-            &metrics->writers[i]->values[series / GW_METRIC_CHUNK], memory_order_acquire);
+        const _Atomic int64_t *place = gw_metric_peek(metrics, series, i);
 
-        if (chunk)
-            sum += atomic_load_explicit(&chunk->places[series % GW_METRIC_CHUNK],
-                                        memory_order_relaxed);
+        if (place)
+            sum += atomic_load_explicit(place, memory_order_relaxed);
     }
     return sum;
 }
@@ -89,8 +122,12 @@ void gw_metric_sum_histogram(const struct gw_metrics *metrics, gw_metric series,
     *sum_us = 0;
     memset(buckets, 0, GW_HISTOGRAM_BUCKETS * sizeof(buckets[0]));
     for (unsigned i = 0; i < metrics->writer_count; i++) {
-        struct gw_metric_histograms *chunk = atomic_load_explicit(
-            &metrics->writers[i]->histograms[at / GW_METRIC_CHUNK], memory_order_acquire);
+        struct gw_metric_writer *writer =
+            atomic_load_explicit(&metrics->writers[i], memory_order_acquire);
+        struct gw_metric_histograms *chunk =
+            writer ? atomic_load_explicit(&writer->histograms[at / GW_METRIC_CHUNK],
+                                          memory_order_acquire)
+                   : NULL;
         struct gw_histogram *histogram =
             chunk ? atomic_load_explicit(&chunk->places[at % GW_METRIC_CHUNK], memory_order_acquire)
                   : NULL;

@@ -22,10 +22,13 @@ static const char *kind_name(enum gw_metric_kind kind)
 {
     switch (kind) {
     case GW_METRIC_COUNTER:
+    case GW_METRIC_SUM:
         return "counter";
     case GW_METRIC_GAUGE:
+    case GW_METRIC_LEVEL:
         return "gauge";
     case GW_METRIC_HISTOGRAM:
+    case GW_METRIC_BUCKETS:
         return "histogram";
     }
     return "untyped";
@@ -64,10 +67,9 @@ static bool append_escaped(struct gw_buf *out, struct gw_slice text, bool quotes
     return good;
 }
 
-/* name_suffix{label="value",le="bound"} and a space. */
-static bool append_name(struct gw_buf *out, const struct gw_metric_family *family,
-                        const struct gw_metric_series *series, const char *suffix,
-                        const char *bound)
+bool gw_metric_render_name(struct gw_buf *out, const struct gw_metric_family *family,
+                           const struct gw_metric_series *series, const char *suffix,
+                           const char *bound)
 {
     struct gw_slice rest = gw_slice_skip(series->key, sizeof(family->id));
     const char *before = "{";
@@ -89,7 +91,7 @@ static bool append_name(struct gw_buf *out, const struct gw_metric_family *famil
 static bool render_value(struct gw_buf *out, const struct gw_metric_family *family,
                          const struct gw_metric_series *series)
 {
-    return append_name(out, family, series, "", NULL) &&
+    return gw_metric_render_name(out, family, series, "", NULL) &&
            gw_buf_printf(out, "%" PRId64 "\n", gw_metric_value(family->metrics, series->place));
 }
 
@@ -106,16 +108,16 @@ static bool render_histogram(struct gw_buf *out, const struct gw_metric_family *
     for (size_t i = 0; good && i < GW_ARRAY_LEN(bounds); i++) {
         for (; gw_histogram_bound_us(bucket) <= bounds[i].us; bucket++)
             count += buckets[bucket];
-        good = append_name(out, family, series, "_bucket", bounds[i].seconds) &&
+        good = gw_metric_render_name(out, family, series, "_bucket", bounds[i].seconds) &&
                gw_buf_printf(out, "%" PRIu64 "\n", count);
     }
     for (; bucket < GW_HISTOGRAM_BUCKETS; bucket++)
         count += buckets[bucket];
-    return good && append_name(out, family, series, "_bucket", "+Inf") &&
+    return good && gw_metric_render_name(out, family, series, "_bucket", "+Inf") &&
            gw_buf_printf(out, "%" PRIu64 "\n", count) &&
-           append_name(out, family, series, "_sum", NULL) &&
+           gw_metric_render_name(out, family, series, "_sum", NULL) &&
            gw_buf_printf(out, "%" PRIu64 ".%06" PRIu64 "\n", sum_us / 1000000, sum_us % 1000000) &&
-           append_name(out, family, series, "_count", NULL) &&
+           gw_metric_render_name(out, family, series, "_count", NULL) &&
            gw_buf_printf(out, "%" PRIu64 "\n", count);
 }
 
@@ -126,15 +128,35 @@ static bool render_head(struct gw_buf *out, const char *name, const char *help, 
            gw_buf_printf(out, "\n# TYPE %s %s\n", name, kind);
 }
 
+static bool render_series(struct gw_buf *out, const struct gw_metric_family *family,
+                          const struct gw_metric_series *series)
+{
+    switch (family->kind) {
+    case GW_METRIC_COUNTER:
+    case GW_METRIC_GAUGE:
+        return render_value(out, family, series);
+    case GW_METRIC_HISTOGRAM:
+        return render_histogram(out, family, series);
+    case GW_METRIC_SUM:
+    case GW_METRIC_LEVEL:
+        return gw_metric_render_number(out, family, series);
+    case GW_METRIC_BUCKETS:
+        return gw_metric_render_buckets(out, family, series);
+    }
+    return true;
+}
+
 static bool render_family(struct gw_buf *out, const struct gw_metric_family *family)
 {
     const struct gw_metric_series *series =
         atomic_load_explicit(&family->first, memory_order_acquire);
-    bool good = !series || render_head(out, family->name, family->help, kind_name(family->kind));
+
+    if (!series || atomic_load_explicit(&family->is_hidden, memory_order_relaxed))
+        return true;
+    bool good = render_head(out, family->name, family->help, kind_name(family->kind));
 
     for (; good && series; series = atomic_load_explicit(&series->next, memory_order_acquire))
-        good = family->kind == GW_METRIC_HISTOGRAM ? render_histogram(out, family, series)
-                                                   : render_value(out, family, series);
+        good = render_series(out, family, series);
     return good;
 }
 

@@ -15,6 +15,7 @@ struct counting {
     struct gw_metrics *metrics;
     gw_metric counter;
     gw_metric histogram;
+    gw_metric level;
     unsigned writer;
     unsigned times;
     atomic_uint *running;
@@ -22,7 +23,7 @@ struct counting {
 };
 
 unsigned gw_spec_count_and_scrape(struct gw_metrics *metrics, unsigned counter, unsigned histogram,
-                                  unsigned times);
+                                  unsigned level, unsigned times);
 
 static void *count(void *arg)
 {
@@ -31,6 +32,7 @@ static void *count(void *arg)
     for (unsigned i = 0; i < counting->times; i++) {
         gw_metric_add(counting->metrics, counting->counter, counting->writer, 1);
         gw_metric_observe_us(counting->metrics, counting->histogram, counting->writer, i);
+        gw_metric_level_add(counting->metrics, counting->level, 1);
     }
     atomic_fetch_sub(counting->running, 1);
     return NULL;
@@ -38,14 +40,14 @@ static void *count(void *arg)
 
 /* Returns how often it could be scraped meanwhile. */
 unsigned gw_spec_count_and_scrape(struct gw_metrics *metrics, unsigned counter, unsigned histogram,
-                                  unsigned times)
+                                  unsigned level, unsigned times)
 {
     struct counting all[COUNTERS];
     atomic_uint running = COUNTERS;
     unsigned scrapes = 0;
 
     for (unsigned i = 0; i < COUNTERS; i++) {
-        all[i] = (struct counting){ metrics, counter, histogram, i, times, &running, 0 };
+        all[i] = (struct counting){ metrics, counter, histogram, level, i, times, &running, 0 };
         GW_ASSERT(pthread_create(&all[i].thread, NULL, count, &all[i]) == 0);
     }
     do {

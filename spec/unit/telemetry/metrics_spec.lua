@@ -16,6 +16,11 @@ describe("the metrics", function()
       def.labels[i - 1] = label
     end
     def.max_series = (options or {}).max_series or 0
+    local bounds = (options or {}).bounds
+    if bounds then
+      keep[#keep + 1] = ffi.new("double[?]", #bounds, bounds)
+      def.bounds, def.bound_count = keep[#keep], #bounds
+    end
     local made = c.gw_metrics_family(metrics, def)
     return made ~= nil and made or nil
   end
@@ -149,17 +154,76 @@ describe("the metrics", function()
     assert.equal("2", line('moongate_metrics_overflow_total{metric="a_total"}'))
   end)
 
-  it("are bounded altogether", function()
-    local f = family("a_total", "COUNTER", { "x" }, { max_series = 1000000 })
+  it("are bounded altogether, and plugins leave room for the gateway's own", function()
+    local bounds = {}
+    for i = 1, 30 do bounds[i] = i end
+    local f = family("a", "BUCKETS", { "x" }, { max_series = 1000000, bounds = bounds })
     local last
-    for i = 1, 70000 do last = series(f, "v" .. i) end
+    for i = 1, 12300 do last = series(f, "v" .. i) end
     assert.equal(series(f, "other"), last)
-    assert.is_nil(family("b_total", "COUNTER"))
-    c.gw_metric_add(metrics, last, 0, 1)
+    assert.is_true(c.gw_metric_is_other(f, last))
+    assert.is_nil(family("b", "BUCKETS", nil, { bounds = bounds }))
+    c.gw_metric_bucket_observe(f, last, 0, 1)
     assert.is_nil(render(1000)) -- and so is the text
+    for i = 1, 1100 do family("p" .. i, "SUM") end
+    assert.is_nil(family("p1101", "SUM"))
+    assert.truthy(family("c1", "COUNTER"))
     for i = 1, 1100 do family("h" .. i, "HISTOGRAM") end
     assert.is_nil(family("h1101", "HISTOGRAM"))
     assert.truthy(family("h1", "HISTOGRAM"))
+  end)
+
+  describe("of plugins", function()
+    it("sum numbers with fractions over the writers", function()
+      local sum = series(family("a_total", "SUM", { "x" }), "1")
+      c.gw_metric_sum_add(metrics, sum, 0, 0.5)
+      c.gw_metric_sum_add(metrics, sum, 2, 0.1)
+      assert.equal(0.6, c.gw_metric_number(metrics, sum))
+      assert.equal("0.6", line('a_total{x="1"}'))
+    end)
+
+    it("have levels with one place: what was set last is it", function()
+      local level = series(family("level", "LEVEL"))
+      c.gw_metric_level_set(metrics, level, 7)
+      c.gw_metric_level_set(metrics, level, 1e21)
+      assert.equal("1e+21", line("level"))
+      c.gw_metric_level_set(metrics, level, 2)
+      c.gw_metric_level_add(metrics, level, -2.25)
+      assert.equal("-0.25", line("level"))
+    end)
+
+    it("have histograms with bounds of their own", function()
+      local f = family("size", "BUCKETS", { "x" }, { bounds = { 0.5, 1, 250 } })
+      local one = series(f, "1")
+      for i, value in ipairs { -1, 0.5, 0.51, 250, 250.5, 1e9 } do c.gw_metric_bucket_observe(f, one, i % 3, value) end
+      for name, expected in pairs {
+        ['size_bucket{x="1",le="0.5"}'] = "2", ['size_bucket{x="1",le="1"}'] = "3", ['size_bucket{x="1",le="250"}'] = "4",
+        ['size_bucket{x="1",le="+Inf"}'] = "6", ['size_count{x="1"}'] = "6", ['size_sum{x="1"}'] = "1000000500.51",
+      } do
+        assert.equal(expected, line(name), name)
+      end
+      assert.matches("# TYPE size histogram", render())
+    end)
+
+    it("refuse bounds that do not ascend", function()
+      for _, bounds in ipairs { {}, { 1, 1 }, { 2, 1 }, { 0 / 0 }, { 1, 1 / 0 } } do
+        assert.is_nil(family("b", "BUCKETS", nil, { bounds = bounds }))
+      end
+      assert.is_nil(family("b", "BUCKETS", { "le" }, { bounds = { 1 } }))
+    end)
+
+    it("give a name to the newest definition, and never one of the gateway's", function()
+      local before = family("a_total", "SUM", { "x" })
+      c.gw_metric_sum_add(metrics, series(before, "1"), 0, 1)
+      local after = family("a_total", "SUM", { "y" })
+      c.gw_metric_sum_add(metrics, series(after, "1"), 0, 2)
+      c.gw_metric_sum_add(metrics, series(before, "1"), 0, 1) -- of an older generation, counts on unseen
+      assert.is_nil(line('a_total{x="1"}'))
+      assert.equal("2", line('a_total{y="1"}'))
+      assert.is_true(after == family("a_total", "SUM", { "y" }))
+      family("core", "COUNTER")
+      assert.is_nil(family("core", "SUM"))
+    end)
   end)
 
   describe("as histograms", function()
@@ -215,10 +279,13 @@ describe("the metrics", function()
   end)
 
   it("count while others look, without losing one", function()
-    ffi.cdef([[unsigned gw_spec_count_and_scrape(struct gw_metrics *, unsigned counter, unsigned histogram, unsigned);]])
+    ffi.cdef([[unsigned gw_spec_count_and_scrape(struct gw_metrics *, unsigned counter, unsigned histogram, unsigned level,
+      unsigned);]])
     local counter = series(family("a_total", "COUNTER"))
     local histogram = series(family("b_seconds", "HISTOGRAM"))
-    assert.is_true(ffi.C.gw_spec_count_and_scrape(metrics, counter, histogram, 100000) > 0)
+    local level = series(family("c", "LEVEL"))
+    assert.is_true(ffi.C.gw_spec_count_and_scrape(metrics, counter, histogram, level, 100000) > 0)
+    assert.equal(300000, c.gw_metric_number(metrics, level))
     assert.equal(300000, value(counter))
     assert.equal(300000, value(histogram))
   end)
