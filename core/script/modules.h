@@ -7,6 +7,7 @@
 #include <stdint.h>
 #endif
 
+struct gw_metric_family;
 struct gw_script;
 
 /* --- moongate.shared; enum gw_dict_result; times to live in seconds, 0: for ever --- */
@@ -62,3 +63,43 @@ void gw_pdk_keys_free(struct gw_pdk_keys *keys);
 
 void gw_pdk_dict_flush(struct gw_dict *dict);
 void gw_pdk_dict_stats(struct gw_dict *dict, struct gw_zone_stats *stats);
+
+/* --- moongate.metrics --- */
+
+enum gw_pdk_metric_kind {
+    GW_PDK_COUNTER,
+    GW_PDK_GAUGE,
+    GW_PDK_HISTOGRAM,
+};
+
+enum {
+    GW_PDK_LABELS_MAX = 8,
+    GW_PDK_BOUNDS_MAX = 30,
+};
+
+struct gw_pdk_metric {
+    int kind;
+    const char *name, *help;
+    const char *labels[GW_PDK_LABELS_MAX]; /* up to the first NULL */
+    double max_series;
+    double bounds[GW_PDK_BOUNDS_MAX];
+    double bound_count;
+};
+
+/* The family of that definition, made when there is none; NULL for what cannot be one. */
+struct gw_metric_family *gw_pdk_metric(struct gw_script *script, const struct gw_pdk_metric *def);
+
+/* The series with these label values. `is_other`: the one for what comes past the maximum, which
+ * must not be remembered for these values. */
+struct gw_pdk_labels {
+    const char *ptr[GW_PDK_LABELS_MAX];
+    size_t len[GW_PDK_LABELS_MAX];
+    int is_other;
+};
+uint32_t gw_pdk_metric_series(struct gw_metric_family *family, struct gw_pdk_labels *labels);
+
+void gw_pdk_metric_count(struct gw_script *script, uint32_t series, double n);
+void gw_pdk_metric_set(struct gw_script *script, uint32_t series, double value);
+void gw_pdk_metric_move(struct gw_script *script, uint32_t series, double by);
+void gw_pdk_metric_observe(struct gw_script *script, struct gw_metric_family *family,
+                           uint32_t series, double value);

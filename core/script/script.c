@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "script/run.h"
 #include "script/state.h"
+#include "telemetry/metrics.h"
 
 #include <string.h>
 
@@ -120,6 +121,8 @@ struct gw_script *gw_script_new(const struct gw_script_options *options, char **
     script->on_unused_ctx = options->on_unused_ctx;
     script->free_ctx = -1;
     script->init_clock = options->clock;
+    script->owns_metrics = !options->metrics;
+    script->metrics = options->metrics ? options->metrics : gw_metrics_new(options->worker + 1);
     script->owns_zones = !options->zones;
     script->zones = options->zones ? options->zones : gw_zones_new();
     if (!script->borrowed)
@@ -195,6 +198,8 @@ void gw_script_free(struct gw_script *script)
     gw_script_close_sinks(script);
     gw_ctx_free_all(script);
     gw_script_release_zones(script);
+    if (script->owns_metrics)
+        gw_metrics_free(script->metrics);
     for (unsigned i = 0; i < script->use_count; i++)
         gw_free(script->uses[i].plugin);
     gw_free(script->uses);

@@ -29,6 +29,7 @@
 #include "upstream/pool.h"
 #include "upstream/registry.h"
 
+struct gw_metrics;
 struct gw_script;
 struct lua_State;
 struct gw_call_info;
@@ -46,6 +47,7 @@ struct gw_script_options {
     const char *home;         /* folder that holds lua/ and plugins/ */
     unsigned worker;          /* index */
     struct gw_zones *zones; /* where plugins' shared dictionaries live; NULL: in the script alone */
+    struct gw_metrics *metrics;   /* where plugins count, as writer `worker`; NULL: the same */
     const struct gw_clock *clock; /* what time it is in `init`; NULL: ask the system */
     struct gw_sinks *sinks;   /* where log plugins' lines go; NULL: nowhere (only checking) */
     /* The last reference is gone: give the script to gw_script_free() on the loader thread. Called

@@ -52,8 +52,9 @@ struct gw_script {
     struct gw_random random;           /* for ids before it is attached */
     const struct gw_clock *init_clock; /* the time before it is attached; NULL: the system's */
 
+    struct gw_metrics *metrics;
     struct gw_zones *zones;
-    bool owns_zones;
+    bool owns_metrics, owns_zones;
     struct gw_declared_zone *declared_zones;
     unsigned declared_zone_count;
 

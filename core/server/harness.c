@@ -33,6 +33,7 @@ struct gw_harness *gw_harness_new(const struct gw_harness_options *options)
     harness->metrics = gw_metrics_new(1);
     harness->sinks = gw_sinks_new(
         &(struct gw_sinks_options){ .loop = harness->loop, .alone = true });
+    harness->zones = gw_zones_new();
     harness->proxy = gw_proxy_new(&(struct gw_proxy_options){
         .loop = harness->loop,
         .pool = harness->pool,
@@ -76,6 +77,7 @@ void gw_harness_free(struct gw_harness *harness)
     gw_loop_free(harness->loop);
     gw_sinks_free(harness->sinks);
     gw_registry_free(harness->registry);
+    gw_zones_free(harness->zones);
     gw_metrics_free(harness->metrics);
     gw_free(harness);
 }
@@ -108,6 +110,9 @@ bool gw_harness_load(struct gw_harness *harness, struct gw_config *config, const
         .config = config,
         .home = home,
         .sinks = harness->sinks,
+        .zones = harness->zones,
+        .metrics = harness->metrics,
+        .clock = &harness->loop->clock,
         .on_unused = on_unused,
         .on_unused_ctx = harness,
         .borrowed = L,

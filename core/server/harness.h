@@ -41,6 +41,7 @@ struct gw_harness {
     struct gw_pool *pool;
     struct gw_metrics *metrics;
     struct gw_sinks *sinks; /* of log plugins */
+    struct gw_zones *zones;
     struct gw_proxy *proxy;
     struct gw_list sessions; /* the gateway's side of client connections */
     struct gw_list wires;

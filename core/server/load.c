@@ -130,6 +130,7 @@ static void prepare_scripts(struct gw_load *load, const struct gw_load_options *
             .worker = i,
             .zones = options->zones,
             .sinks = options->sinks,
+            .metrics = options->metrics,
             .on_unused = options->on_script_unused,
             .on_unused_ctx = options->ctx,
         };

@@ -4,13 +4,17 @@
 #include "config/config.h"
 #include "script/script.h"
 
+/* What `workers` may say (lua/moongate/config/top.lua). */
+#define GW_WORKERS_MAX 512
+
 struct gw_load_options {
     const char *config_path; /* as it was named */
     const char *home;
-    uint64_t generation;    /* what it will be when it is committed */
-    unsigned workers;       /* 0: what the configuration says */
-    struct gw_zones *zones; /* of the process; NULL: each script has its own */
-    struct gw_sinks *sinks; /* NULL: nobody logs, it is only a check */
+    uint64_t generation;        /* what it will be when it is committed */
+    unsigned workers;           /* 0: what the configuration says */
+    struct gw_zones *zones;     /* of the process; NULL: each script has its own */
+    struct gw_metrics *metrics; /* the same, for GW_WORKERS_MAX writers */
+    struct gw_sinks *sinks;     /* NULL: nobody logs, it is only a check */
     void (*on_script_unused)(struct gw_script *script, void *ctx);
     void *ctx;
 };

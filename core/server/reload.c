@@ -256,6 +256,7 @@ static void start_walk(struct gw_reloader *reloader)
         .workers = server->worker_count,
         .zones = server->zones,
         .sinks = server->sinks,
+        .metrics = server->metrics,
         .on_script_unused = gw_generations_script_unused,
         .ctx = &reloader->generations,
     };

@@ -98,7 +98,6 @@ static void announce(const struct gw_server *server)
 
 void gw_server_begin(struct gw_server *server, unsigned workers)
 {
-    server->metrics = gw_metrics_new(workers + 1); /* control is the last writer */
     server->log_writer = gw_log_writer_start(workers, server->sinks);
     server->workers = gw_alloc_zero(workers * sizeof(server->workers[0]));
     server->worker_count = workers;
@@ -284,8 +283,7 @@ static void free_all(struct gw_server *server)
     gw_ports_deinit(&server->ports);
     gw_registry_free(server->registry);
     gw_zones_free(server->zones);
-    if (server->metrics)
-        gw_metrics_free(server->metrics);
+    gw_metrics_free(server->metrics);
     gw_error_log_close();
     gw_arena_trim();
 }
@@ -299,6 +297,7 @@ int gw_server_run(const char *config_path, const char *home, bool watch)
         .loop = gw_loop_new(false),
         .registry = gw_registry_new(),
         .zones = gw_zones_new(),
+        .metrics = gw_metrics_new(GW_WORKERS_MAX + 1), /* control is the last writer */
     };
 
     start(&server);

@@ -170,6 +170,5 @@ void gw_status_write_metrics(struct gw_buf *out, struct gw_server *server)
     write_connections(out, server);
     write_zones(out, server);
     write_sinks(out, server);
-    if (server->metrics)
-        gw_metrics_render(server->metrics, out);
+    gw_metrics_render(server->metrics, out);
 }

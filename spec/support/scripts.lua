@@ -247,7 +247,7 @@ function M.new(options)
   local home = host.source_dir
   local script_options = ffi.new("struct gw_script_options", {
     config = self.config, home = home, worker = options.worker or 0, on_unused = never, clock = self.loop.clock,
-    zones = options.zones,
+    zones = options.zones, metrics = options.metrics,
   })
   self.script = c.gw_script_new(script_options, why)
   if self.script == nil then
