@@ -2,6 +2,7 @@
 --- Reads what the configuration needs to know about them: their schema, priority, hooks and whether they authenticate.
 local files = require("moongate.config.files")
 local later = require("moongate.config.later")
+local kong_schema = require("moongate.kong.schema")
 local schema = require("moongate.schema")
 local words = require("moongate.schema.words")
 
@@ -93,6 +94,7 @@ local function is_there(module)
 end
 
 local function look_only(module)
+  if module == "kong.db.schema.typedefs" then return require("moongate.kong.typedefs") end
   if type(module) == "string" and module:find("^moongate%.") and not is_there(module) then
     return absent
   end
@@ -184,6 +186,10 @@ local function load(name, folder)
     end
   end
   local kind, schema_error = run("schema.lua")
+  if kong_schema.is_kong(kind) then
+    local ok, result = pcall(kong_schema.convert, kind)
+    kind, schema_error = ok and result or nil, not ok and "schema.lua: " .. tostring(result) or nil
+  end
   if schema_error or not schema.is_type(kind) or kind.kind ~= "record" then
     return nil, ("the plugin %s cannot be loaded: %s"):format(words.quote(name),
       schema_error or "schema.lua must return t.record { … }")
