@@ -33,6 +33,12 @@ void gw_clock_refresh(struct gw_clock *clock)
     clock->wall_us = (int64_t)read_us(CLOCK_REALTIME);
 }
 
+void gw_clock_catch_up(struct gw_clock *clock)
+{
+    if (!clock->is_virtual && read_us(CLOCK_MONOTONIC_COARSE) > clock->now_us)
+        gw_clock_refresh(clock);
+}
+
 void gw_clock_advance(struct gw_clock *clock, uint64_t by_us)
 {
     GW_ASSERT(clock->is_virtual);

@@ -19,6 +19,10 @@ void gw_clock_init(struct gw_clock *clock, bool is_virtual);
 /* Asks the system; does nothing on a virtual clock. */
 void gw_clock_refresh(struct gw_clock *clock);
 
+/* The same behind something that may have taken long: asks in earnest only when the kernel's tick
+ * (a few milliseconds) went by, which costs a tenth. */
+void gw_clock_catch_up(struct gw_clock *clock);
+
 /* Virtual clocks only. */
 void gw_clock_advance(struct gw_clock *clock, uint64_t by_us);
 

@@ -36,7 +36,7 @@ static enum gw_next run_hooks(struct gw_exchange *x, enum gw_phase phase)
     /* Hooks compute: without a look at the clock a slow one would cost no time in the log, and the
      * timers that start next would be short by it. Behind the log hooks nothing is measured. */
     if (phase != GW_PHASE_LOG)
-        gw_clock_refresh(&x->loop->clock);
+        gw_clock_catch_up(&x->loop->clock);
     return result == GW_RUN_WAITS ? GW_WAIT : GW_NEXT;
 }
 

@@ -29,6 +29,12 @@ describe("a virtual gw_clock", function()
     assert.equal(1000000, tonumber(clock.now_us))
   end)
 
+  it("has nothing to catch up with", function()
+    local clock = new_clock(true)
+    c.gw_clock_catch_up(clock)
+    assert.equal(1000000, tonumber(clock.now_us))
+  end)
+
   it("has no finer reading than its time", function()
     local clock = new_clock(true)
     assert.equal(1000000, tonumber(c.gw_clock_precise_us(clock)))
@@ -36,6 +42,13 @@ describe("a virtual gw_clock", function()
 end)
 
 describe("a real gw_clock", function()
+  it("catches up once the kernel's tick went by", function()
+    local clock = new_clock(false)
+    local before = clock.now_us
+    repeat c.gw_clock_catch_up(clock) until clock.now_us ~= before
+    assert.is_true(clock.now_us > before and clock.now_us <= c.gw_clock_precise_us(clock))
+  end)
+
   it("knows the wall time", function()
     local clock = new_clock(false)
     assert.is_true(math.abs(tonumber(clock.wall_us) / 1e6 - os.time()) < 5)
