@@ -133,6 +133,9 @@ struct gw_exchange {
     /* set by a hook that answers (exit) or by proxy; taken over by the reply stream */
     struct gw_reply *reply;
     bool response_started; /* the final head went to the client */
+    /* the service's, once they came; NULL: none (yet) */
+    struct gw_fields *received_trailers;
+    struct gw_fields trailers; /* of plugins: they go with the service's own */
 
     const struct gw_route *route;
     unsigned capture_count;

@@ -1,64 +1,13 @@
 #include "http/h1_chunks.h"
 
 #include "http/token.h"
+#include "http/trailer.h"
 
 #define CHUNK_MAX                                                                                  \
     UINT32_MAX        /* no honest chunk is larger, and servers that count in 32 bits would wrap */
 #define LINE_PLAIN 20 /* CRLF of the chunk before, sixteen digits, CRLF */
 
 /* ── trailers ──────────────────────────────────────────────────────────────── */
-
-/* RFC 9110 6.5.1: what frames, routes, identifies or authorises cannot come when all that is
- * decided. */
-static bool is_forbidden(struct gw_slice name)
-{
-    static const struct gw_slice names[] = {
-#define NAME(literal) { literal, sizeof(literal) - 1 }
-        NAME("host"),
-        NAME("transfer-encoding"),
-        NAME("connection"),
-        NAME("te"),
-        NAME("trailer"),
-        NAME("upgrade"),
-        NAME("keep-alive"),
-        NAME("authorization"),
-        NAME("cookie"),
-        NAME("set-cookie"),
-        NAME("www-authenticate"),
-        NAME("proxy-authorization"),
-        NAME("expect"),
-        NAME("proxy-authenticate"),
-        NAME("proxy-connection"),
-        NAME("cache-control"),
-        NAME("max-forwards"),
-        NAME("pragma"),
-        NAME("range"),
-        NAME("age"),
-        NAME("date"),
-        NAME("expires"),
-        NAME("location"),
-        NAME("retry-after"),
-        NAME("vary"),
-        NAME("forwarded"),
-        NAME("x-real-ip"),
-        NAME("proxy"),
-        NAME("via"),
-        NAME("http2-settings"),
-    };
-    static const struct gw_slice prefixes[] = {
-        NAME("content-"),        NAME("x-forwarded"),     NAME("x-consumer"),   NAME("if-"),
-        NAME("access-control-"), NAME("x-authenticated"), NAME("x-credential"),
-#undef NAME
-    };
-
-    for (size_t i = 0; i < GW_ARRAY_LEN(names); i++)
-        if (gw_slice_equal(name, names[i]))
-            return true;
-    for (size_t i = 0; i < GW_ARRAY_LEN(prefixes); i++)
-        if (gw_slice_starts_with(name, prefixes[i]))
-            return true;
-    return false;
-}
 
 static int fail(struct gw_h1_parse *parse, enum gw_error error)
 {
@@ -96,7 +45,7 @@ static int on_trailer_end(llhttp_t *http)
         return fail(parse, GW_E_BAD_BODY);
     if (++parse->trailer_count > parse->limits->headers)
         return fail(parse, GW_E_HEAD_TOO_LARGE);
-    if (parse->arena && !is_forbidden(name)) {
+    if (parse->arena && gw_trailer_allowed(name)) {
         if (!parse->trailers)
             parse->trailers = gw_arena_alloc_zero(parse->arena, sizeof(*parse->trailers));
         gw_fields_add(parse->trailers, parse->arena, gw_arena_copy(parse->arena, name),

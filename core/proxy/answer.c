@@ -162,13 +162,25 @@ static bool put_hooks_between(struct gw_flight *flight)
     return true;
 }
 
+/* Only a body without a length has room for trailers. */
+static bool add_trailers(struct gw_flight *flight)
+{
+    struct gw_exchange *x = &flight->x;
+
+    if (flight->tunnel || x->trailers.count == 0)
+        return false;
+    if (x->response.body_length >= 0)
+        x->response.body_length = GW_BODY_UNKNOWN;
+    return true;
+}
+
 void gw_flight_respond(struct gw_flight *flight)
 {
     struct gw_exchange *x = &flight->x;
     struct source source = choose_source(flight);
     bool no_body = gw_status_has_no_body(x->response.status, x->request.method) && !flight->tunnel;
-    bool hooked = put_hooks_between(flight);
-    bool end = no_body || (source.all && source.memory.len == 0 && !source.trailers && !hooked);
+    bool more = put_hooks_between(flight) || add_trailers(flight);
+    bool end = no_body || (source.all && source.memory.len == 0 && !source.trailers && !more);
 
     x->times.respond = x->loop->clock.now_us;
     x->response_started = true;
@@ -177,6 +189,7 @@ void gw_flight_respond(struct gw_flight *flight)
         start_tunnel(flight);
         return;
     }
+    flight->to_client.added = &x->trailers;
     if (end)
         flight->to_client.ended = true;
     else

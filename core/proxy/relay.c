@@ -6,13 +6,32 @@
 
 /* ── what goes on ──────────────────────────────────────────────────────────── */
 
+/* What plugins want replaces what came. NULL: there are none. */
+static const struct gw_fields *all_trailers(const struct gw_relay *relay)
+{
+    if (!relay->added || relay->added->count == 0)
+        return relay->trailers;
+    if (!relay->trailers)
+        return relay->added;
+
+    struct gw_arena *arena = relay->to->arena;
+    struct gw_fields *all = gw_arena_alloc_zero(arena, sizeof(*all));
+
+    gw_fields_copy(all, arena, relay->trailers);
+    for (unsigned i = 0; i < relay->added->count; i++)
+        gw_fields_set(all, arena, relay->added->items[i].name, relay->added->items[i].value);
+    return all;
+}
+
 static void pass_on(struct gw_relay *relay, struct gw_slice bytes, struct gw_blob *owner, bool end)
 {
+    const struct gw_fields *trailers = end ? all_trailers(relay) : NULL;
+
     relay->bytes += bytes.len;
-    if (end && relay->trailers) {
+    if (trailers) {
         relay->ended = true;
         gw_stream_send_body(relay->to, bytes, owner, false);
-        gw_stream_send_trailers(relay->to, relay->trailers);
+        gw_stream_send_trailers(relay->to, trailers);
         return;
     }
     relay->ended = end;
@@ -36,6 +55,7 @@ static void through_hooks(struct gw_relay *relay, struct gw_slice bytes, bool en
 
     enum gw_pipe_result result = gw_pipe_run(relay->x, relay->phase, bytes, end, &out);
 
+    gw_clock_catch_up(&relay->x->loop->clock); /* hooks compute */
     relay->waits = result == GW_PIPE_WAITS;
     if (!relay->waits)
         take_piped(relay, result == GW_PIPE_FAILED, out);
@@ -83,6 +103,7 @@ void gw_relay_start(struct gw_relay *relay, struct gw_stream *to, struct gw_slic
         .to = to,
         .x = relay->x,
         .phase = relay->phase,
+        .added = relay->added,
         .memory = memory,
         .owner = owner,
         .trailers = trailers,

@@ -11,7 +11,8 @@ struct gw_relay {
     enum gw_phase phase;   /* … and which */
     struct gw_slice memory;
     struct gw_blob *owner;            /* of memory, or NULL; borrowed */
-    const struct gw_fields *trailers; /* behind memory, when that is all */
+    const struct gw_fields *trailers; /* of the source, once they are known */
+    const struct gw_fields *added;    /* more of them, of plugins; NULL: none ever */
     bool memory_is_all;
     bool blocked; /* `to` takes no more until on_room */
     bool waits;   /* a hook has a piece and waits */

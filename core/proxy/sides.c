@@ -247,6 +247,7 @@ static void on_up_trailers(void *owner, struct gw_fields *trailers)
     struct gw_flight *flight = owner;
 
     flight->response_ended = true;
+    flight->x.received_trailers = trailers;
     if (gw_readers_want(flight, GW_BODY_OF_RESPONSE)) {
         flight->response_trailers = trailers;
         gw_readers_take(flight, GW_BODY_OF_RESPONSE, GW_SLICE_EMPTY, true);
@@ -287,7 +288,7 @@ void gw_flight_on_piped(struct gw_exchange *x, enum gw_phase phase, bool failed,
 {
     struct gw_flight *flight = gw_flight_of(x);
 
-    gw_clock_refresh(&x->loop->clock); /* hooks compute */
+    gw_clock_catch_up(&x->loop->clock); /* hooks compute */
     if (x->step == GW_STEP_CALL) {
         gw_flight_take_request(flight, failed, out);
         gw_flight_advance(flight);

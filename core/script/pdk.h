@@ -48,12 +48,14 @@ enum gw_pdk_verdict {
     GW_PDK_FRAMING,   /* the core writes it */
     GW_PDK_UNKNOWN,   /* no such thing in the configuration */
     GW_PDK_TOO_MANY,
+    GW_PDK_NOT_A_TRAILER, /* it would come too late */
 };
 
 enum gw_pdk_head {
     GW_PDK_OF_REQUEST,
     GW_PDK_OF_RESPONSE, /* what will be sent */
     GW_PDK_OF_SERVICE,  /* what came */
+    GW_PDK_TRAILERS,    /* what came behind its body */
 };
 
 enum gw_pdk_text {
@@ -170,6 +172,8 @@ int gw_pdk_set_retries(struct gw_pdk *h, int retries);
 int gw_pdk_set_timeouts(struct gw_pdk *h, double connect_ms, double write_ms, double read_ms);
 
 int gw_pdk_set_status(struct gw_pdk *h, int status);
+int gw_pdk_set_trailer(struct gw_pdk *h, const char *name, size_t name_len, const char *value,
+                       size_t value_len);
 int gw_pdk_set_response_body(struct gw_pdk *h, const char *body, size_t len);
 
 /* 1 …: index in the configuration plus one; 0: nobody. */

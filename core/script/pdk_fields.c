@@ -52,6 +52,8 @@ static struct gw_head *head_of(struct gw_pdk *h, int which)
         return &h->x->response;
     case GW_PDK_OF_SERVICE:
         return h->x->received;
+    case GW_PDK_TRAILERS:
+        return NULL;
     }
     return NULL;
 }
@@ -62,6 +64,8 @@ static struct gw_fields *fields_of(struct gw_pdk *h, int which)
 
     if (which == GW_PDK_OF_RESPONSE && h->replied && h->x->reply)
         return &h->x->reply->fields;
+    if (which == GW_PDK_TRAILERS)
+        return h->x->received_trailers;
     return head ? &head->fields : NULL;
 }
 

@@ -1,8 +1,11 @@
 /* ctx.response and ctx.service.response: what came, what will be sent, and answering in the
  * service's place. */
 #include "http/problem.h"
+#include "http/trailer.h"
 #include "script/pdk_common.h"
 #include "script/phase_private.h"
+
+#define TRAILERS_MAX 100
 
 static struct gw_ctx *ctx_of(struct gw_pdk *h)
 {
@@ -56,6 +59,23 @@ int gw_pdk_set_response_body(struct gw_pdk *h, const char *body, size_t len)
     gw_buf_init(&x->new_body, SIZE_MAX);
     gw_buf_append(&x->new_body, gw_slice(body, len));
     x->response_body_replaced = true;
+    return GW_PDK_FINE;
+}
+
+int gw_pdk_set_trailer(struct gw_pdk *h, const char *name, size_t name_len, const char *value,
+                       size_t value_len)
+{
+    struct gw_arena *arena = h->x->arena;
+    struct gw_slice lower = gw_pdk_field_name(arena, gw_slice(name, name_len), false);
+    enum gw_pdk_verdict verdict = gw_pdk_check_field(lower, gw_slice(value, value_len));
+
+    if (verdict)
+        return verdict;
+    if (!gw_trailer_allowed(lower))
+        return GW_PDK_NOT_A_TRAILER;
+    if (h->x->trailers.count >= TRAILERS_MAX)
+        return GW_PDK_TOO_MANY;
+    gw_fields_set(&h->x->trailers, arena, lower, gw_pdk_keep(h, value, value_len));
     return GW_PDK_FINE;
 }
 

@@ -102,6 +102,7 @@ local VERDICTS = {
   [3] = "%s: the core writes %q itself",
   [4] = "%s: there is no %q in the configuration",
   [5] = "%s: too many headers (%q)",
+  [6] = "%s: %q cannot be a trailer: it would come too late",
 }
 
 --- Turns what a setter answered into an error of its caller's caller.

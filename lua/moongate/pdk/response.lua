@@ -9,6 +9,7 @@ local C = require("moongate.cdef")
 local enter = check.enter
 local ANSWER, AFTER, RESPONSE, BODY = check.ANSWER, check.AFTER, check.RESPONSE, check.BODY
 local PAYLOAD = bit.bor(RESPONSE, BODY)
+local ANSWER_OR_BODY = bit.bor(ANSWER, BODY)
 local OF_RESPONSE = C.GW_PDK_OF_RESPONSE
 
 local M = {}
@@ -179,6 +180,24 @@ function M:error(status, detail, headers)
   C.gw_pdk_reply_problem(h, detail, #detail)
 end
 
+--- A field behind the body: for what is known only at its end, such as a checksum that a body hook reckons. The body
+--- then goes out in chunks; HTTP/1.0 has no room for trailers, and intermediaries may drop them.
+---@phase rewrite, access, response, body
+---@param name string
+---@param value string|number|boolean
+function M:set_trailer(name, value)
+  local what = "ctx.response:set_trailer"
+  local h = enter(self, what, ANSWER_OR_BODY)
+  name = check.text(name, what, "the name")
+  local text = type(value) == "boolean" and tostring(value) or check.text(value, what, "the value")
+  check.verdict(C.gw_pdk_set_trailer(h, name, #name, text, #text), what, name)
+end
+
+-- A function of stream() runs where body hooks do, but has no piece (and no place in a plan).
+local function check_piece(h, what)
+  if h.at == 0 then error(what .. " cannot be called in the function of ctx.response:stream", 3) end
+end
+
 -- In body hooks: what the plugin has of the body so far is kept in the pieces' stead, and is given on with the last.
 -- A body beyond the limit goes on as it comes.
 local function keep_piece(h, state, limit)
@@ -217,6 +236,7 @@ function M:get_raw_body(max)
   local what = "ctx.response:get_raw_body"
   local h = enter(self, what, PAYLOAD)
   if h.phase == BODY then
+    check_piece(h, what)
     return keep_piece(h, self[3], body.limit(h, max, what, 3))
   end
   local text, reason = body.read(h, OF_RESPONSE, max, what) -- no tail call: errors count the levels
@@ -232,6 +252,7 @@ function M:set_raw_body(content)
   local h = enter(self, what, PAYLOAD)
   content = check.text(content, what, "the body")
   if h.phase == BODY then
+    check_piece(h, what)
     self[3].out = content
   else
     check.verdict(C.gw_pdk_set_response_body(h, content, #content), what, "body")

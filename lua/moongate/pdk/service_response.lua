@@ -1,4 +1,5 @@
 --- ctx.service.response: what the service answered, read-only.
+local bit = require("bit")
 local body = require("moongate.pdk.body")
 local check = require("moongate.pdk.check")
 local fields = require("moongate.pdk.fields")
@@ -6,6 +7,7 @@ local fields = require("moongate.pdk.fields")
 local C = require("moongate.cdef")
 local enter = check.enter
 local AFTER = check.AFTER
+local BODY_OR_LOG = bit.bor(check.BODY, check.LOG)
 local OF_SERVICE = C.GW_PDK_OF_SERVICE
 
 local M = {}
@@ -35,6 +37,16 @@ end
 function M:get_headers(max)
   local h = enter(self, "ctx.service.response:get_headers", AFTER)
   return fields.all(h, OF_SERVICE, check.integer(max, "ctx.service.response:get_headers", "max", 1, 1000, 100))
+end
+
+--- A trailer as it came: in body once it is called for the last time, and in log.
+---@phase body, log
+---@param name string
+---@return string?
+function M:get_trailer(name)
+  local h = enter(self, "ctx.service.response:get_trailer", BODY_OR_LOG)
+  name = check.text(name, "ctx.service.response:get_trailer", "the name")
+  return fields.get(h, C.GW_PDK_TRAILERS, name)
 end
 
 --- The whole body as it came. In response it waits for it; later it is there when a response hook read it.

@@ -24,6 +24,12 @@ local function work(ctx, want, chunk, last)
   elseif want == "fail slowly" then
     ctx:sleep(2)
     error("broken")
+  elseif want == "trailer" then
+    ctx.shared.len = (ctx.shared.len or 0) + #chunk
+    if last then
+      ctx.response:set_trailer("x-len", ctx.shared.len)
+      ctx.response:set_trailer("x-both", "ours " .. (ctx.service.response:get_trailer("X-Both") or "alone"))
+    end
   elseif want == "grow" then
     return last and "" or chunk:rep(100000)
   end
@@ -33,6 +39,8 @@ function M.access(_, ctx)
   local want = ctx.request:get_header("x-access")
   if want == "exit" then
     return ctx.response:exit(403, "no")
+  elseif want == "empty" then
+    return ctx.response:exit(200)
   elseif want == "read" then
     ctx.request:get_raw_body()
   elseif want == "replace" then
@@ -50,6 +58,10 @@ function M.response(_, ctx)
     ctx.response:exit(418, "tea")
   elseif want == "sleep" then
     ctx:sleep(2)
+  elseif want == "trailer" then
+    ctx.response:set_trailer("X-Early", 1)
+  elseif want == "bad trailer" then
+    ctx.response:set_trailer("Content-Length", 1)
   end
 end
 
@@ -189,6 +201,22 @@ describe("body hooks on the request's way", function()
       local response = get("x-body: upper")
       assert.equal("ABC!", response.body)
       assert.same({ ["x-sum"] = "7" }, response.trailers)
+    end)
+
+    it("may add trailers, and know those that came", function()
+      start("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 7\r\nx-both: 1\r\n\r\n")
+      assert.same({ ["x-sum"] = "7", ["x-len"] = "3", ["x-both"] = "ours 1" }, get("x-body: trailer").trailers)
+    end)
+
+    it("may add trailers where none came", function()
+      start(PLAIN)
+      local response = get("x-body: trailer\nx-response: trailer")
+      assert.same({ "plain", { ["x-len"] = "5", ["x-both"] = "ours alone", ["x-early"] = "1" } },
+        { response.body, response.trailers })
+      assert.same({ ["x-len"] = "0", ["x-both"] = "ours alone" },
+        get("x-body: trailer\nx-access: empty").trailers)
+      assert.equal(500, get("x-response: bad trailer").status)
+      assert.truthy(scripts.caught():find('the core writes "Content-Length" itself', 1, true))
     end)
 
     it("hold the trailers back while they wait", function()

@@ -41,6 +41,10 @@ function WANTS.exit(ctx, send)
   ctx.response:exit(200)
 end
 
+WANTS["own body"] = function(ctx, send)
+  send(tostring(select(2, pcall(ctx.response.get_raw_body, ctx.response))))
+end
+
 function WANTS.much(ctx, send)
   for i = 1, 400 do
     send(("x"):rep(10000))
@@ -211,6 +215,12 @@ describe("ctx.response:stream", function()
   it("knows plugin, request and response", function()
     start()
     assert.equal("mine plugin 201", get("plugin").body)
+  end)
+
+  it("has no body to read", function()
+    start()
+    assert.equal("ctx.response:get_raw_body cannot be called in the function of ctx.response:stream",
+      get("own body").body)
   end)
 
   it("joins small pieces", function()
