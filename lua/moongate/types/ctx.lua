@@ -412,6 +412,14 @@ function Response:stream(status, headers, fn) end
 ---@param headers? table<string, string|number|boolean|string[]>
 function Response:error(status, detail, headers) end
 
+---A field behind the body: for what is known only at its end, such as a checksum that a body hook reckons. The body
+---then goes out in chunks; HTTP/1.0 has no room for trailers, and intermediaries may drop them.
+---
+---In rewrite, access, response, body.
+---@param name string
+---@param value string|number|boolean
+function Response:set_trailer(name, value) end
+
 ---The whole body that will be sent. In response it waits for it. In body it takes the pieces in, so that nothing is
 ---sent before the last: until then it gives nil, and with the last one the whole.
 ---
@@ -611,6 +619,13 @@ function ServiceResponse:get_header(name) end
 ---@param max? integer # at most so many (100; 1 to 1000)
 ---@return table<string, string|string[]>
 function ServiceResponse:get_headers(max) end
+
+---A trailer as it came: in body once it is called for the last time, and in log.
+---
+---In body, log.
+---@param name string
+---@return string?
+function ServiceResponse:get_trailer(name) end
 
 ---The whole body as it came. In response it waits for it; later it is there when a response hook read it.
 ---
