@@ -8,7 +8,7 @@
 struct gw_dial {
     struct gw_conn *conn; /* owned until handed to `done`; NULL once closed, or outside */
     uv_connect_t connect;
-    bool connecting; /* on_connect() will come, and frees */
+    bool connecting;            /* on_connect() will come, and frees */
     struct gw_outside *outside; /* connects in libuv's place; NULL once it has ended */
     struct gw_timer timeout;
     struct gw_defer refused; /* libuv said no at once */

@@ -5,8 +5,8 @@
 #include "telemetry/access_log.h"
 #include "telemetry/metrics.h"
 
-#define TURNS_AT_ONCE 100000       /* then who turns may look whether it ends at all */
-#define STOP_TURNS 1000            /* given to what was told to end */
+#define TURNS_AT_ONCE 100000      /* then who turns may look whether it ends at all */
+#define STOP_TURNS 1000           /* given to what was told to end */
 #define STOP_TIME_US 120000000ull /* and this much of its time */
 
 /* --- life --- */
@@ -27,6 +27,7 @@ struct gw_harness *gw_harness_new(const struct gw_harness_options *options)
     harness->loop = gw_loop_new(!options->network);
     gw_random_seed(&harness->loop->random, options->seed);
     gw_harness_wires_init(harness);
+    gw_harness_dials_init(harness);
     harness->loop->outside = &harness->outside;
     harness->registry = gw_registry_new();
     harness->pool = gw_pool_new(harness->loop);
@@ -79,6 +80,7 @@ void gw_harness_free(struct gw_harness *harness)
     gw_registry_free(harness->registry);
     gw_zones_free(harness->zones);
     gw_metrics_free(harness->metrics);
+    gw_harness_dials_deinit(harness);
     gw_free(harness);
 }
 

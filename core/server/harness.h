@@ -99,9 +99,8 @@ struct gw_harness_event *gw_harness_take(struct gw_harness *harness);
 /* A client's connection; the gateway believes it comes from `peer`. */
 unsigned gw_harness_connect(struct gw_harness *harness, const struct gw_addr *peer);
 
-/* Answers a dial: the wire that is connected now, or 0 when nobody waits for it any more. */
-unsigned gw_harness_accept(struct gw_harness *harness, unsigned dial);
-void gw_harness_refuse(struct gw_harness *harness, unsigned dial);
+/* Takes our end of a connection over. */
+unsigned gw_harness_add_wire(struct gw_harness *harness, struct gw_conn *conn);
 
 /* The connection of a wire; NULL once it is closed. */
 struct gw_conn *gw_harness_wire(struct gw_harness *harness, unsigned id);
@@ -109,6 +108,15 @@ void gw_harness_close_wire(struct gw_harness *harness, unsigned id, bool reset);
 
 unsigned gw_harness_set_alarm(struct gw_harness *harness, uint64_t delay_us);
 void gw_harness_cancel_alarm(struct gw_harness *harness, unsigned id);
+
+/* --- names and dials (harness_dial.c) --- */
+
+void gw_harness_dials_init(struct gw_harness *harness);
+void gw_harness_dials_deinit(struct gw_harness *harness);
+
+/* Answers a dial: the wire that is connected now, or 0 when nobody waits for it any more. */
+unsigned gw_harness_accept(struct gw_harness *harness, unsigned dial);
+void gw_harness_refuse(struct gw_harness *harness, unsigned dial);
 
 /* --- for Lua (harness_lua.c) --- */
 

@@ -1,33 +1,22 @@
 /* What lua/moongate/spec calls: `require("moongate.spec.core")`. These are functions of Lua's C
  * interface and not FFI, because turning a gateway runs its hooks in the very state that called. */
+#include "server/harness_lua.h"
 #include "base/alloc.h"
 #include "base/log.h"
-#include "net/conn.h"
-#include "server/harness.h"
 #include "telemetry/metrics.h"
 
-#include <lauxlib.h>
 #include <math.h>
 
-#define TYPE "moongate.harness"
 #define METRICS_MAX (4 * 1024 * 1024)
-
-/* What the userdata holds. */
-struct handle {
-    struct gw_harness *harness; /* NULL once it is closed */
-    int loader;                 /* in the registry; of the generation being loaded */
-    bool turning;
-    enum gw_log_level level, level_outside;
-};
 
 /* --- arguments --- */
 
-static struct handle *check_handle(lua_State *L)
+static struct gw_harness_handle *check_handle(lua_State *L)
 {
-    return luaL_checkudata(L, 1, TYPE);
+    return luaL_checkudata(L, 1, GW_HARNESS_TYPE);
 }
 
-static struct gw_harness *check(lua_State *L)
+struct gw_harness *gw_harness_check(lua_State *L)
 {
     struct gw_harness *harness = check_handle(L)->harness;
 
@@ -36,7 +25,7 @@ static struct gw_harness *check(lua_State *L)
     return harness;
 }
 
-static unsigned check_id(lua_State *L, int at)
+unsigned gw_harness_check_id(lua_State *L, int at)
 {
     return (unsigned)luaL_checkinteger(L, at);
 }
@@ -56,11 +45,10 @@ static void keep_line(enum gw_log_level level, const char *line, void *ctx)
     gw_harness_tell(ctx, GW_HARNESS_LOG, 0, (int)level, gw_slice_from(line));
 }
 
-/* Entering what may run hooks. Nothing between begin() and end() raises. */
-static struct gw_harness *begin(lua_State *L)
+struct gw_harness *gw_harness_begin(lua_State *L)
 {
-    struct gw_harness *harness = check(L);
-    struct handle *handle = check_handle(L);
+    struct gw_harness *harness = gw_harness_check(L);
+    struct gw_harness_handle *handle = check_handle(L);
 
     if (handle->turning)
         luaL_error(L, "a gateway cannot be turned from inside: this runs in one of its hooks");
@@ -71,9 +59,9 @@ static struct gw_harness *begin(lua_State *L)
     return harness;
 }
 
-static void end(lua_State *L)
+void gw_harness_end(lua_State *L)
 {
-    struct handle *handle = check_handle(L);
+    struct gw_harness_handle *handle = check_handle(L);
 
     handle->turning = false;
     gw_log_set_level(handle->level_outside);
@@ -91,13 +79,13 @@ static int harness_new(lua_State *L)
         .network = lua_toboolean(L, 3),
     };
     luaL_argcheck(L, level >= 0, 2, "debug, info, notice, warn or error");
-    struct handle *handle = lua_newuserdata(L, sizeof(*handle));
+    struct gw_harness_handle *handle = lua_newuserdata(L, sizeof(*handle));
 
-    *handle = (struct handle){
+    *handle = (struct gw_harness_handle){
         .harness = gw_harness_new(&options),
         .level = (enum gw_log_level)level,
     };
-    luaL_getmetatable(L, TYPE);
+    luaL_getmetatable(L, GW_HARNESS_TYPE);
     lua_setmetatable(L, -2);
     return 1;
 }
@@ -112,10 +100,10 @@ static int harness_load(lua_State *L)
     luaL_checktype(L, 4, LUA_TFUNCTION);
     lua_settop(L, 4);
     int loader = luaL_ref(L, LUA_REGISTRYINDEX);
-    struct gw_harness *harness = begin(L);
+    struct gw_harness *harness = gw_harness_begin(L);
     bool good = gw_harness_load(harness, (struct gw_config *)address, home, L, loader, &why);
 
-    end(L);
+    gw_harness_end(L);
     luaL_unref(L, LUA_REGISTRYINDEX, loader);
     if (good) {
         lua_pushboolean(L, 1);
@@ -130,19 +118,19 @@ static int harness_load(lua_State *L)
 /* → true, or false and what does not end. The handle is empty afterwards. */
 static int harness_free(lua_State *L)
 {
-    struct handle *handle = check_handle(L);
+    struct gw_harness_handle *handle = check_handle(L);
     struct gw_buf text;
 
     if (!handle->harness) {
         lua_pushboolean(L, 1);
         return 1;
     }
-    struct gw_harness *harness = begin(L);
+    struct gw_harness *harness = gw_harness_begin(L);
     bool done = gw_harness_stop(harness);
 
     if (done)
         gw_harness_free(harness);
-    end(L);
+    gw_harness_end(L);
     handle->harness = NULL;
     lua_pushboolean(L, done);
     if (done)
@@ -160,10 +148,10 @@ static int harness_free(lua_State *L)
 static int harness_turn(lua_State *L)
 {
     bool wait = lua_toboolean(L, 2);
-    struct gw_harness *harness = begin(L);
+    struct gw_harness *harness = gw_harness_begin(L);
     bool more = gw_harness_turn(harness, wait);
 
-    end(L);
+    gw_harness_end(L);
     lua_pushboolean(L, more);
     return 1;
 }
@@ -172,10 +160,10 @@ static int harness_turn(lua_State *L)
 static int harness_step(lua_State *L)
 {
     uint64_t limit_us = check_us(L, 2);
-    struct gw_harness *harness = begin(L);
+    struct gw_harness *harness = gw_harness_begin(L);
     bool fired = gw_harness_step(harness, limit_us);
 
-    end(L);
+    gw_harness_end(L);
     lua_pushboolean(L, fired);
     return 1;
 }
@@ -191,7 +179,7 @@ static const char *const kinds[] = {
  * event */
 static int harness_take(lua_State *L)
 {
-    struct gw_harness_event *event = gw_harness_take(check(L));
+    struct gw_harness_event *event = gw_harness_take(gw_harness_check(L));
 
     if (!event)
         return 0;
@@ -213,7 +201,7 @@ static int harness_take(lua_State *L)
 /* → seconds since 1970, seconds of the monotonic clock */
 static int harness_now(lua_State *L)
 {
-    const struct gw_clock *clock = &check(L)->loop->clock;
+    const struct gw_clock *clock = &gw_harness_check(L)->loop->clock;
 
     lua_pushnumber(L, (double)clock->wall_us / 1e6);
     lua_pushnumber(L, (double)clock->now_us / 1e6);
@@ -223,7 +211,7 @@ static int harness_now(lua_State *L)
 /* → seconds until the next timer, or nil */
 static int harness_next_timer(lua_State *L)
 {
-    const struct gw_loop *loop = check(L)->loop;
+    const struct gw_loop *loop = gw_harness_check(L)->loop;
     uint64_t due;
 
     if (!gw_loop_next_timer(loop, &due))
@@ -236,91 +224,13 @@ static int harness_alarm(lua_State *L)
 {
     uint64_t delay_us = check_us(L, 2);
 
-    lua_pushinteger(L, (lua_Integer)gw_harness_set_alarm(check(L), delay_us));
+    lua_pushinteger(L, (lua_Integer)gw_harness_set_alarm(gw_harness_check(L), delay_us));
     return 1;
 }
 
 static int harness_cancel_alarm(lua_State *L)
 {
-    gw_harness_cancel_alarm(check(L), check_id(L, 2));
-    return 0;
-}
-
-/* --- wires --- */
-
-/* ("ip:port") → wire */
-static int harness_connect(lua_State *L)
-{
-    struct gw_harness *harness = check(L);
-    const char *text = luaL_checkstring(L, 2);
-    struct gw_addr peer;
-
-    if (!gw_addr_parse(&peer, gw_slice_from(text)))
-        return luaL_error(L, "'%s' is no address to come from (\"192.0.2.7\", \"[::1]:4000\")",
-                          text);
-    lua_pushinteger(L, (lua_Integer)gw_harness_connect(harness, &peer));
-    return 1;
-}
-
-static int harness_accept(lua_State *L)
-{
-    unsigned wire;
-    unsigned id = check_id(L, 2);
-    struct gw_harness *harness = begin(L);
-
-    wire = gw_harness_accept(harness, id);
-    end(L);
-    if (!wire)
-        return 0;
-    lua_pushinteger(L, (lua_Integer)wire);
-    return 1;
-}
-
-static int harness_refuse(lua_State *L)
-{
-    unsigned id = check_id(L, 2);
-    struct gw_harness *harness = begin(L);
-
-    gw_harness_refuse(harness, id);
-    end(L);
-    return 0;
-}
-
-/* → nil when it is closed, else whether it takes more at once */
-static int harness_write(lua_State *L)
-{
-    struct gw_conn *conn = gw_harness_wire(check(L), check_id(L, 2));
-    struct gw_slice bytes;
-
-    bytes.ptr = luaL_checklstring(L, 3, &bytes.len);
-    if (!conn)
-        return 0;
-    lua_pushboolean(L, gw_conn_write(conn, &bytes, 1));
-    return 1;
-}
-
-static int harness_shutdown(lua_State *L)
-{
-    struct gw_conn *conn = gw_harness_wire(check(L), check_id(L, 2));
-
-    if (conn)
-        gw_conn_shutdown(conn);
-    return 0;
-}
-
-static int harness_hold(lua_State *L)
-{
-    struct gw_conn *conn = gw_harness_wire(check(L), check_id(L, 2));
-
-    if (conn)
-        gw_conn_hold(conn, lua_toboolean(L, 3));
-    return 0;
-}
-
-/* (wire, whether the other side sees a reset) */
-static int harness_close(lua_State *L)
-{
-    gw_harness_close_wire(check(L), check_id(L, 2), lua_toboolean(L, 3));
+    gw_harness_cancel_alarm(gw_harness_check(L), gw_harness_check_id(L, 2));
     return 0;
 }
 
@@ -343,7 +253,7 @@ static void set_count(lua_State *L, const char *name, unsigned count)
 
 static int harness_counts(lua_State *L)
 {
-    struct gw_harness *harness = check(L);
+    struct gw_harness *harness = gw_harness_check(L);
 
     lua_createtable(L, 0, 6);
     set_count(L, "requests", gw_proxy_active(harness->proxy));
@@ -366,7 +276,7 @@ static int harness_describe(lua_State *L)
     struct gw_buf text;
 
     gw_buf_init(&text, METRICS_MAX);
-    gw_proxy_describe(check(L)->proxy, &text);
+    gw_proxy_describe(gw_harness_check(L)->proxy, &text);
     return push_text(L, &text);
 }
 
@@ -375,7 +285,7 @@ static int harness_metrics(lua_State *L)
     struct gw_buf text;
 
     gw_buf_init(&text, METRICS_MAX);
-    (void)gw_metrics_render(check(L)->metrics, &text);
+    (void)gw_metrics_render(gw_harness_check(L)->metrics, &text);
     return push_text(L, &text);
 }
 
@@ -391,13 +301,6 @@ static const luaL_Reg methods[] = {
     { "next_timer", harness_next_timer },
     { "alarm", harness_alarm },
     { "cancel_alarm", harness_cancel_alarm },
-    { "connect", harness_connect },
-    { "accept", harness_accept },
-    { "refuse", harness_refuse },
-    { "write", harness_write },
-    { "shutdown", harness_shutdown },
-    { "hold", harness_hold },
-    { "close", harness_close },
     { "counts", harness_counts },
     { "describe", harness_describe },
     { "metrics", harness_metrics },
@@ -411,20 +314,23 @@ static int make_module(lua_State *L)
     lua_setfield(L, -2, "new");
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_setfield(L, -2, "home");
-    lua_newtable(L); /* what lives as long as the process: busted loads modules anew for every file */
+    lua_newtable(
+        L); /* what lives as long as the process: busted loads modules anew for every file */
     lua_setfield(L, -2, "kept");
     return 1;
 }
 
 void gw_harness_open(lua_State *L, const char *home)
 {
-    luaL_newmetatable(L, TYPE);
+    luaL_newmetatable(L, GW_HARNESS_TYPE);
     lua_newtable(L);
     luaL_register(L, NULL, methods);
+    luaL_register(L, NULL, gw_harness_wire_methods);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
     lua_getglobal(L, "package");
-    lua_getfield(L, -1, "loaded"); /* now, so that it is there before any spec's insulation begins */
+    lua_getfield(L, -1,
+                 "loaded"); /* now, so that it is there before any spec's insulation begins */
     lua_pushstring(L, home);
     lua_pushcclosure(L, make_module, 1);
     lua_call(L, 0, 1);

@@ -126,6 +126,14 @@ function M.install()
     if fn then state.each[fn] = true end
     return nil, true
   end)
+  if core.kept.coverage then
+    local coverage = require("moongate.spec.coverage")
+    coverage.start()
+    busted.subscribe({ "exit" }, function()
+      print(coverage.report())
+      return nil, true
+    end)
+  end
   -- Later than everybody else, so that "first" means before the output.
   busted.subscribe({ "suite", "start" }, function()
     if not state.installed then

@@ -2,8 +2,10 @@
 local cjson = require("cjson.safe")
 local blocks = require("moongate.spec.blocks")
 local client = require("moongate.spec.client")
+local clock = require("moongate.spec.clock")
 local core = require("moongate.spec.core")
-local overlay = require("moongate.spec.overlay")
+local generation = require("moongate.spec.generation")
+local log = require("moongate.spec.log")
 local place = require("moongate.spec.place")
 local setup = require("moongate.spec.setup")
 local story = require("moongate.spec.story")
@@ -21,64 +23,6 @@ local REAL_PATIENCE = 30 -- seconds, where the network is real
 ---@field access_log table[]                               the access log's records
 local Gateway = {}
 Gateway.__index = Gateway
-
--- ── the error log ───────────────────────────────────────────────────────────────
-
----@class moongate.spec.Log: { level: string, plugin?: string, text: string, line: string }[]
-local Log = {}
-Log.__index = Log
-
---- The first entry whose line has the pattern in it.
----@param pattern string  a Lua pattern
----@return table? entry
-function Log:find(pattern)
-  for _, entry in ipairs(self) do
-    if entry.line:find(pattern) then return entry end
-  end
-end
-
-function Log:clear()
-  for i = #self, 1, -1 do self[i] = nil end
-end
-
-local function entry_of(line, level)
-  local plugin, rest = line:match("^plugin ([^,:]+), (.*)$")
-  local text = rest and (rest:match("^request [^:]*: (.*)$") or rest:match("^.-request [^:]*: (.*)$") or rest)
-  return { level = level, plugin = plugin, text = text or line, line = line }
-end
-
--- ── the clock ───────────────────────────────────────────────────────────────────
-
----@class moongate.spec.Clock
-local Clock = {}
-Clock.__index = Clock
-
---- Seconds since 1970, as plugins see them. It begins at 2026-01-01T00:00:00Z.
----@return number
-function Clock:now()
-  return (self.gateway.core:now())
-end
-
---- Seconds since the gateway was made.
----@return number
-function Clock:elapsed()
-  local _, monotonic = self.gateway.core:now()
-  return monotonic - self.start
-end
-
---- Moves time; what is due on the way happens at its own moment, one after the other.
----@param seconds number
-function Clock:advance(seconds)
-  local gateway = self.gateway
-  gateway:settle()
-  local until_then = self:elapsed() + seconds
-  while true do
-    local left = until_then - self:elapsed()
-    if left < 5e-7 then break end
-    gateway.core:step(left)
-    gateway:settle()
-  end
-end
 
 -- ── turning ─────────────────────────────────────────────────────────────────────
 
@@ -103,8 +47,7 @@ function handle.alarm(self, id)
 end
 
 function handle.log(self, _, line, level)
-  local entry = entry_of(line, level)
-  self.log[#self.log + 1] = entry
+  self.log:add(line, level)
   self.story:add("log", level, line)
 end
 
@@ -273,70 +216,6 @@ end
 
 -- ── generations ─────────────────────────────────────────────────────────────────
 
--- What the script's loader asks of us (lua/moongate/load.lua).
-local function generation(self, made)
-  local modules, current = {}, { handlers = {}, modules = {} }
-  local harness = { given = {} }
-  for name, given in pairs(made.inline) do harness.given[name] = given.handler end
-
-  function harness.loaded(name)
-    modules[name] = modules[name] or {}
-    return modules[name]
-  end
-
-  -- What runs looks the hook up each time, so that a spy or stub set in between is what runs.
-  function harness.watch(name, handler)
-    current.handlers[name], current.modules[name] = handler, modules[name]
-    local watched = setmetatable({}, { __index = handler })
-    for _, hook in ipairs { "rewrite", "access", "request_body", "response", "body", "log" } do
-      if handler[hook] then
-        watched[hook] = function(...)
-          self.story:add("hook", name, hook)
-          return handler[hook](...)
-        end
-      end
-    end
-    return watched
-  end
-
-  return harness, current
-end
-
-local WAITS = {
-  sleep = function(seconds) return ("sleeps %g s"):format(tonumber(seconds) or -1) end,
-  fetch = function() return "fetches" end,
-  body = function() return "waits for a body" end,
-}
-
--- The functions that wait, with a line in the story.
-local function tell_waits(self, given)
-  for name, describe in pairs(WAITS) do
-    local fn = given[name]
-    if fn then
-      given[name] = function(...)
-        self.story:add("wait", "the hook", describe(...))
-        return fn(...)
-      end
-    end
-  end
-end
-
-local function load(self, options)
-  local made, reason = setup.make(options, self.folder)
-  if not made then return nil, reason end
-  local harness, current = generation(self, made)
-  local environment = overlay.new(function() return self.clock:now() end)
-  local ok, why = self.core:load(made.address, core.home, function(path, given)
-    given.harness = harness
-    tell_waits(self, given)
-    return overlay.run(path, environment, given)
-  end)
-  if not ok then return nil, why end
-  current.environment = environment
-  self.current, self.names = current, setup.names(made.normal)
-  return true
-end
-
 local function take_upstreams(self, upstreams)
   for name, how in pairs(upstreams or {}) do
     if type(name) == "string" then self.upstreams[name]:reply(how) end
@@ -351,7 +230,7 @@ end
 function Gateway:reload(options)
   local merged = setup.shallow(self.options)
   for key, value in pairs(options or {}) do merged[key] = value end
-  local ok, reason = load(self, merged)
+  local ok, reason = generation.load(self, merged)
   if not ok then return nil, reason end
   self.options = merged
   take_upstreams(self, options and options.upstreams)
@@ -453,7 +332,7 @@ local M = {}
 function M.new(options, folder)
   local self = setmetatable({
     options = options, folder = folder, wires = {}, alarms = {}, dials = {}, access_log = {}, names = {},
-    log = setmetatable({}, Log),
+    log = log.new(),
   }, Gateway)
   self.upstreams = setmetatable({}, {
     __index = function(all, name)
@@ -462,12 +341,11 @@ function M.new(options, folder)
     end,
   })
   self.core = core.new(options.seed or 1, options.log_level or "info", options.network or false)
-  local _, start = self.core:now()
-  self.clock = setmetatable({ gateway = self, start = start }, Clock)
+  self.clock = clock.new(self)
   self.story = story.new(function() return self.clock:elapsed() end)
   self.upstream = upstream.new(self, "upstream")
   take_upstreams(self, options.upstreams)
-  local ok, reason = load(self, options)
+  local ok, reason = generation.load(self, options)
   if not ok then
     self.core:free()
     return nil, reason

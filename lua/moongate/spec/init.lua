@@ -18,6 +18,8 @@
 local gateway = require("moongate.spec.gateway")
 local place = require("moongate.spec.place")
 
+require("moongate.spec.assertions").install()
+
 local M = {}
 
 ---@class moongate.spec.Options: the keys of a configuration, and
