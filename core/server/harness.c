@@ -5,7 +5,7 @@
 #include "telemetry/access_log.h"
 #include "telemetry/metrics.h"
 
-#define TURNS_AT_ONCE 100000      /* then who turns may look whether it ends at all */
+#define TURNS_AT_ONCE 8           /* then who turns may look whether it ends at all */
 #define STOP_TURNS 1000           /* given to what was told to end */
 #define STOP_TIME_US 120000000ull /* and this much of its time */
 

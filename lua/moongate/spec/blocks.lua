@@ -12,7 +12,7 @@ core.kept.blocks = core.kept.blocks or {
   owned = {}, -- gateways by block; false: the next test
 }
 local state = core.kept.blocks
-local NEXT_TEST = "the next test"
+local NEXT_TEST, NO_BLOCK = "the next test", "the whole run"
 
 -- A gateway made in before_each belongs to the test that follows.
 local function in_before_each()
@@ -32,9 +32,8 @@ end
 --- The gateway is closed when the block ends that runs now.
 ---@param gateway table
 function M.own(gateway)
-  local block = state.test or in_before_each() and NEXT_TEST or state.stack[#state.stack]
-  gateway.block = block
-  if block then table.insert(list_of(block), gateway) end
+  gateway.block = state.test or in_before_each() and NEXT_TEST or state.stack[#state.stack] or NO_BLOCK
+  table.insert(list_of(gateway.block), gateway)
 end
 
 --- It was closed.
@@ -53,6 +52,12 @@ local function close_all(block)
     if not ok then problems[#problems + 1] = reason end
   end
   if #problems > 0 then error(table.concat(problems, "\n"), 0) end
+end
+
+local function blocks_left()
+  local list = {}
+  for block in pairs(state.owned) do list[#list + 1] = block end
+  return list
 end
 
 local function each_gateway(visit)
@@ -125,7 +130,7 @@ function M.install()
   busted.subscribe({ "register", "before_each" }, function(_, fn)
     if fn then state.each[fn] = true end
     return nil, true
-  end)
+  end, { priority = 1 }) -- busted's own lets nobody hear of it afterwards
   if core.kept.coverage then
     local coverage = require("moongate.spec.coverage")
     coverage.start()
@@ -134,6 +139,10 @@ function M.install()
       return nil, true
     end)
   end
+  busted.subscribe({ "exit" }, function()
+    for _, block in ipairs(blocks_left()) do close_all(block) end -- also where tests are only listed
+    return nil, true
+  end)
   -- Later than everybody else, so that "first" means before the output.
   busted.subscribe({ "suite", "start" }, function()
     if not state.installed then

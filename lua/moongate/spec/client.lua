@@ -181,7 +181,7 @@ end
 ---@return moongate.spec.Response
 function Connection:response(method)
   local response
-  local parser = http1.parser(false, { on_message = function(message) response = response or message end })
+  local parser = http1.parser(false, { once = true, on_message = function(message) response = message end })
   parser.method = method
   local fed = self:read()
   parser:feed(fed)

@@ -12,7 +12,8 @@ local story = require("moongate.spec.story")
 local upstream = require("moongate.spec.upstream")
 
 local PATIENCE = 2 * 86400 -- seconds of its clock that nobody waits longer for
-local ROUNDS = 100000 -- without time moving
+local ROUNDS = 1000000 -- without time moving, and of those without anything to be seen outside
+local IDLE_ROUNDS = 50
 local REAL_PATIENCE = 30 -- seconds, where the network is real
 
 ---@class moongate.spec.Gateway
@@ -55,7 +56,10 @@ function handle.access(self, _, line)
   self.access_log[#self.access_log + 1] = cjson.decode(line)
 end
 
-local function upstream_of(self, host)
+--- What answers at an address.
+---@param host string  "name:port"
+---@return moongate.spec.Upstream
+function Gateway:upstream_of(host)
   local by_name = rawget(self.upstreams, host) or rawget(self.upstreams, (host:match("^(.*):%d+$")))
   if by_name then return by_name end
   for _, name in ipairs(self.names[host] or {}) do
@@ -74,11 +78,11 @@ local function accept(self, id, host, target)
   local wire = self.core:accept(id)
   if not wire then return end
   target.connections = target.connections + 1
-  self.wires[wire] = upstream.connection(self, target, wire, host)
+  self.wires[wire] = upstream.connection(self, wire, host)
 end
 
 function handle.dial(self, id, host)
-  local target = upstream_of(self, host)
+  local target = self:upstream_of(host)
   self.dials[id] = true
   if target.connect_delay == math.huge then
     self.story:add("upstream", target.name, "lets the gateway wait for a connection")
@@ -125,11 +129,17 @@ end
 
 --- Lets everything happen that needs no time.
 function Gateway:settle()
+  local idle = 0
   for _ = 1, ROUNDS do
     local more = self.core:turn(false)
-    if not handle_events(self) and not more then
+    if handle_events(self) then
+      idle = 0
+    elseif not more then
       raise_failure(self)
       return
+    else
+      idle = idle + 1
+      if idle > IDLE_ROUNDS then break end
     end
   end
   place.raise("the gateway does not come to rest: something goes on for ever without time passing")
@@ -161,8 +171,7 @@ function Gateway:drive(done, what)
     if not due then
       hangs(what, "nothing is left that could happen")
     elseif self.options.auto_advance == false then
-      hangs(what, ("nothing can happen before %.3f s have passed (auto_advance is false: "
-        .. "gw.clock:advance() moves time)"):format(due))
+      hangs(what, "time must pass first (auto_advance is false: gw.clock:advance() moves it)")
     elseif self.clock:elapsed() + due - began > PATIENCE then
       hangs(what, ("nothing for %d hours"):format(PATIENCE / 3600))
     end

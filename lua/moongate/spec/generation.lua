@@ -34,6 +34,16 @@ local function generation(self, made)
   return harness, current
 end
 
+-- A function that stands in the spec sees what a plugin's file would: the modules and the clock of its generation.
+local function lend(environment, fn)
+  if type(fn) ~= "function" or debug.getinfo(fn, "S").what == "C" then return end
+  local own = getfenv(fn)
+  own = rawget(own, "_of_the_spec") or own
+  setfenv(fn, setmetatable({
+    _of_the_spec = own, require = environment.require, os = environment.os, coroutine = environment.coroutine,
+  }, { __index = own, __newindex = own }))
+end
+
 local WAITS = {
   sleep = function(seconds) return ("sleeps %g s"):format(tonumber(seconds) or -1) end,
   fetch = function() return "fetches" end,
@@ -63,6 +73,9 @@ function M.load(self, options)
   if not made then return nil, reason end
   local harness, current = generation(self, made)
   local environment = overlay.new(function() return self.clock:now() end)
+  for _, given in pairs(made.inline) do
+    for _, fn in pairs(given.handler) do lend(environment, fn) end
+  end
   local ok, why = self.core:load(made.address, core.home, function(path, given)
     given.harness = harness
     tell_waits(self, given)

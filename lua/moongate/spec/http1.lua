@@ -171,7 +171,7 @@ local Parser = {}
 Parser.__index = Parser
 
 --- Reads messages of one side of a connection. `on_head(message)` comes at its head, `on_piece(message, bytes)` for
---- each piece of body, `on_message(message)` at its end.
+--- each piece of body, `on_message(message)` at its end. With `once` it stops there.
 ---@param is_request boolean
 ---@param events table
 function M.parser(is_request, events)
@@ -185,7 +185,7 @@ end
 local function finish(self)
   local message = self.message
   message.body = table.concat(self.pieces)
-  self.message, self.state = nil, "head"
+  self.message, self.state = nil, self.events.once and "over" or "head"
   tell(self, "on_message", message)
 end
 
@@ -262,6 +262,8 @@ function step.trailers(self)
 end
 
 function step.failed() return false end
+
+function step.over() return false end
 
 --- Takes bytes in.
 ---@param bytes string

@@ -103,6 +103,7 @@ function M.run(...)
   end
   table.insert(words, 1, "-e")
   table.insert(words, 2, 'require("moongate.spec.blocks").install()')
+  package.path = package.path .. ";./spec/?.lua" -- what specs of a project share
   words[0] = "moongate test"
   _G.arg = words
   core.kept.coverage = own.coverage

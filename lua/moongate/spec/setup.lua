@@ -84,17 +84,19 @@ end
 
 -- ── where plugins are ───────────────────────────────────────────────────────────
 
+-- The folder and those above it, up to where a project begins.
 local function parents(folder)
-  local list = {}
+  local list, here = {}, files.absolute(".")
   while folder and folder ~= "" do
     list[#list + 1] = folder
+    if folder == here or files.exists(folder .. "/moongate.yaml") or files.exists(folder .. "/.git") then break end
     folder = folder:match("^(.+)/[^/]+$")
   end
   return list
 end
 
---- Folders with plugins, seen from a spec's file: `plugins/` of every folder above it, the folder its own plugin lies
---- in, and ./plugins.
+--- Folders with plugins, seen from a spec's file: the folder its own plugin lies in, `plugins/` of every folder above
+--- it in its project, and ./plugins.
 ---@param place string  the spec's folder, absolute
 ---@return string[]
 function M.plugin_paths(place)

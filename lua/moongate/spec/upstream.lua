@@ -130,13 +130,15 @@ local function send_whole(self, reply)
   local lines = http1.lines(reply.headers)
   local body = http1.body(reply.body, lines) or ""
   local status = reply.status or 200
-  local bodyless = self.request.method == "HEAD" or status < 200 or status == 204 or status == 304
-  if not bodyless and not http1.has(lines, "content-length") and not http1.has(lines, "transfer-encoding") then
+  local bodyless = status < 200 or status == 204 or status == 304
+  local framed = http1.has(lines, "content-length") or http1.has(lines, "transfer-encoding")
+  if not bodyless and not framed then
     lines[#lines + 1] = { "content-length", tostring(#body) }
   end
   if reply.close then lines[#lines + 1] = { "connection", "close" } end
   self.gateway.story:add("upstream", self.name, ("answers %d, %d bytes"):format(status, #body))
-  write(self, http1.head(("HTTP/1.1 %d OK"):format(status), lines) .. (bodyless and "" or body))
+  if bodyless or self.request.method == "HEAD" then body = "" end
+  write(self, http1.head(("HTTP/1.1 %d OK"):format(status), lines) .. body)
 end
 
 local function send_pieces(self, reply)
@@ -193,7 +195,8 @@ function next_request(self)
 end
 
 local function on_head(self, request)
-  local upstream = self.upstream
+  local upstream = self.gateway:upstream_of(self.host) -- the connection may be older than who answers now
+  self.upstream, self.name = upstream, upstream.name
   request.host = self.host
   upstream.requests[#upstream.requests + 1] = request
   upstream.last_request = request
@@ -216,13 +219,12 @@ end
 
 --- The gateway has connected; `wire` is our end.
 ---@param gateway table
----@param upstream table
 ---@param wire integer
 ---@param host string  "name:port"
 ---@return table connection
-function M.connection(gateway, upstream, wire, host)
+function M.connection(gateway, wire, host)
   local self = setmetatable({
-    gateway = gateway, upstream = upstream, wire = wire, host = host, name = upstream.name, waiting = {}, gone = false,
+    gateway = gateway, upstream = gateway:upstream_of(host), wire = wire, host = host, waiting = {}, gone = false,
   }, Up)
   function self.resume()
     local thread = self.thread
@@ -262,17 +264,22 @@ end
 local Upstream = {}
 Upstream.__index = Upstream
 
---- How it answers from now on: a table, or a function of the request and the connection that returns one (or a status,
---- a body and headers, or a body, or nothing for a plain 200), or speaks for itself with the connection's methods.
----@param how moongate.spec.Reply|fun(request: moongate.spec.Request, up: moongate.spec.UpstreamConnection): any
+--- How it answers from now on: a table, a status, a body, or a function of the request and the connection, which
+--- returns one of these (or a status, a body and headers, or nothing for a plain 200) or speaks for itself through
+--- the connection.
+---@param how moongate.spec.Reply|integer|string|fun(request: moongate.spec.Request, up: table): any
 ---@param options? { early: boolean }  early: called at the head of the request, up:body() waits for the rest
 ---@return moongate.spec.Upstream
 function Upstream:reply(how, options)
-  if type(how) ~= "function" and type(how) ~= "table" and how ~= nil then
-    error("reply() takes a table or a function", 2)
+  local kind = type(how)
+  if kind == "number" then
+    how = { status = how }
+  elseif kind == "string" then
+    how = { body = how }
+  elseif kind ~= "function" and kind ~= "table" then
+    error("reply() takes a table, a function, a status or a body", 2)
   end
-  self.fn, self.early = how or {}, options and options.early or false
-  if how == nil then self.fn = { body = "ok" } end
+  self.fn, self.early = how, options and options.early or false
   return self
 end
 
