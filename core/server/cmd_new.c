@@ -10,10 +10,10 @@ int gw_command_new(const struct gw_options *options)
     int code = GW_EXIT_BAD;
 
     if (home) {
-        const char *args[] = { home, options->args[0], options->args[1], options->hooks,
-                               options->dir };
+        const char *args[] = { home,           options->args[0], options->args[1],
+                               options->hooks, options->dir,     options->from };
 
-        code = gw_lua_command(home, "new", args, 5);
+        code = gw_lua_command(home, "new", args, 6);
     }
     gw_free(home);
     return code;

@@ -31,7 +31,9 @@ static const struct gw_command commands[] = {
     { "new", "new plugin NAME [--hooks A,B]", "make the files of a new plugin",
       "Makes FOLDER/NAME with handler.lua, schema.lua, README.md and a spec that passes, and a\n"
       ".luarc.json for editors where there is none. Hooks: init, rewrite, access, request_body,\n"
-      "response, body, log.\n\n"
+      "response, body, log. With --from the handler and the schema of a plugin that was written "
+      "for\n"
+      "Kong are moved, and what is left to do by hand is said.\n\n"
       "  moongate new plugin tenant-header --hooks access,response && moongate test",
       GW_TAKES_SCAFFOLD, 2, gw_command_new },
     { "test", "test [PATH ...]", "run the specs of plugins", "", GW_TAKES_REST, 0,

@@ -23,6 +23,7 @@ static const struct option options_known[] = {
       GW_TAKES_HEADERS },
     { 0, "hooks", "HOOK,HOOK", "the hooks it gets (access,response)", GW_TAKES_SCAFFOLD },
     { 0, "dir", "FOLDER", "where plugins stand (./plugins)", GW_TAKES_SCAFFOLD },
+    { 0, "from", "FOLDER", "a plugin written for Kong, to be moved", GW_TAKES_SCAFFOLD },
     { 'h', "help", NULL, "this text", 0 },
 };
 
@@ -188,7 +189,9 @@ static int store_option(struct parser *parser, const struct option *option, cons
         *(option->name[0] == 'a' ? &options->admin : &options->token) = value;
         break;
     case GW_TAKES_SCAFFOLD:
-        *(option->name[0] == 'h' ? &options->hooks : &options->dir) = value;
+        *(option->name[0] == 'h'   ? &options->hooks
+          : option->name[0] == 'f' ? &options->from
+                                   : &options->dir) = value;
         break;
     case GW_TAKES_HEADERS:
         if (options->header_count == GW_OPTION_HEADERS_MAX) {

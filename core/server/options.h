@@ -21,6 +21,7 @@ struct gw_options {
     bool watch;
     const char *hooks;                          /* --hooks; NULL: the usual ones */
     const char *dir;                            /* --dir; NULL: ./plugins */
+    const char *from;                           /* --from; NULL: a new plugin */
     const char *headers[GW_OPTION_HEADERS_MAX]; /* -H "Name: value" */
     unsigned header_count;
     const char *args[2]; /* METHOD URL of explain, plugin NAME of new */

@@ -84,9 +84,10 @@ end
 ---@param name string
 ---@param hooks? string  "access,response"
 ---@param dir? string
+---@param from? string
 ---@return integer code
-function M.new(home, kind, name, hooks, dir)
-  return require("moongate.new").run { home = home, kind = kind, name = name, hooks = hooks, dir = dir }
+function M.new(home, kind, name, hooks, dir, from)
+  return require("moongate.new").run { home = home, kind = kind, name = name, hooks = hooks, dir = dir, from = from }
 end
 
 return M

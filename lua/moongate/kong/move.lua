@@ -174,6 +174,12 @@ local function give_ctx(list, name)
   end
 end
 
+-- A module of the plugin itself: require("NAME.module").
+local function own_module(state, name)
+  local plugin, rest = name:match("^kong%.plugins%.([^.]+)%.(.+)$")
+  return plugin and ("%s.%s"):format(state.name or plugin, rest)
+end
+
 local function move_modules(state)
   local list = state.tokens
   for i = 1, #list do
@@ -181,7 +187,7 @@ local function move_modules(state)
     if is(list, at, "(") then at = after(list, at) end
     local name = at and list[at].kind == "string" and module_name(list[at].text)
     if name then
-      local own = name:match("^kong%.plugins%.(.+)$")
+      local own = own_module(state, name)
       local like = names.MODULES[name] or own
       if like then
         list[at].text = (list[at].text:gsub(name:gsub("%p", "%%%0"), (like:gsub("%%", "%%%%"))))
@@ -242,10 +248,11 @@ end
 --- The file with Moongate's names, and what is left to do by hand.
 ---@param text string
 ---@param known fun(file: string, name: string): boolean  whether lua/moongate/pdk/FILE.lua has that function
+---@param name? string  the plugin's, where it gets another
 ---@return string text
 ---@return { line: integer, text: string }[] notes  by lines of the text that was given
-function M.file(text, known)
-  local state = { tokens = tokens.read(text), notes = {}, known = known }
+function M.file(text, known, name)
+  local state = { tokens = tokens.read(text), notes = {}, known = known, name = name }
   move_modules(state)
   move_names(state)
   move_nginx(state)

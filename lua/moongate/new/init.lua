@@ -1,12 +1,16 @@
 --- `moongate new plugin NAME`: the files of a plugin whose spec passes, and what to do next.
 local ffi = require("ffi")
 local files = require("moongate.config.files")
+local from_kong = require("moongate.new.from_kong")
 local hooks = require("moongate.new.hooks")
 local words = require("moongate.schema.words")
 
-pcall(ffi.cdef, [[
+pcall(
+  ffi.cdef,
+  [[
 int gw_lua_mkdir(const char *path, unsigned mode) __asm__("mkdir");
-]])
+]]
+)
 
 local M = {}
 
@@ -89,9 +93,7 @@ end
 
 -- "response,access" → { "access", "response" }, or nil and what is wrong.
 local function read_hooks(text)
-  if not text then
-    return hooks.USUAL
-  end
+  if not text then return hooks.USUAL end
   local wanted = {}
   for name in text:gmatch("[^,%s]+") do
     if name == "event" then
@@ -105,9 +107,7 @@ local function read_hooks(text)
   for _, name in ipairs(hooks.ORDER) do
     if wanted[name] then list[#list + 1] = name end
   end
-  if #list == 0 then
-    return nil, "--hooks names none (known: " .. table.concat(hooks.ORDER, ", ") .. ")"
-  end
+  if #list == 0 then return nil, "--hooks names none (known: " .. table.concat(hooks.ORDER, ", ") .. ")" end
   return list
 end
 
@@ -119,9 +119,7 @@ local function collect(list, field, between)
   return table.concat(parts, between)
 end
 
-local function fill(text, name)
-  return (text:gsub("NAME", name))
-end
+local function fill(text, name) return (text:gsub("NAME", name)) end
 
 -- What stands where, by path below the plugin's folder.
 local function contents(name, list)
@@ -145,74 +143,81 @@ end
 
 local function write(path, text)
   local file, reason = io.open(path, "wb")
-  if not file then
-    return nil, reason
-  end
+  if not file then return nil, reason end
   local ok, problem = file:write(text)
   local closed, other = file:close()
-  if ok and closed then
-    return true
-  end
+  if ok and closed then return true end
   return nil, problem or other
 end
 
-local function write_all(folder, name, list)
-  make_folders(folder .. "/spec")
-  local texts = contents(name, list)
+local function write_all(folder, texts)
+  make_folders(texts["README.md"] and folder .. "/spec" or folder)
   for _, path in ipairs(words.keys(texts)) do
     local ok, reason = write(folder .. "/" .. path, texts[path])
-    if not ok then
-      return nil, reason
-    end
+    if not ok then return nil, reason end
   end
   return true
 end
 
 -- One for the folder people stand in, because that is what they open in their editor.
 local function write_luarc(home)
-  if files.exists(".luarc.json") then
-    return false
-  end
+  if files.exists(".luarc.json") then return false end
   return write(".luarc.json", LUARC:format((home:gsub('[\\"]', "\\%0")))) == true
 end
 
 local function tell(opts, dir, folder, luarc)
-  print(("made %s: handler.lua, schema.lua, README.md, spec/%s_spec.lua%s"):format(folder, opts.name,
-    luarc and "; .luarc.json for your editor" or ""))
+  print(
+    ("made %s: handler.lua, schema.lua, README.md, spec/%s_spec.lua%s"):format(
+      folder,
+      opts.name,
+      luarc and "; .luarc.json for your editor" or ""
+    )
+  )
   if files.is_folder(opts.home .. "/plugins/" .. opts.name) then
     print(("note: a bundled plugin is called %s, too; yours comes before it"):format(opts.name))
   end
   local usual = dir == "./plugins"
   print(("next: `moongate test%s` runs its spec"):format(usual and "" or " " .. folder))
-  print(("      `- name: %s` under the `plugins:` of a route in moongate.yaml puts it to work%s"):format(opts.name,
-    usual and "" or (" (with `plugin_paths: [%s]` at the top)"):format(dir)))
+  print(
+    ("      `- name: %s` under the `plugins:` of a route in moongate.yaml puts it to work%s"):format(
+      opts.name,
+      usual and "" or (" (with `plugin_paths: [%s]` at the top)"):format(dir)
+    )
+  )
   print("      `moongate run --watch` serves, and every save is live")
 end
 
----@param opts { home: string, kind: string, name: string, hooks: string?, dir: string? }
+---@param opts { home: string, kind: string, name: string, hooks: string?, dir: string?, from: string? }
 ---@return integer code
 function M.run(opts)
   if opts.kind ~= "plugin" then
     return complain(USAGE, "%s cannot be made (usage: moongate new plugin NAME)", words.quote(opts.kind))
   end
   local problem = name_problem(opts.name)
-  if problem then
-    return complain(USAGE, "%s: %s", words.quote(opts.name), problem)
-  end
+  if problem then return complain(USAGE, "%s: %s", words.quote(opts.name), problem) end
   local list, reason = read_hooks(opts.hooks)
   if not list then
     return complain(USAGE, "%s", reason)
+  elseif opts.from and opts.hooks then
+    return complain(USAGE, "--from brings the hooks along: leave --hooks out")
   end
   local dir = (opts.dir or "./plugins"):gsub("(.)/+$", "%1")
   local folder = dir:gsub("^%./", "") .. "/" .. opts.name
   if files.exists(folder) or files.is_folder(folder) then
     return complain(BAD, "%s is there already (nothing was changed)", folder)
   end
-  local ok, why = write_all(folder, opts.name, list)
-  if not ok then
-    return complain(BAD, "%s", why)
+  local moved, problem_of_it
+  if opts.from then
+    moved, problem_of_it = from_kong.read(opts.from:gsub("(.)/+$", "%1"), opts.name, opts.home)
+    if not moved then return complain(BAD, "%s", problem_of_it) end
   end
-  tell(opts, dir, folder, write_luarc(opts.home))
+  local ok, why = write_all(folder, moved and moved.texts or contents(opts.name, list))
+  if not ok then return complain(BAD, "%s", why) end
+  if moved then
+    from_kong.tell(moved, folder)
+  else
+    tell(opts, dir, folder, write_luarc(opts.home))
+  end
   return GOOD
 end
 
