@@ -21,9 +21,17 @@ describe("the PDK's answers:", function()
 
   before_each(function()
     s = scripts.new {
-      plugins = { p = CALLER }, consumers = { { id = "c-1", username = "anna", groups = { "gold", "beta" },
-        credentials = { ["key-auth"] = { { key = "hush" } } } } },
-      uses = { { plugin = "p", conf = {}, on_error = "reply", id = "use-1" } }, plans = { {}, { { use = 1 } } },
+      plugins = { p = CALLER },
+      consumers = {
+        {
+          id = "c-1",
+          username = "anna",
+          groups = { "gold", "beta" },
+          credentials = { ["key-auth"] = { { key = "hush" } } },
+        },
+      },
+      uses = { { plugin = "p", conf = {}, on_error = "reply", id = "use-1" } },
+      plans = { {}, { { use = 1 } } },
     }
     assert.is_nil(s.why)
     scripts.catch()
@@ -44,27 +52,34 @@ describe("the PDK's answers:", function()
     x:run(hook)
     x:free()
     local values = json.decode((scripts.caught():match("CALLED ([^\n]*)")))
-    for i, value in ipairs(values) do if value == json.null then values[i] = nil end end
+    for i, value in ipairs(values) do
+      if value == json.null then values[i] = nil end
+    end
     if not values[1] then return nil, values[2] end
     return values[2], values[3], values[4]
   end
 
   it("headers as text", function()
-    assert.equal("host: example.com:8000\r\nx-access: return ctx.request:get_raw_headers()\r\nx-b: 1\r\nx-b: 2\r\n",
+    assert.equal(
+      "host: example.com:8000\r\nx-access: return ctx.request:get_raw_headers()\r\nx-b: 1\r\nx-b: 2\r\n",
       call("return ctx.request:get_raw_headers()", function(x)
         x:add_header("x-b", "1")
         x:add_header("x-b", "2")
-      end))
+      end)
+    )
   end)
 
   it("paths before trusted proxies changed them", function()
     local text = "return ctx.request:get_raw_forwarded_path()"
     local function forwarded(x) x:add_header("x-forwarded-path", "/outer%20x") end
     assert.equal("/a/b", call(text, forwarded))
-    assert.equal("/outer%20x", call(text, function(x)
-      forwarded(x)
-      x.fake.x.peer_trusted = true
-    end))
+    assert.equal(
+      "/outer%20x",
+      call(text, function(x)
+        forwarded(x)
+        x.fake.x.peer_trusted = true
+      end)
+    )
   end)
 
   it("forms with parts", function()
@@ -77,7 +92,8 @@ describe("the PDK's answers:", function()
       end
     end
     local body = '--b\r\ncontent-disposition: form-data; name="a"\r\n\r\n1\r\n--b--\r\n'
-    local form, reason, mimetype = call("return ctx.request:get_body()", prepare("multipart/form-data; boundary=b", body))
+    local form, reason, mimetype =
+      call("return ctx.request:get_body()", prepare("multipart/form-data; boundary=b", body))
     assert.same({ { a = "1" }, nil, "multipart/form-data" }, { form, reason, mimetype })
     form = call("return ctx.request:get_body('multipart/form-data')", prepare("multipart/form-data; boundary=b", body))
     assert.same({ a = "1" }, form)
@@ -93,7 +109,8 @@ describe("the PDK's answers:", function()
   end)
 
   it("consumers without their credentials", function()
-    local consumer = call("ctx.client:authenticate(ctx.client:load_consumer('anna', true)) return ctx.client:get_consumer()")
+    local consumer =
+      call("ctx.client:authenticate(ctx.client:load_consumer('anna', true)) return ctx.client:get_consumer()")
     assert.same({ id = "c-1", username = "anna", groups = { "gold", "beta" } }, consumer)
   end)
 
@@ -102,12 +119,28 @@ describe("the PDK's answers:", function()
     assert.same({ { name = "gold" }, { name = "beta" } }, (call(known .. "return ctx.client:get_consumer_groups()")))
     assert.same({ name = "gold" }, (call(known .. "return ctx.client:get_consumer_group()")))
     assert.same({}, (call("return ctx.client:get_consumer_groups()")))
-    assert.same({ { name = "x" } }, (call(known .. "ctx.client:set_authenticated_consumer_groups { { name = 'x' } } "
-      .. "return ctx.client:get_consumer_groups()")))
-    assert.same({ name = "y" }, (call("ctx.client:set_authenticated_consumer_group { name = 'y' } "
-      .. "return ctx.client:get_consumer_group()")))
-    assert.same({ name = "gold" }, (call("ctx.client:authenticate_consumer_group_by_consumer_id('c-1') "
-      .. "return ctx.client:get_consumer_group()")))
+    assert.same(
+      { { name = "x" } },
+      (
+        call(
+          known
+            .. "ctx.client:set_authenticated_consumer_groups { { name = 'x' } } "
+            .. "return ctx.client:get_consumer_groups()"
+        )
+      )
+    )
+    assert.same(
+      { name = "y" },
+      (call("ctx.client:set_authenticated_consumer_group { name = 'y' } " .. "return ctx.client:get_consumer_group()"))
+    )
+    assert.same(
+      { name = "gold" },
+      (
+        call(
+          "ctx.client:authenticate_consumer_group_by_consumer_id('c-1') " .. "return ctx.client:get_consumer_group()"
+        )
+      )
+    )
     assert.is_nil((call("return ctx.client:get_consumer_group()"))) -- forgotten with the request
     local _, why = call("ctx.client:set_authenticated_consumer_groups { 'x' }")
     assert.truthy(why:find("a group is a table with a name", 1, true))
@@ -149,12 +182,15 @@ describe("the PDK's answers:", function()
   it("lines of the log in other words", function()
     local c = require("support.c")
     c.gw_log_set_level(c.GW_LOG_DEBUG)
-    call("ctx.log('called', 1) ctx.log:crit('c') ctx.log:deprecation('old', { after = '2.0', removal = '3.0' }) "
-      .. "ctx.log:inspect({ a = 1 }, 'x')")
+    call(
+      "ctx.log('called', 1) ctx.log:crit('c') ctx.log:deprecation('old', { after = '2.0', removal = '3.0' }) "
+        .. "ctx.log:inspect({ a = 1 }, 'x')"
+    )
     local text = scripts.caught()
     c.gw_log_set_level(c.GW_LOG_NOTICE)
     for _, line in ipairs {
-      "notice plugin p, request id-1: called1\n", "error plugin p, request id-1: c\n",
+      "notice plugin p, request id-1: called1\n",
+      "error plugin p, request id-1: c\n",
       "warn plugin p, request id-1: [deprecated after 2.0] old (will be removed in 3.0)\n",
       'debug plugin p, request id-1: { a = 1 } "x"\n',
     } do
@@ -172,9 +208,11 @@ describe("the PDK's answers:", function()
   end)
 
   it("the body that came, in log only when a hook read it", function()
-    local body, why = call("return ctx.service.response:get_raw_body()", function(x)
-      x.fake.x.received = x.fake.x.response
-    end, "log")
+    local body, why = call(
+      "return ctx.service.response:get_raw_body()",
+      function(x) x.fake.x.received = x.fake.x.response end,
+      "log"
+    )
     assert.same({ nil, "the body was not kept (read it in response)" }, { body, why })
   end)
 end)
