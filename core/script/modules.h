@@ -103,3 +103,53 @@ void gw_pdk_metric_set(struct gw_script *script, uint32_t series, double value);
 void gw_pdk_metric_move(struct gw_script *script, uint32_t series, double by);
 void gw_pdk_metric_observe(struct gw_script *script, struct gw_metric_family *family,
                            uint32_t series, double value);
+
+/* --- moongate.crypto --- */
+
+enum gw_pdk_digest_name {
+    GW_PDK_MD5,
+    GW_PDK_SHA1,
+    GW_PDK_SHA256,
+    GW_PDK_SHA384,
+    GW_PDK_SHA512,
+};
+
+enum {
+    GW_PDK_DIGEST_MAX = 64,
+    GW_PDK_GCM_NONCE = 12,
+    GW_PDK_GCM_TAG = 16,
+};
+
+/* These write the digest's bytes and return how many; 0: OpenSSL has no such digest here. */
+int gw_pdk_digest(struct gw_script *script, int name, const char *data, size_t len, char *out);
+int gw_pdk_hmac(struct gw_script *script, int name, const char *key, size_t key_len,
+                const char *data, size_t len, char *out);
+
+/* Piece by piece; `key` NULL: a plain digest, else an HMAC. NULL: no such digest. It belongs to no
+ * script: whoever made it frees it. */
+struct gw_pdk_hash;
+struct gw_pdk_hash *gw_pdk_hash_new(int name, const char *key, size_t key_len);
+void gw_pdk_hash_update(struct gw_pdk_hash *hash, const char *data, size_t len);
+int gw_pdk_hash_final(struct gw_pdk_hash *hash, char *out);
+void gw_pdk_hash_free(struct gw_pdk_hash *hash);
+
+/* AES-GCM with a key of 16 or 32 bytes. Sealing writes `len` bytes and the tag; opening takes them
+ * and writes what is left without the tag. 0: not the key, or not what was sealed. `out` may not be
+ * the data. */
+struct gw_pdk_gcm {
+    const char *key, *nonce, *with; /* `with`: authenticated, not encrypted */
+    size_t key_len, with_len;
+};
+int gw_pdk_gcm_seal(const struct gw_pdk_gcm *gcm, const char *data, size_t len, char *out);
+int gw_pdk_gcm_open(const struct gw_pdk_gcm *gcm, const char *data, size_t len, char *out);
+
+void gw_pdk_random(char *out, size_t len);
+
+/* In a time that tells nothing about where they differ. */
+int gw_pdk_equal(const char *a, const char *b, size_t len);
+
+/* How many bytes were written; decoding -1: it is none (base/encode.h). */
+double gw_pdk_hex_encode(const char *bytes, size_t len, char *out);
+double gw_pdk_hex_decode(const char *text, size_t len, char *out);
+double gw_pdk_base64_encode(const char *bytes, size_t len, int url, char *out);
+double gw_pdk_base64_decode(const char *text, size_t len, int url, char *out);

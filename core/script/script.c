@@ -198,6 +198,7 @@ void gw_script_free(struct gw_script *script)
     gw_script_close_sinks(script);
     gw_ctx_free_all(script);
     gw_script_release_zones(script);
+    gw_script_free_crypto(script);
     if (script->owns_metrics)
         gw_metrics_free(script->metrics);
     for (unsigned i = 0; i < script->use_count; i++)

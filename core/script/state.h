@@ -52,6 +52,7 @@ struct gw_script {
     struct gw_random random;           /* for ids before it is attached */
     const struct gw_clock *init_clock; /* the time before it is attached; NULL: the system's */
 
+    struct gw_crypto *crypto; /* NULL until a plugin hashes something */
     struct gw_metrics *metrics;
     struct gw_zones *zones;
     bool owns_metrics, owns_zones;
@@ -112,6 +113,9 @@ struct gw_clock gw_script_clock(const struct gw_script *script);
 /* The zones it declared: another size comes true when it begins to serve; given back at its end. */
 void gw_script_apply_zones(struct gw_script *script);
 void gw_script_release_zones(struct gw_script *script);
+
+/* The contexts of its digests. */
+void gw_script_free_crypto(struct gw_script *script);
 /* Gives the sinks back that Lua opened (pdk_sink.c). */
 void gw_script_close_sinks(struct gw_script *script);
 
