@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char *const kinds[] = {
-    [GW_SINK_FILE] = "file", [GW_SINK_TCP] = "tcp",   [GW_SINK_UDP] = "udp",
+    [GW_SINK_FILE] = "file",     [GW_SINK_TCP] = "tcp",   [GW_SINK_UDP] = "udp",
     [GW_SINK_SYSLOG] = "syslog", [GW_SINK_HTTP] = "http",
 };
 

@@ -75,7 +75,7 @@ struct gw_script {
     struct gw_list tasks; /* struct task (task.c), from init on */
     double last_stream;   /* id */
 
-    struct gw_sinks *sinks; /* NULL: none */
+    struct gw_sinks *sinks;      /* NULL: none */
     struct gw_sink **open_sinks; /* one use each; Lua knows them by index */
     unsigned open_sink_count;
 

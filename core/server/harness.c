@@ -32,8 +32,8 @@ struct gw_harness *gw_harness_new(const struct gw_harness_options *options)
     harness->registry = gw_registry_new();
     harness->pool = gw_pool_new(harness->loop);
     harness->metrics = gw_metrics_new(1);
-    harness->sinks = gw_sinks_new(
-        &(struct gw_sinks_options){ .loop = harness->loop, .alone = true });
+    harness->sinks = gw_sinks_new(&(struct gw_sinks_options){
+        .loop = harness->loop, .alone = true, .no_datagrams = !options->network });
     harness->zones = gw_zones_new();
     harness->proxy = gw_proxy_new(&(struct gw_proxy_options){
         .loop = harness->loop,
@@ -65,6 +65,14 @@ static void free_unused(struct gw_harness *harness)
     harness->unused_count = 0;
 }
 
+static void drop_events(struct gw_harness *harness)
+{
+    struct gw_harness_event *event;
+
+    while ((event = gw_harness_take(harness)))
+        gw_free(event);
+}
+
 void gw_harness_free(struct gw_harness *harness)
 {
     gw_sinks_stop(harness->sinks);
@@ -81,6 +89,7 @@ void gw_harness_free(struct gw_harness *harness)
     gw_zones_free(harness->zones);
     gw_metrics_free(harness->metrics);
     gw_harness_dials_deinit(harness);
+    drop_events(harness); /* the last lines of the log */
     gw_free(harness);
 }
 
@@ -92,6 +101,7 @@ static void commit(struct gw_harness *harness, struct gw_config *config, struct 
     struct gw_config *config_before = harness->config;
     struct gw_script *script_before = harness->script;
 
+    gw_sinks_reopen_files(harness->sinks);
     gw_registry_bind(harness->registry, config);
     gw_registry_run(harness->registry, harness->loop, NULL, NULL);
     gw_script_attach(script, harness->loop, harness->pool, harness->registry);
@@ -165,14 +175,6 @@ bool gw_harness_step(struct gw_harness *harness, uint64_t limit_us)
 static bool is_done(const struct gw_harness *harness)
 {
     return gw_proxy_active(harness->proxy) == 0 && gw_list_empty(&harness->sessions);
-}
-
-static void drop_events(struct gw_harness *harness)
-{
-    struct gw_harness_event *event;
-
-    while ((event = gw_harness_take(harness)))
-        gw_free(event);
 }
 
 bool gw_harness_stop(struct gw_harness *harness)

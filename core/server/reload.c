@@ -12,8 +12,8 @@
 #include "server/log_writer.h"
 #include "server/port.h"
 #include "server/server.h"
-#include "sink/sink.h"
 #include "server/tell.h"
+#include "sink/sink.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -148,8 +148,7 @@ static void write_sinks(struct gw_buf *out, struct gw_server *server)
         unsigned first = sink_metrics[row].has_access ? 0 : 1;
 
         if (first < count)
-            write_head(out, sink_metrics[row].name, sink_metrics[row].type,
-                       sink_metrics[row].help);
+            write_head(out, sink_metrics[row].name, sink_metrics[row].type, sink_metrics[row].help);
         for (unsigned i = first; i < count; i++) {
             uint64_t value;
 

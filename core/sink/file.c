@@ -22,20 +22,22 @@
 #define LAST_WAIT_MS 1000 /* for a pipe to take something, when the process ends */
 
 struct gw_sink_file {
-    int fd;           /* -1: not open */
-    unsigned opened;  /* what sinks->reopened was */
+    int fd;          /* -1: not open */
+    unsigned opened; /* what sinks->reopened was */
     dev_t device;
     ino_t inode;
-    size_t written;   /* of the first entry */
+    size_t written;             /* of the first entry */
     uint64_t retry_us, said_us; /* monotonic; 0: now, never */
     uint64_t told_missing;
-    int failed;       /* the errno last said; 0: it goes well */
+    int failed; /* the errno last said; 0: it goes well */
 };
 
-static uint64_t monotonic_us(void)
+static uint64_t now_us(const struct gw_sink *sink)
 {
     struct timespec ts;
 
+    if (sink->sinks->alone)
+        return sink->sinks->loop->clock.now_us;
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
@@ -55,8 +57,8 @@ const char *gw_sink_file_problem(const char *path)
         return strerror(errno);
 
     const char *slash = strrchr(path, '/');
-    char *folder = slash ? gw_strndup(path, slash == path ? 1 : (size_t)(slash - path))
-                         : gw_strndup(".", 1);
+    char *folder =
+        slash ? gw_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : gw_strndup(".", 1);
     const char *problem = access(folder, W_OK | X_OK) == 0 ? NULL : strerror(errno);
 
     gw_free(folder);
@@ -144,7 +146,7 @@ static void say_well_again(struct gw_sink *sink)
 /* A pipe that is full is no failure: it is looked at again very soon. */
 static void fail(struct gw_sink *sink, int error)
 {
-    uint64_t now = monotonic_us();
+    uint64_t now = now_us(sink);
 
     if (error == EAGAIN)
         return;
@@ -162,8 +164,8 @@ static int gather(const struct gw_sink *sink, struct iovec *parts)
     int count = 0;
 
     for (unsigned i = 0; i < sink->taken && count < LINES_MAX; i++, entry = entry->next) {
-        parts[count++] = (struct iovec){ .iov_base = entry->text + skip,
-                                         .iov_len = entry->len - skip };
+        parts[count++] =
+            (struct iovec){ .iov_base = entry->text + skip, .iov_len = entry->len - skip };
         skip = 0;
     }
     return count;
@@ -212,7 +214,7 @@ static bool make_ready(struct gw_sink *sink, bool last)
 {
     struct gw_sink_file *file = sink->way.file;
 
-    if (!last && file->retry_us && monotonic_us() < file->retry_us)
+    if (!last && file->retry_us && now_us(sink) < file->retry_us)
         return false;
     file->retry_us = 0;
     if (file->fd >= 0 && is_outdated(sink)) {

@@ -15,7 +15,7 @@ struct gw_sink_entry {
 };
 
 enum gw_sink_put {
-    GW_SINK_FULL,     /* dropped, counted */
+    GW_SINK_FULL, /* dropped, counted */
     GW_SINK_PUT,
     GW_SINK_PUT_WAKE, /* the other thread must be woken */
 };

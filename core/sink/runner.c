@@ -65,8 +65,7 @@ static void say_success(struct gw_sink *sink)
     uint64_t missing = gw_sink_missing(sink) - sink->told_lost;
 
     if (sink->is_failing) {
-        gw_notice("sink %s: takes lines again (lost meanwhile: %" PRIu64 ")", sink->name,
-                  missing);
+        gw_notice("sink %s: takes lines again (lost meanwhile: %" PRIu64 ")", sink->name, missing);
         sink->told_lost += missing;
         sink->is_failing = false;
     } else if (missing && may_say(sink)) {
@@ -104,8 +103,8 @@ static bool is_complete(const struct gw_sink *sink)
 
 static void rest(struct gw_sink *sink)
 {
-    bool sleeps = sink->state == GW_SINK_LOOKS || sink->state == GW_SINK_SLEEPS ||
-                  sink->sinks->flushing;
+    bool sleeps =
+        sink->state == GW_SINK_LOOKS || sink->state == GW_SINK_SLEEPS || sink->sinks->flushing;
 
     if (gw_sink_take(sink, sleeps)) {
         advance(sink);

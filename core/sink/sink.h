@@ -38,15 +38,17 @@ struct gw_sink_options {
     bool reopen;          /* look whether the file is still the one under its name */
     struct gw_slice host; /* a name or an IP */
     uint16_t port;
-    uint64_t timeout_us;   /* to connect, and for one delivery */
-    uint64_t keepalive_us; /* how long an idle connection is kept */
+    uint64_t timeout_us;                       /* to connect, and for one delivery */
+    uint64_t keepalive_us;                     /* how long an idle connection is kept */
     struct gw_slice authority, method, target; /* HTTP; target: path and query */
     struct gw_fields headers;
 };
 
 struct gw_sinks_options {
     struct gw_loop *loop; /* outlives gw_sinks_stop() */
-    bool alone; /* one thread does everything: files are written by the loop, too */
+    bool no_datagrams;    /* they go over streams, a line each: the harness has nothing else; the
+                             syslog is "syslog", port 514, there */
+    bool alone;           /* one thread does everything: files are written by the loop, too */
 };
 
 struct gw_sinks *gw_sinks_new(const struct gw_sinks_options *options);
@@ -98,8 +100,8 @@ struct gw_sink_info {
     uint64_t sent;               /* lines */
     uint64_t dropped;            /* found no room */
     uint64_t lost;               /* given up after their tries */
-    uint64_t failures;           /* deliveries that did not work, each to be tried again or given up */
-    uint64_t entries, bytes;     /* that wait */
+    uint64_t failures;       /* deliveries that did not work, each to be tried again or given up */
+    uint64_t entries, bytes; /* that wait */
 };
 
 /* Fills at most `size`, those of one name added up; returns how many. From any thread. */

@@ -60,7 +60,7 @@ struct gw_sink {
     struct gw_sink_entry *oldest, *youngest; /* taken from the queue; the batch comes first */
     unsigned taken;
 
-    struct gw_message wake; /* to the loop */
+    struct gw_message wake;    /* to the loop */
     struct gw_defer wake_soon; /* in its place where there is one thread only */
     atomic_bool waking;        /* it is on its way */
 
@@ -84,7 +84,7 @@ struct gw_sink {
 
 struct gw_sinks {
     struct gw_loop *loop;
-    bool alone;
+    bool alone, no_datagrams;
     pthread_mutex_t lock; /* the list, users, and what is said to be so below */
     struct gw_list all;   /* struct gw_sink; each leaves it on the thread that delivers it */
     bool stopped;         /* under the lock: the loop's part is over */

@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 static const char *const kinds[] = {
-    [GW_SINK_FILE] = "file", [GW_SINK_TCP] = "tcp",   [GW_SINK_UDP] = "udp",
+    [GW_SINK_FILE] = "file",     [GW_SINK_TCP] = "tcp",   [GW_SINK_UDP] = "udp",
     [GW_SINK_SYSLOG] = "syslog", [GW_SINK_HTTP] = "http",
 };
 
@@ -29,6 +29,7 @@ struct gw_sinks *gw_sinks_new(const struct gw_sinks_options *options)
 
     sinks->loop = options->loop;
     sinks->alone = options->alone;
+    sinks->no_datagrams = options->no_datagrams;
     pthread_mutex_init(&sinks->lock, NULL);
     gw_list_init(&sinks->all);
     return sinks;
@@ -110,6 +111,21 @@ static void copy_options(struct gw_sink *sink, const struct gw_sink_options *opt
         own->limits.max_batch_size = 1;
 }
 
+/* For gw_sinks_options.no_datagrams. */
+static void use_stream(struct gw_sink *sink)
+{
+    struct gw_sink_options *options = &sink->options;
+
+    if (!sink->sinks->no_datagrams || sink->carrier != &gw_sink_datagram_carrier)
+        return;
+    sink->carrier = &gw_sink_stream_carrier;
+    options->timeout_us = options->keepalive_us = 10000000;
+    if (options->kind != GW_SINK_SYSLOG)
+        return;
+    options->host = GW_SLICE("syslog");
+    options->port = 514;
+}
+
 static struct gw_sink *new_sink(struct gw_sinks *sinks, const struct gw_sink_options *options,
                                 struct gw_slice key)
 {
@@ -125,6 +141,7 @@ static struct gw_sink *new_sink(struct gw_sinks *sinks, const struct gw_sink_opt
     sink->queue = gw_sink_queue_new(limits->max_entries, limits->max_bytes,
                                     limits->max_batch_size > 1 ? limits->max_batch_size : 0);
     choose_name(sink);
+    use_stream(sink);
     if (sink->carrier)
         sink->carrier->open(sink);
     else
@@ -202,8 +219,8 @@ bool gw_sink_retire(struct gw_sink *sink)
     struct gw_sinks *sinks = sink->sinks;
 
     pthread_mutex_lock(&sinks->lock);
-    bool retires = sink->users == 0 && gw_sink_queue_entries(sink->queue) == 0 &&
-                   !atomic_load(&sink->waking);
+    bool retires =
+        sink->users == 0 && gw_sink_queue_entries(sink->queue) == 0 && !atomic_load(&sink->waking);
 
     if (retires)
         gw_list_remove(&sink->node);

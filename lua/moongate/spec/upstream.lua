@@ -238,12 +238,18 @@ function M.connection(gateway, wire, host)
   self.parser = http1.parser(true, {
     on_head = function(request) on_head(self, request) end,
     on_message = function(request) on_message(self, request) end,
-    on_failed = function(reason) gateway:fail(("the gateway sent no HTTP to %s: %s"):format(self.name, reason)) end,
+    on_failed = function(reason) gateway:fail(("the gateway sent no HTTP to %s: %s"):format(self.name, reason)
+      .. " (upstream:raw() takes whatever comes)") end,
   })
   return self
 end
 
 function Up:on_bytes(bytes)
+  local upstream = self.upstream
+  if upstream.received then
+    upstream.received = upstream.received .. bytes
+    return
+  end
   self.parser:feed(bytes)
 end
 
@@ -260,6 +266,7 @@ end
 ---@class moongate.spec.Upstream
 ---@field requests moongate.spec.Request[]  what came, since the last forget()
 ---@field last_request? moongate.spec.Request
+---@field received? string                after raw(): the bytes that came
 ---@field connections integer               how many were opened
 local Upstream = {}
 Upstream.__index = Upstream
@@ -280,6 +287,14 @@ function Upstream:reply(how, options)
     error("reply() takes a table, a function, a status or a body", 2)
   end
   self.fn, self.early = how, options and options.early or false
+  return self
+end
+
+--- Takes whatever comes from now on, also what is no HTTP, and answers nothing: the bytes of all connections stand in
+--- `received`. Datagrams (udp-log, syslog) come here too, a line each.
+---@return moongate.spec.Upstream
+function Upstream:raw()
+  self.received = ""
   return self
 end
 
@@ -305,6 +320,7 @@ end
 --- Forgets the requests that came.
 function Upstream:forget()
   self.requests, self.last_request = {}, nil
+  self.received = self.received and ""
 end
 
 ---@param gateway table

@@ -92,7 +92,7 @@ describe("http-log", function()
     assert.equal(began, gw.clock:elapsed())
     gw.clock:advance(9) -- its timeout is 10 s
     assert.equal(1, #logs.requests)
-    logs:reply(nil)
+    logs:reply {}
     gw.clock:advance(60)
     assert.equal(3, #logs.requests) -- what waited; the first was given up
     assert.equal("/2", cjson.decode(logs.requests[2].body).request.uri)

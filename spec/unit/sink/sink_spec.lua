@@ -173,7 +173,7 @@ describe("sinks", function()
 
     it("hold no more than their bound while a receiver reads nothing", function()
       local receiver = receive(nil, function(e) e:hold(true) end)
-      local sink = open("tcp", { host = "127.0.0.1", port = receiver.port, timeout_us = 50e3, max_entries = 300 })
+      local sink = open("tcp", { host = "127.0.0.1", port = receiver.port, timeout_us = 400e3, max_entries = 300 })
       local line, full = ("x"):rep(60000), 0
       wait("a failure", function()
         for _ = 1, 50 do

@@ -42,29 +42,10 @@ local M = {}
 ---@field access_log table[] # the access log's records
 local Gateway = {}
 
----{ level: string, plugin?: string, text: string, line: string }[]
----@class moongate.spec.Log
-local Log = {}
-
----@class moongate.spec.Clock
-local Clock = {}
-
----The first entry whose line has the pattern in it.
----@param pattern string # a Lua pattern
----@return table? entry
-function Log:find(pattern) end
-
----Seconds since 1970, as plugins see them. It begins at 2026-01-01T00:00:00Z.
----@return number
-function Clock:now() end
-
----Seconds since the gateway was made.
----@return number
-function Clock:elapsed() end
-
----Moves time; what is due on the way happens at its own moment, one after the other.
----@param seconds number
-function Clock:advance(seconds) end
+---What answers at an address.
+---@param host string # "name:port"
+---@return moongate.spec.Upstream
+function Gateway:upstream_of(host) end
 
 ---Lets everything happen that needs no time.
 function Gateway:settle() end
@@ -211,6 +192,7 @@ local Up = {}
 ---@class moongate.spec.Upstream
 ---@field requests moongate.spec.Request[] # what came, since the last forget()
 ---@field last_request? moongate.spec.Request
+---@field received? string # after raw(): the bytes that came
 ---@field connections integer # how many were opened
 local Upstream = {}
 
@@ -253,12 +235,18 @@ function Up:close() end
 ---Breaks the connection: the gateway sees a reset.
 function Up:reset() end
 
----How it answers from now on: a table, or a function of the request and the connection that returns one (or a status,
----a body and headers, or a body, or nothing for a plain 200), or speaks for itself with the connection's methods.
----@param how moongate.spec.Reply|fun(request: moongate.spec.Request, up: moongate.spec.UpstreamConnection): any
+---How it answers from now on: a table, a status, a body, or a function of the request and the connection, which
+---returns one of these (or a status, a body and headers, or nothing for a plain 200) or speaks for itself through
+---the connection.
+---@param how moongate.spec.Reply|integer|string|fun(request: moongate.spec.Request, up: table): any
 ---@param options? { early: boolean } # early: called at the head of the request, up:body() waits for the rest
 ---@return moongate.spec.Upstream
 function Upstream:reply(how, options) end
+
+---Takes whatever comes from now on, also what is no HTTP, and answers nothing: the bytes of all connections stand in
+---`received`. Datagrams (udp-log, syslog) come here too, a line each.
+---@return moongate.spec.Upstream
+function Upstream:raw() end
 
 ---Nobody listens there any more: connecting fails. `false`: somebody does again.
 ---@param on? boolean
