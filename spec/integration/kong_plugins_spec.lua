@@ -17,7 +17,7 @@ end
 describe("a plugin moved from Kong", function()
   local names = files.list(FOLDER .. "/original")
 
-  it("is one of ten", function() assert.equal(10, #names) end)
+  it("is one of eleven", function() assert.equal(11, #names) end)
 
   for _, name in ipairs(names) do
     it(name .. " differs by the renames only", function()
@@ -282,5 +282,23 @@ describe("audit-log", function()
     })
     assert.equal("a,b", said.audit.tags)
     assert.is_string(said.audit.node)
+  end)
+end)
+
+describe("request-signer", function()
+  local crypto -- as the plugin has it
+  local gw = start("request-signer", { key_id = "k1", secret = "hush", signed_headers = { "X-Team" } }, {
+    plugins = {
+      { name = "lends", handler = { access = function() crypto = require("moongate.crypto") end } },
+    },
+  })
+
+  it("signs what the service gets, the body included", function()
+    gw:post("/a?b=c", { body = "four", headers = { ["X-Team"] = "blue" } })
+    local seen = gw.upstream.last_request
+    assert.equal("four", seen.body)
+    local digest = crypto.base64_encode(crypto.sha1("four"))
+    local text = ("POST\n/a?b=c\n%s\nx-team:blue\n%s"):format(seen.headers["x-date"], digest)
+    assert.equal("HMAC k1:" .. crypto.base64_encode(crypto.hmac("sha1", "hush", text)), seen.headers.authorization)
   end)
 end)

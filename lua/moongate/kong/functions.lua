@@ -97,9 +97,7 @@ local function move_hook(state, f, hook, seen)
   if given[1] then given[1] = params[1] or given[2] and "_" or given[1] end
   set_params(list, f, table.concat(given, ", "))
   rename_self(list, f, state.handler)
-  if seen[hook[1]] then
-    note(state, f.at, "%s and %s are one hook here: %s", seen[hook[1]], name, hook[1])
-  end
+  if seen[hook[1]] then note(state, f.at, "%s and %s are one hook here: %s", seen[hook[1]], name, hook[1]) end
   seen[hook[1]] = name
   f.has_ctx = given[2] == "ctx"
 end
@@ -183,12 +181,7 @@ local function give_helpers_ctx(state, functions)
     end)
     for i = f.close, f.stop do
       if list[i].answers then
-        note(
-          state,
-          i,
-          "exit and error return here: what calls %s goes on behind it",
-          f.parts[#f.parts]
-        )
+        note(state, i, "exit and error return here: what calls %s goes on behind it", f.parts[#f.parts])
       end
     end
   end

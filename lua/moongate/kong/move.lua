@@ -142,6 +142,8 @@ local function move_nginx(state)
       local own_name = is(list, before(list, i), "local") or is(list, after(list, last), "=") and not parts[2]
       local is_log = key == "ngx.log" and move_log(state, i, last)
       if like and (not like.call or is_call(list, last)) then
+        local open = like.first and after(list, last)
+        if is(list, open, "(") then list[open].text = "(" .. like.first end
         replace(list, i, last, like[1] .. (parts[3] and "." .. table.concat(parts, ".", 3) or ""), like.ctx)
       elseif not own_name and not is_log then
         note(state, i, "%s: %s", table.concat(parts, "."), names.HINTS[key] or "there is no nginx here")

@@ -58,8 +58,13 @@ M.MODULES = { ["cjson"] = "moongate.json", ["cjson.safe"] = "moongate.json", ["r
 --- Modules that are LuaJIT's own.
 M.SAME_MODULES = { ["table.new"] = true, ["table.clear"] = true, bit = true, ffi = true, ["string.buffer"] = true }
 
---- Of nginx: what has a like, and what to say of the rest.
+--- Of nginx: what has a like (`first`: an argument before the others), and what to say of the rest.
 M.NGINX = {
+  ["ngx.encode_base64"] = { 'require("moongate.crypto").base64_encode', call = true },
+  ["ngx.decode_base64"] = { 'require("moongate.crypto").base64_decode', call = true },
+  ["ngx.md5_bin"] = { 'require("moongate.crypto").md5', call = true },
+  ["ngx.sha1_bin"] = { 'require("moongate.crypto").sha1', call = true },
+  ["ngx.hmac_sha1"] = { 'require("moongate.crypto").hmac', call = true, first = '"sha1", ' },
   ["ngx.null"] = { 'require("moongate.json").null' },
   ["ngx.now"] = { 'require("moongate.time").now', call = true },
   ["ngx.ctx"] = { "ctx.shared", ctx = true },
@@ -90,11 +95,7 @@ M.HINTS = {
   ["ngx.socket"] = "use ctx:fetch",
   ["ngx.time"] = "moongate.time.now() has fractions",
   ["ngx.thread"] = "use ctx:fetch_all, ctx:race",
-  ["ngx.encode_base64"] = "use moongate.crypto",
-  ["ngx.decode_base64"] = "use moongate.crypto",
   ["ngx.md5"] = "use moongate.crypto",
-  ["ngx.sha1_bin"] = "use moongate.crypto",
-  ["ngx.hmac_sha1"] = "use moongate.crypto",
   ["kong.cache"] = "not in this version",
   ["kong.db"] = "not in this version",
   ["kong.vault"] = "not in this version",

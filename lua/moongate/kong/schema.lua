@@ -71,9 +71,7 @@ local TESTS = {
   len_min = function(value, want) return #value >= want, ("must have a length of %d or more"):format(want) end,
   len_max = function(value, want) return #value <= want, ("must have a length of %d or less"):format(want) end,
   match = function(value, want) return plain_find(value, want), ("does not match %s"):format(words.quote(want)) end,
-  not_match = function(value, want)
-    return not plain_find(value, want), ("must not match %s"):format(words.quote(want))
-  end,
+  not_match = function(value, want) return not plain_find(value, want), "must not match " .. words.quote(want) end,
   match_all = function(value, want)
     for _, one in ipairs(want) do
       if not plain_find(value, one.pattern) then return false, one.err or "does not match" end
