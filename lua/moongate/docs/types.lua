@@ -152,6 +152,17 @@ local METHOD = [[
 ---@return moongate.spec.Response
 function Gateway:%s(path, options) end]]
 
+-- Beside what the definitions of luassert have.
+local ASSERTIONS = [[
+
+---@class luassert
+---@field has_status fun(response: moongate.spec.Response, status: integer)
+---@field has_header fun(message: table, name: string, value?: string) # of a response or of a request an upstream got
+---@field is_problem fun(response: moongate.spec.Response, status?: integer, detail?: string)
+---@field has_json fun(response: moongate.spec.Response, expected: any) # the whole body
+---@field upstream_saw fun(what: moongate.spec.Gateway|moongate.spec.Upstream, expected: table)
+---@field logged fun(gw: moongate.spec.Gateway, pattern: string) # a Lua pattern, in a line of the error log]]
+
 local function spec_file(sources)
   local out = { HEAD:format("moongate.spec") }
   comment(out, sources["spec/init"].intro)
@@ -169,6 +180,7 @@ local function spec_file(sources)
   for _, block in ipairs(sources["spec/init"].functions) do
     if block.owner == "M" then write_function(out, block, "M." .. block.name) end
   end
+  out[#out + 1] = ASSERTIONS
   out[#out + 1] = "\nreturn M"
   return table.concat(out, "\n") .. "\n"
 end

@@ -308,4 +308,12 @@ function Gateway:options(path, options) end
 ---@return moongate.spec.Gateway
 function M.new(options) end
 
+---@class luassert
+---@field has_status fun(response: moongate.spec.Response, status: integer)
+---@field has_header fun(message: table, name: string, value?: string) # of a response or of a request an upstream got
+---@field is_problem fun(response: moongate.spec.Response, status?: integer, detail?: string)
+---@field has_json fun(response: moongate.spec.Response, expected: any) # the whole body
+---@field upstream_saw fun(what: moongate.spec.Gateway|moongate.spec.Upstream, expected: table)
+---@field logged fun(gw: moongate.spec.Gateway, pattern: string) # a Lua pattern, in a line of the error log
+
 return M
