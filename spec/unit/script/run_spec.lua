@@ -113,6 +113,27 @@ describe("a run", function()
     assert.equal("in", x:reply().body)
   end)
 
+  for what, wait in pairs { ["is cancelled"] = "x:cancel()", ["still waits"] = "" } do
+    it("lets nobody resume a coroutine whose request " .. what, function()
+      access([[
+        if kept then
+          local ok, why = coroutine.resume(kept)
+          local fine, reason = pcall(wrapped)
+          return ctx.log:notice(tostring(ok), why, " | ", tostring(fine), reason)
+        end
+        kept = coroutine.create(function() ctx:sleep(9) end)
+        wrapped = coroutine.wrap(function() coroutine.resume(kept) end)
+        wrapped()]])
+      if wait ~= "" then x:cancel() end
+      local other = s:exchange()
+      other:run("access")
+      other:free()
+      has(scripts.caught(), "falsecannot resume a coroutine that waits")
+      has(scripts.caught(), "| false")
+      assert.matches("| false.*cannot resume a coroutine that waits", scripts.caught())
+    end)
+  end
+
   it("lets errors come out of the plugin's own coroutines as they are", function()
     assert.equal("done", access([[
       local ok, why = coroutine.resume(coroutine.create(function() error("one", 0) end))
