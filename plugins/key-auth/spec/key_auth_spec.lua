@@ -1,13 +1,9 @@
-local cjson = require("cjson")
-local moongate = require("support.moongate")
+local gateway = require("moongate.spec")
 
 local KEY = "k-alice"
 
 describe("key-auth", function()
-  local gw
-
-  setup(function()
-    gw = moongate.start { yaml = [[
+  local gw = gateway.new { config = [[
 default_access: deny
 consumers:
   - { username: alice, custom_id: a-1, keyauth_credentials: [{ key: k-alice }] }
@@ -25,19 +21,13 @@ routes:
     plugins: [{ name: key-auth, config: { anonymous: guest } }, { name: echo }]
   - { name: preflight, paths: [/preflight], plugins: [{ name: key-auth, config: { run_on_preflight: false } }, { name: echo }] }
 ]] }
-  end)
-
-  teardown(function()
-    gw:stop()
-    moongate.stop_all()
-  end)
 
   local function said(res)
-    return cjson.decode(res.body)
+    return res:json()
   end
 
   it("lets a known key pass and tells the service who it is", function()
-    local res = gw:get("/plain", { apikey = KEY })
+    local res = gw:get("/plain", { headers = { apikey = KEY } })
     assert.equal(200, res.status)
     local headers = said(res).headers
     assert.equal("alice", headers["x-consumer-username"])
@@ -47,8 +37,8 @@ routes:
   end)
 
   it("hides the key from the service", function()
-    assert.is_nil(said(gw:get("/plain", { apikey = KEY })).headers.apikey)
-    assert.is_not_nil(said(gw:get("/shown", { apikey = KEY })).headers.apikey)
+    assert.is_nil(said(gw:get("/plain", { headers = { apikey = KEY } })).headers.apikey)
+    assert.is_not_nil(said(gw:get("/shown", { headers = { apikey = KEY } })).headers.apikey)
   end)
 
   it("refuses a request without a key, as a problem", function()
@@ -65,7 +55,7 @@ routes:
 
   it("refuses an unknown key, also a prefix or another case of a known one", function()
     for _, key in ipairs { "nobody", "k-alic", "K-ALICE", "k-alice " .. "x", "k-alice\t" .. "x" } do
-      assert.equal(401, gw:get("/plain", { apikey = key }).status)
+      assert.equal(401, gw:get("/plain", { headers = { apikey = key } }).status)
     end
   end)
 
@@ -110,7 +100,7 @@ routes:
     local headers = said(gw:get("/anonymous")).headers
     assert.equal("guest", headers["x-consumer-username"])
     assert.equal("true", headers["x-anonymous-consumer"])
-    assert.equal("alice", said(gw:get("/anonymous", { apikey = KEY })).headers["x-consumer-username"])
+    assert.equal("alice", said(gw:get("/anonymous", { headers = { apikey = KEY } })).headers["x-consumer-username"])
   end)
 
   it("lets preflights pass where it is told to", function()
@@ -120,12 +110,8 @@ routes:
   end)
 
   it("does not load without a place for the key", function()
-    local folder = moongate.folder { ["moongate.yaml"] = moongate.yaml [[
-routes:
-  - { name: r, paths: [/], plugins: [{ name: key-auth, config: { key_in_header: false } }, { name: echo }] }
-]] }
-    local check = moongate.command({ "check", "-c", "moongate.yaml" }, folder)
-    assert.equal(1, check.code)
-    assert.matches("no place is left where a key could stand", check.stderr)
+    local ok, reason = pcall(gateway.new, { plugins = { { name = "key-auth", config = { key_in_header = false } } } })
+    assert.is_false(ok)
+    assert.matches("no place is left where a key could stand", reason)
   end)
 end)
