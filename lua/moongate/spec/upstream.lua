@@ -273,7 +273,7 @@ Upstream.__index = Upstream
 
 --- How it answers from now on: a table, a status, a body, or a function of the request and the connection, which
 --- returns one of these (or a status, a body and headers, or nothing for a plain 200) or speaks for itself through
---- the connection.
+--- the connection. Nothing: as at first, 200 and "ok".
 ---@param how moongate.spec.Reply|integer|string|fun(request: moongate.spec.Request, up: table): any
 ---@param options? { early: boolean }  early: called at the head of the request, up:body() waits for the rest
 ---@return moongate.spec.Upstream
@@ -283,6 +283,8 @@ function Upstream:reply(how, options)
     how = { status = how }
   elseif kind == "string" then
     how = { body = how }
+  elseif how == nil then
+    how = { body = "ok" } -- as it was made
   elseif kind ~= "function" and kind ~= "table" then
     error("reply() takes a table, a function, a status or a body", 2)
   end
