@@ -10,6 +10,10 @@ local M = { version = "1.0.0", priority = 1000 }
 local function work(conf, ctx, chunk, last)
   if conf.fails == "always" or (conf.fails == "last" and last) then error("broken on purpose") end
   if conf.sleep > 0 then ctx:sleep(conf.sleep) end
+  if last and conf.asks ~= "" then
+    local answer, why = ctx:fetch { service = "up", path = conf.asks }
+    return answer and answer.body or why
+  end
   if last then return conf.tail end
   if conf.wrap ~= "" then return conf.wrap .. chunk .. conf.wrap end
 end
@@ -33,6 +37,7 @@ local t = require("moongate.schema")
 return t.record {
   wrap = t.string { default = "", len_min = 0, about = "Put around each chunk." },
   tail = t.string { default = "", len_min = 0, about = "Given at the end." },
+  asks = t.string { default = "", len_min = 0, about = "A path whose body is given at the end." },
   sleep = t.number { default = 0, about = "Seconds that each chunk waits." },
   fails = t.string { default = "never", about = "always, last or never." },
 }
@@ -79,6 +84,10 @@ services:
         plugins:
           - { name: first, config: { sleep: 0.02, tail: "!" } }
           - { name: up-first, config: { sleep: 0.02, tail: "!" } }
+      - name: asking
+        paths: [/asking]
+        strip_path: false
+        plugins: [{ name: first, config: { asks: /asked } }]
       - name: broken
         paths: [/broken]
         strip_path: false
@@ -234,6 +243,18 @@ describe("body hooks in the real gateway", function()
     local response = answer(conn, ("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-encoding: gzip\r\n" ..
       "content-length: %d\r\n\r\n%s"):format(#bytes, bytes))
     assert.same({ "gzip", bytes .. "!" }, { response.headers["content-encoding"], response.body })
+  end)
+
+  it("may ask other services meanwhile", function()
+    local conn = arrive(get("/asking"))
+    service:send(PLAIN)
+    local other = assert(up:accept())
+    assert.equal("/asked", assert(http.read_request(other)).target)
+    other:send("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 6\r\n\r\nbehind")
+    local response = http.read_response(conn)
+    assert.equal("plainbehind", response.body)
+    other:close()
+    conn:close()
   end)
 
   it("cut what they fail in, so that it can be seen", function()
