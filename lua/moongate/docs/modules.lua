@@ -31,7 +31,7 @@ M.PUBLIC = {
 }
 
 --- The harness, and what its objects are called in the documentation.
-M.SPEC = { "spec/init", "spec/gateway", "spec/client", "spec/upstream" }
+M.SPEC = { "spec/init", "spec/gateway", "spec/clock", "spec/log", "spec/client", "spec/upstream" }
 M.SPEC_CALLED = {
   { "Gateway", "gw" }, { "Clock", "gw.clock" }, { "Log", "gw.log" }, { "Handle", "request" },
   { "Connection", "conn" }, { "Upstream", "gw.upstream" }, { "Up", "up" },

@@ -98,6 +98,35 @@ function Gateway:counts() end
 ---Ends it; happens by itself at the end of the block it was made in. Raises when something did not come to its end.
 function Gateway:close() end
 
+---@class moongate.spec.Clock
+local Clock = {}
+
+---Seconds since 1970, as plugins see them. It begins at 2026-01-01T00:00:00Z.
+---@return number
+function Clock:now() end
+
+---Seconds since the gateway was made.
+---@return number
+function Clock:elapsed() end
+
+---Moves time; what is due on the way happens at its own moment, one after the other.
+---@param seconds number
+function Clock:advance(seconds) end
+
+---{ level: string, plugin?: string, text: string, line: string }[]
+---@class moongate.spec.Log
+local Log = {}
+
+---The first entry whose line has the pattern in it.
+---@param pattern string # a Lua pattern
+---@return table? entry
+function Log:find(pattern) end
+
+---A line, taken apart.
+---@param line string
+---@param level string
+function Log:add(line, level) end
+
 ---@class moongate.spec.RequestOptions
 ---@field headers? table<string, string|string[]>|{ [1]: string, [2]: string }[]
 ---@field body? string|table # a table is sent as JSON
@@ -237,7 +266,7 @@ function Up:reset() end
 
 ---How it answers from now on: a table, a status, a body, or a function of the request and the connection, which
 ---returns one of these (or a status, a body and headers, or nothing for a plain 200) or speaks for itself through
----the connection.
+---the connection. Nothing: as at first, 200 and "ok".
 ---@param how moongate.spec.Reply|integer|string|fun(request: moongate.spec.Request, up: table): any
 ---@param options? { early: boolean } # early: called at the head of the request, up:body() waits for the rest
 ---@return moongate.spec.Upstream
