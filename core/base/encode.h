@@ -21,7 +21,8 @@ void gw_hex_encode(struct gw_slice bytes, char *out);
 /* Either case. Writes half as many bytes as the text has; false for what is no hex. */
 bool gw_hex_decode(struct gw_slice text, char *out);
 
-/* Writes at most gw_base64_length() bytes; returns how many. `url`: with - and _, without padding. */
+/* Writes at most gw_base64_length() bytes; returns how many. `url`: with - and _, without
+ * padding. */
 size_t gw_base64_encode(struct gw_slice bytes, bool url, char *out);
 
 /* Writes at most three quarters of the text's length (into `out`, which may not be the text);

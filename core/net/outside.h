@@ -11,8 +11,8 @@ struct gw_dial;
 struct gw_outside {
     /* The address of a name, without a port; false: the name is asked for really. */
     bool (*find)(struct gw_outside *outside, const char *name, struct gw_addr *addr);
-    /* Begins to connect. Ends once: through gw_dial_settle(), later, or by dial_gone(). False: it is
-     * dialled for real. */
+    /* Begins to connect. Ends once: through gw_dial_settle(), later, or by dial_gone(). False: it
+     * is dialled for real. */
     bool (*dial)(struct gw_outside *outside, struct gw_dial *dial, const struct gw_addr *addr);
     /* Nobody waits for it any more; the pointer is invalid after the call. */
     void (*dial_gone)(struct gw_outside *outside, struct gw_dial *dial);

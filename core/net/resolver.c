@@ -223,7 +223,8 @@ static void on_answer(void *ctx, const struct gw_dns_answer *answer)
     name->expires_us = now_us + ttl_us(answer->ttl_s);
 }
 
-/* Where the network is not the real one (the harness); the answer is delivered later all the same. */
+/* Where the network is not the real one (the harness); the answer is delivered later all the
+ * same. */
 static bool answer_from_outside(struct gw_loop *loop, struct gw_name *name)
 {
     struct gw_addr addr;

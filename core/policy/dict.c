@@ -67,7 +67,7 @@ const struct gw_zone_kind gw_dict_kind = {
     .make = make_zone,
     .apply = apply_zone,
     .stats = zone_stats,
-    .free = free_zone,
+    .destroy = free_zone,
 };
 
 /* --- one key --- */

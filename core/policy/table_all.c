@@ -70,7 +70,8 @@ void gw_table_free(struct gw_table *table)
     gw_free(table);
 }
 
-/* The one thing that takes long under a lock; it happens when the configuration changes the size. */
+/* The one thing that takes long under a lock; it happens when the configuration changes the
+ * size. */
 static void rehash(struct gw_table_stripe *stripe, size_t buckets)
 {
     struct gw_table_entry **fresh = gw_alloc_zero(buckets * sizeof(struct gw_table_entry *));

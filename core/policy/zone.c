@@ -86,7 +86,7 @@ void gw_zone_release(struct gw_zone *zone)
     if (!last)
         return;
     gw_free(zone->name);
-    zone->kind->free(zone);
+    zone->kind->destroy(zone);
 }
 
 void gw_zones_each(struct gw_zones *zones,

@@ -19,7 +19,7 @@ struct gw_zone_kind {
     /* The generation that serves from now on wants it so; what is in it stays. */
     void (*apply)(struct gw_zone *zone, const void *options);
     void (*stats)(struct gw_zone *zone, struct gw_zone_stats *stats);
-    void (*free)(struct gw_zone *zone);
+    void (*destroy)(struct gw_zone *zone);
 };
 
 /* Stands in the struct of each kind. */
@@ -35,9 +35,9 @@ struct gw_zones *gw_zones_new(void);
 /* All must be released. */
 void gw_zones_free(struct gw_zones *zones);
 
-/* The zone of that name (without NUL), made when there is none. Whoever acquires releases. NULL when the name
- * belongs to another kind, whose name is in *other_kind then, or when there are too many zones (it
- * is NULL then). From any thread. */
+/* The zone of that name (without NUL), made when there is none. Whoever acquires releases. NULL
+ * when the name belongs to another kind, whose name is in *other_kind then, or when there are too
+ * many zones (it is NULL then). From any thread. */
 struct gw_zone *gw_zone_acquire(struct gw_zones *zones, struct gw_slice name,
                                 const struct gw_zone_kind *kind, const void *options,
                                 const char **other_kind);

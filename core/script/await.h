@@ -15,9 +15,9 @@ int gw_await_send(lua_State *L);
 int gw_await_body(lua_State *L);
 
 /* An array of functions and jobs (lua/moongate/fetch.lua), how many, whether the first is enough,
- * what the functions get, what the verb is called → place of who won (0: none), of the first that failed, of the first
- * function that failed. Or a negative place and what is wrong with that job: then nothing
- * started. */
+ * what the functions get, what the verb is called → place of who won (0: none), of the first that
+ * failed, of the first function that failed. Or a negative place and what is wrong with that job:
+ * then nothing started. */
 int gw_await_group(lua_State *L);
 /* The result at a place, once: code, then what gw_fetch_push() says, or what the function
  * returned. */

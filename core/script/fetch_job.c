@@ -1,5 +1,5 @@
-/* What a plugin asks for, as the table that lua/moongate/fetch.lua made of it, becomes the head that
- * goes on the wire: here its bytes are checked. */
+/* What a plugin asks for, as the table that lua/moongate/fetch.lua made of it, becomes the head
+ * that goes on the wire: here its bytes are checked. */
 #include "http/uri.h"
 #include "script/fetch.h"
 #include "script/pdk_common.h"

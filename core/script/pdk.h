@@ -24,8 +24,8 @@ enum gw_pdk_phase {
     GW_PDK_APART = 128, /* no hook: a background task, or the function of a request's body */
 };
 
-/* One per slot of the pool. While no hook of its request runs `phase` is 0; when the request is over
- * `x` is NULL too and `serial` another: what Lua kept of the request carries the old one. */
+/* One per slot of the pool. While no hook of its request runs `phase` is 0; when the request is
+ * over `x` is NULL too and `serial` another: what Lua kept of the request carries the old one. */
 struct gw_pdk {
     struct gw_exchange *x;
     double serial;    /* of the request; counts up */
@@ -245,7 +245,8 @@ int gw_pdk_regex_test(const struct gw_regex *regex, const char *text, size_t len
 int gw_pdk_regex_group(const struct gw_regex *regex, const char *text, size_t len, uint32_t n,
                        const char **found, size_t *found_len);
 
-/* How many groups there are, and what the n-th named one (0 …) is called: its number; 0: no more. */
+/* How many groups there are, and what the n-th named one (0 …) is called: its number; 0: no
+ * more. */
 uint32_t gw_pdk_regex_groups(const struct gw_regex *regex);
 uint32_t gw_pdk_regex_name(const struct gw_regex *regex, uint32_t n, const char **name,
                            size_t *name_len);

@@ -49,15 +49,15 @@ struct gw_script_options {
     struct gw_zones *zones; /* where plugins' shared dictionaries live; NULL: in the script alone */
     struct gw_metrics *metrics;   /* where plugins count, as writer `worker`; NULL: the same */
     const struct gw_clock *clock; /* what time it is in `init`; NULL: ask the system */
-    struct gw_sinks *sinks; /* where log plugins' lines go; NULL: nowhere (only checking) */
+    struct gw_sinks *sinks;       /* where log plugins' lines go; NULL: nowhere (only checking) */
     /* The last reference is gone: give the script to gw_script_free() on the loader thread. Called
      * on the thread that dropped it. */
     void (*on_unused)(struct gw_script *script, void *ctx);
     void *on_unused_ctx;
     /* A state of the caller's to live in, instead of one of its own; NULL: its own. Plugins and
-     * modules then stand beside what else runs there (the harness), and what the script leaves behind
-     * is the state's. `loader` is a reference in its registry to function(path, core), which runs
-     * load.lua (`path`) with `core` as a plain state would. */
+     * modules then stand beside what else runs there (the harness), and what the script leaves
+     * behind is the state's. `loader` is a reference in its registry to function(path, core), which
+     * runs load.lua (`path`) with `core` as a plain state would. */
     struct lua_State *borrowed;
     int loader;
 };

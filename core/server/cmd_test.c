@@ -1,5 +1,5 @@
-/* `moongate test`: busted in a Lua state of this process, with the harness beside it. What the command
- * line means, and the help, is Lua's (lua/moongate/spec/run.lua). */
+/* `moongate test`: busted in a Lua state of this process, with the harness beside it. What the
+ * command line means, and the help, is Lua's (lua/moongate/spec/run.lua). */
 #include "base/alloc.h"
 #include "server/commands.h"
 #include "server/harness.h"

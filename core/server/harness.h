@@ -1,9 +1,9 @@
 #pragma once
 /* The plugin harness: a whole gateway that does nothing but when it is turned. One loop with a
- * virtual clock, one worker's pool and proxy, scripts that live in the caller's Lua state; clients and
- * upstreams are *wires*, ends of connections in memory whose bytes Lua reads and writes. What happens
- * is not called back but kept as *events*, because Lua that C called may not be entered again from
- * anywhere; who turns takes them.
+ * virtual clock, one worker's pool and proxy, scripts that live in the caller's Lua state; clients
+ * and upstreams are *wires*, ends of connections in memory whose bytes Lua reads and writes. What
+ * happens is not called back but kept as *events*, because Lua that C called may not be entered
+ * again from anywhere; who turns takes them.
  *
  * Only lua/moongate/spec uses it, through the functions of harness_lua.c. */
 #include "config/config.h"
@@ -73,8 +73,8 @@ void gw_harness_free(struct gw_harness *harness);
 /* Closes all wires and ends what runs, by force. False: something does not end. */
 bool gw_harness_stop(struct gw_harness *harness);
 
-/* Builds a script in the caller's state and makes it and the configuration (whose reference it takes
- * over) the current generation. False with lines for people in *why (owned by the caller). */
+/* Builds a script in the caller's state and makes it and the configuration (whose reference it
+ * takes over) the current generation. False with lines for people in *why (owned by the caller). */
 bool gw_harness_load(struct gw_harness *harness, struct gw_config *config, const char *home,
                      struct lua_State *L, int loader, char **why);
 

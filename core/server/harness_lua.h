@@ -19,8 +19,8 @@ struct gw_harness_handle {
 struct gw_harness *gw_harness_check(lua_State *L);
 unsigned gw_harness_check_id(lua_State *L, int at);
 
-/* Around what may run hooks: lines of the error log become events meanwhile. Nothing between the two
- * may raise. */
+/* Around what may run hooks: lines of the error log become events meanwhile. Nothing between the
+ * two may raise. */
 struct gw_harness *gw_harness_begin(lua_State *L);
 void gw_harness_end(lua_State *L);
 

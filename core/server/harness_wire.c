@@ -1,4 +1,5 @@
-/* Events, wires, clients and alarms: what specs hold of the world outside the gateway, by number. */
+/* Events, wires, clients and alarms: what specs hold of the world outside the gateway, by
+ * number. */
 #include "base/alloc.h"
 #include "http/h1.h"
 #include "net/memory_pair.h"

@@ -26,7 +26,8 @@
 /* After the second signal; then what still does not end never will. */
 #define PATIENCE_US 2000000
 
-/* What log plugins' sinks get at most to deliver what they hold, once the last request has ended. */
+/* What log plugins' sinks get at most to deliver what they hold, once the last request has
+ * ended. */
 #define SINKS_TIME_US 5000000ull
 
 /* --- signals --- */

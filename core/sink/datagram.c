@@ -1,5 +1,5 @@
-/* Lines as datagrams: to a UDP receiver, or to the local syslog socket. What the network loses nobody
- * hears of; a local socket that takes nothing (full, or nobody is there) is tried again. */
+/* Lines as datagrams: to a UDP receiver, or to the local syslog socket. What the network loses
+ * nobody hears of; a local socket that takes nothing (full, or nobody is there) is tried again. */
 #include "base/alloc.h"
 #include "base/check.h"
 #include "net/addr.h"

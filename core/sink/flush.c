@@ -1,5 +1,5 @@
-/* The end of the sinks' part on the loop: what waits is delivered within a bound, then everything is
- * closed. */
+/* The end of the sinks' part on the loop: what waits is delivered within a bound, then everything
+ * is closed. */
 #include "base/check.h"
 #include "sink/sink_private.h"
 #include "upstream/pool.h"

@@ -1,7 +1,7 @@
 #pragma once
 /* Where log plugins' lines go: a *sink* is a bounded queue that hooks put lines into without ever
- * waiting, and somebody off the workers who delivers them: to a file, a TCP or UDP receiver, a local
- * datagram socket (syslog) or an HTTP endpoint.
+ * waiting, and somebody off the workers who delivers them: to a file, a TCP or UDP receiver, a
+ * local datagram socket (syslog) or an HTTP endpoint.
  *
  * Sinks belong to the process, not to a generation: who opens one with the settings of one that is
  * there gets that, so a reload loses nothing. One that nobody uses any more delivers what it has,

@@ -1,6 +1,6 @@
 /* Lines over a TCP connection that is kept between deliveries. A delivery is done when the kernel
- * has all of it; one that was cut is sent again as a whole on the next connection, so a receiver may
- * see lines twice, and half a line at the end of a connection. */
+ * has all of it; one that was cut is sent again as a whole on the next connection, so a receiver
+ * may see lines twice, and half a line at the end of a connection. */
 #include "base/alloc.h"
 #include "base/check.h"
 #include "net/dial.h"

@@ -1,6 +1,6 @@
-/* What plugins count: numbers with fractions, kept as the bits of a double in the places that core's
- * counters have. A histogram's series is a place for each bucket, one for what is larger, and one
- * for the sum. */
+/* What plugins count: numbers with fractions, kept as the bits of a double in the places that
+ * core's counters have. A histogram's series is a place for each bucket, one for what is larger,
+ * and one for the sum. */
 #include "base/check.h"
 #include "telemetry/metrics_private.h"
 

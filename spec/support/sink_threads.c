@@ -3,8 +3,8 @@
 #include "sink/queue.h"
 
 #include <pthread.h>
-#include <semaphore.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -195,7 +195,7 @@ describe("the metrics", function()
     it("have histograms with bounds of their own", function()
       local f = family("size", "BUCKETS", { "x" }, { bounds = { 0.5, 1, 250 } })
       local one = series(f, "1")
-      for i, value in ipairs { -1, 0.5, 0.51, 250, 250.5, 1e9 } do c.gw_metric_bucket_observe(f, one, i % 3, value) end
+      for i, observed in ipairs { -1, 0.5, 0.51, 250, 250.5, 1e9 } do c.gw_metric_bucket_observe(f, one, i % 3, observed) end
       for name, expected in pairs {
         ['size_bucket{x="1",le="0.5"}'] = "2", ['size_bucket{x="1",le="1"}'] = "3", ['size_bucket{x="1",le="250"}'] = "4",
         ['size_bucket{x="1",le="+Inf"}'] = "6", ['size_count{x="1"}'] = "6", ['size_sum{x="1"}'] = "1000000500.51",
