@@ -199,7 +199,7 @@ void gw_pdk_after(struct gw_pdk *h);
 /* --- log, clock, ids --- */
 
 int gw_pdk_log_level(void);
-/* With the name of the plugin that runs and the correlation id. */
+/* With the name of the plugin that runs and the correlation id; h NULL: of nobody. */
 void gw_pdk_log(struct gw_script *script, struct gw_pdk *h, int level, const char *text,
                 size_t len);
 

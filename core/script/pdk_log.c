@@ -14,7 +14,9 @@ void gw_pdk_log(struct gw_script *script, struct gw_pdk *h, int level, const cha
 {
     int shown = (int)(len < LINE_MAX_BYTES ? len : LINE_MAX_BYTES);
 
-    if (h->x)
+    if (!h)
+        gw_log((enum gw_log_level)level, "%.*s", shown, text);
+    else if (h->x)
         gw_log((enum gw_log_level)level, "plugin %s, request %.*s: %.*s",
                script->uses[h->use].plugin, GW_SLICE_ARG(h->x->correlation_id), shown, text);
     else

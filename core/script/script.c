@@ -60,9 +60,18 @@ static int collect(lua_State *L)
     return 0;
 }
 
+/* Above lua.memory, for who makes room: where the last byte is taken, calling the collector takes
+ * memory, too, and the state would stay full for ever. */
+#define COLLECT_RESERVE ((size_t)256 * 1024)
+
 void gw_script_collect(struct gw_script *script)
 {
+    size_t max = script->memory_max;
+
+    if (max < SIZE_MAX - COLLECT_RESERVE)
+        script->memory_max = max + COLLECT_RESERVE;
     gw_script_protect(script, collect, NULL, NULL);
+    script->memory_max = max;
 }
 
 /* --- a borrowed state --- */

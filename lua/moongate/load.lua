@@ -15,6 +15,8 @@ core.script = ffi.cast("struct gw_script *", core.script)
 package.loaded["moongate.core"] = core
 
 require("moongate.coroutines").install(core.wait_token)
+-- A borrowed state is not ours to change.
+if not core.harness then require("moongate.finalisers").install(core.script) end
 
 local buffer = require("string.buffer")
 local entities = require("moongate.entities")

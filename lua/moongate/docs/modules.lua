@@ -44,8 +44,8 @@ M.SPEC_METHODS = { "get", "post", "put", "patch", "delete", "head", "options" }
 --- The rest: nothing a plugin needs to know.
 M.INTERNAL = {
   "args", "cdef", "cli", "config", "coroutines", "ctx", "declaring", "docs", "entities", "fetch",
-  "fetch_request", "guards", "kong", "load", "loader", "multipart", "new", "outside", "pdk", "phases", "pipe",
-  "plan", "race", "schema", "sink_url", "spec", "types", "views", "when",
+  "fetch_request", "finalisers", "guards", "kong", "load", "loader", "multipart", "new", "outside", "pdk", "phases",
+  "pipe", "plan", "race", "schema", "sink_url", "spec", "types", "views", "when",
 }
 
 return M

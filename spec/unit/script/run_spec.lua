@@ -245,6 +245,43 @@ describe("a run", function()
     assert.is_nil(x:reply())
   end)
 
+  it("serves the next also where the last byte was taken", function()
+    assert.equal("done", access([[
+      if not done then
+        done = true
+        local t = {}
+        for i = 1, 1e7 do t[#t + 1] = i .. "xxxxxxxxxxxxxxxxxxxxxxxx" end
+      end]], { memory = 8 * 1024 * 1024 }))
+    assert.equal(500, x:reply().status)
+    assert.is_true(s:memory() < 4 * 1024 * 1024)
+    for _ = 1, 3 do
+      x:free()
+      x = s:exchange()
+      assert.equal("done", x:run("access"))
+      assert.is_nil(x:reply())
+    end
+  end)
+
+  it("keeps errors of finalisers out of requests", function()
+    assert.equal("done", access([[
+      local ffi = require("ffi")
+      for _ = 1, 3 do
+        getmetatable(newproxy(true)).__gc = function() error("of a proxy") end
+        ffi.gc(ffi.new("int[1]"), function() error("of cdata") end)
+      end
+      collectgarbage()]]))
+    assert.is_nil(x:reply())
+    for _ = 1, 200 do -- enough to be compiled
+      x:free()
+      x = s:exchange()
+      assert.equal("done", x:run("access"))
+      assert.is_nil(x:reply())
+    end
+    has(scripts.caught(), "an error in a finaliser (__gc, ffi.gc): ")
+    has(scripts.caught(), "of a proxy")
+    has(scripts.caught(), "of cdata")
+  end)
+
   it("does not grow over 10,000 requests", function()
     s = scripts.new { plugins = { p = [[
       local M = {}
