@@ -136,8 +136,9 @@ function M:set_serialize_value(key, value, options)
   edits[#edits + 1] = { key = key, value = value, mode = mode }
 end
 
---- What log plugins write: the request and its response as a table, in Kong's shape, ready for JSON. `authorization`
---- and `proxy-authorization` are REDACTED. Sizes are those of the bodies, times whole milliseconds.
+--- What log plugins write: the request and its response as a table, in Kong's shape, ready for JSON. `authorization`,
+--- `proxy-authorization`, `cookie` and `set-cookie` are REDACTED. Sizes are those of the bodies, times whole
+--- milliseconds.
 ---@phase log
 ---@return table
 function M:serialize()

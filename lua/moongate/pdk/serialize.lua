@@ -12,7 +12,7 @@ local number, text_of = C.gw_pdk_number, C.gw_pdk_text
 local MAX = 1000 -- headers
 local DEPTH = 32 -- of what plugins put in
 local SOURCES = { [0] = "upstream", "kong", "kong" } -- Kong's words: what reads these lines knows them
-local REDACTED = { "authorization", "proxy-authorization" }
+local REDACTED = { "authorization", "proxy-authorization", "cookie", "set-cookie" }
 
 local M = {}
 
@@ -38,15 +38,22 @@ local function uri_of(log)
   return query == "" and path or path .. "?" .. query
 end
 
-local function request_of(h, log)
-  local uri, headers = uri_of(log), fields.all(h, C.GW_PDK_OF_REQUEST, MAX)
+-- Who reads the log shall not be able to act as the client.
+local function headers_of(h, head)
+  local headers = fields.all(h, head, MAX)
   for i = 1, #REDACTED do
     if rawget(headers, REDACTED[i]) then headers[REDACTED[i]] = "REDACTED" end
   end
+  return headers
+end
+
+local function request_of(h, log)
+  local uri = uri_of(log)
   return {
     id = text(h, C.GW_PDK_CORRELATION_ID), method = text(h, C.GW_PDK_METHOD), uri = uri,
     url = ("%s://%s:%d%s"):format(text(h, C.GW_PDK_SCHEME), text(h, C.GW_PDK_HOST), number(h, C.GW_PDK_PORT), uri),
-    querystring = request.get_query(log, MAX), headers = headers, size = number(h, C.GW_PDK_BYTES_IN),
+    querystring = request.get_query(log, MAX), headers = headers_of(h, C.GW_PDK_OF_REQUEST),
+    size = number(h, C.GW_PDK_BYTES_IN),
   }
 end
 
@@ -90,7 +97,7 @@ function M.build(h, log)
     upstream_uri = upstream_uri(h, tried),
     upstream_status = status == 0 and "" or tostring(status),
     response = {
-      status = number(h, C.GW_PDK_STATUS), headers = fields.all(h, C.GW_PDK_OF_RESPONSE, MAX),
+      status = number(h, C.GW_PDK_STATUS), headers = headers_of(h, C.GW_PDK_OF_RESPONSE),
       size = number(h, C.GW_PDK_BYTES_OUT),
     },
     latencies = {

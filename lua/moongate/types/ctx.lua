@@ -871,8 +871,9 @@ function Log:deprecation(message, options) end
 ---@param options? { mode?: "set"|"add"|"replace" } # add: only a new field; replace: only one that is there
 function Log:set_serialize_value(key, value, options) end
 
----What log plugins write: the request and its response as a table, in Kong's shape, ready for JSON. `authorization`
----and `proxy-authorization` are REDACTED. Sizes are those of the bodies, times whole milliseconds.
+---What log plugins write: the request and its response as a table, in Kong's shape, ready for JSON. `authorization`,
+---`proxy-authorization`, `cookie` and `set-cookie` are REDACTED. Sizes are those of the bodies, times whole
+---milliseconds.
 ---
 ---In log.
 ---@return table
