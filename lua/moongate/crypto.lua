@@ -117,6 +117,12 @@ local function finished(len, what)
   return ffi.string(out, len)
 end
 
+-- Another one.
+local function digest_now(what, name, data)
+  text_of(data, what, "the data")
+  return finished(C.gw_pdk_digest(script, DIGESTS[name], data, #data, out), what)
+end
+
 --- A digest. Without `data` an object that takes it piece by piece: `update(data)`, `final()`.
 ---@phase any
 ---@param name "md5"|"sha1"|"sha256"|"sha384"|"sha512"  md5 and sha1 for old formats only
@@ -125,8 +131,7 @@ end
 function M.digest(name, data)
   local number = digest_of(name, "digest")
   if data == nil then return new_hash(number, nil, "digest") end
-  text_of(data, "digest", "the data")
-  return finished(C.gw_pdk_digest(script, number, data, #data, out), "digest")
+  return digest_now("digest", name, data)
 end
 
 --- An HMAC (RFC 2104). Without `data` an object that takes it piece by piece: `update(data)`, `final()`.
@@ -148,8 +153,7 @@ end
 ---@param data string
 ---@return string bytes  16
 function M.md5(data)
-  text_of(data, "md5", "the data")
-  return finished(C.gw_pdk_digest(script, DIGESTS.md5, data, #data, out), "md5")
+  return digest_now("md5", "md5", data)
 end
 
 --- The digest of a text, for old formats; it is no protection.
@@ -157,8 +161,7 @@ end
 ---@param data string
 ---@return string bytes  20
 function M.sha1(data)
-  text_of(data, "sha1", "the data")
-  return finished(C.gw_pdk_digest(script, DIGESTS.sha1, data, #data, out), "sha1")
+  return digest_now("sha1", "sha1", data)
 end
 
 --- The digest of a text.
@@ -166,8 +169,7 @@ end
 ---@param data string
 ---@return string bytes  32
 function M.sha256(data)
-  text_of(data, "sha256", "the data")
-  return finished(C.gw_pdk_digest(script, DIGESTS.sha256, data, #data, out), "sha256")
+  return digest_now("sha256", "sha256", data)
 end
 
 --- The digest of a text.
@@ -175,8 +177,7 @@ end
 ---@param data string
 ---@return string bytes  48
 function M.sha384(data)
-  text_of(data, "sha384", "the data")
-  return finished(C.gw_pdk_digest(script, DIGESTS.sha384, data, #data, out), "sha384")
+  return digest_now("sha384", "sha384", data)
 end
 
 --- The digest of a text.
@@ -184,8 +185,7 @@ end
 ---@param data string
 ---@return string bytes  64
 function M.sha512(data)
-  text_of(data, "sha512", "the data")
-  return finished(C.gw_pdk_digest(script, DIGESTS.sha512, data, #data, out), "sha512")
+  return digest_now("sha512", "sha512", data)
 end
 
 -- ── encryption ──

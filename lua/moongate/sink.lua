@@ -225,7 +225,8 @@ end
 ---@param options { path: string, reopen?: boolean, queue?: table }
 ---@return moongate.sink.Sink
 function M.file(options)
-  return open("file", options)
+  local made = open("file", options) -- no tail call: errors count the levels
+  return made
 end
 
 --- A TCP connection that is kept, one line after the other. The receiver does not confirm lines: those on their way
@@ -234,7 +235,8 @@ end
 ---@param options { host: string, port: integer, timeout?: number, keepalive?: number, queue?: table }  seconds
 ---@return moongate.sink.Sink
 function M.tcp(options)
-  return open("tcp", options)
+  local made = open("tcp", options) -- no tail call: errors count the levels
+  return made
 end
 
 --- A datagram a line. What the network loses nobody hears of.
@@ -242,7 +244,8 @@ end
 ---@param options { host: string, port: integer, queue?: table }
 ---@return moongate.sink.Sink
 function M.udp(options)
-  return open("udp", options)
+  local made = open("udp", options) -- no tail call: errors count the levels
+  return made
 end
 
 --- The syslog of this machine.
@@ -264,7 +267,8 @@ end
 ---@param options table  url, method? (POST), headers?, content_type?, timeout? (10 s), keepalive? (60 s), queue?
 ---@return moongate.sink.Sink
 function M.http(options)
-  return open("http", options)
+  local made = open("http", options) -- no tail call: errors count the levels
+  return made
 end
 
 return M

@@ -7,7 +7,7 @@ local out = ffi.new("char[37]")
 
 local M = {}
 
---- 122 random bits.
+--- 122 random bits. Who has seen many of them can foretell the next: secrets come from moongate.crypto.random().
 ---@return string
 function M.v4()
   C.gw_pdk_uuid(core.script, 4, out)

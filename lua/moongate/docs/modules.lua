@@ -26,7 +26,7 @@ M.CTX_FIELDS = {
 
 --- Modules for `require`, in the order of the documentation.
 M.PUBLIC = {
-  "auth", "json", "time", "uuid", "crypto", "ip", "regex", "limit", "metrics", "shared", "task", "sink", "table",
+  "auth", "json", "time", "uuid", "crypto", "ip", "regex", "metrics", "shared", "task", "sink", "table",
   "inspect", "version", "http",
 }
 

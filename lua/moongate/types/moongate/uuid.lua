@@ -5,7 +5,7 @@
 ---@class moongate.uuid
 local M = {}
 
----122 random bits.
+---122 random bits. Who has seen many of them can foretell the next: secrets come from moongate.crypto.random().
 ---@return string
 function M.v4() end
 
