@@ -19,3 +19,9 @@ struct gw_reply {
  * then the body unless held. */
 struct gw_stream *gw_reply_stream_open(struct gw_loop *loop, struct gw_arena *arena,
                                        struct gw_reply *reply);
+
+/* What the stream of a reply does with the request: nothing, because nobody reads it. */
+void gw_reply_drop_head(struct gw_stream *stream, const struct gw_head *head, bool end);
+bool gw_reply_drop_body(struct gw_stream *stream, struct gw_slice bytes, struct gw_blob *owner,
+                        bool end);
+void gw_reply_drop_trailers(struct gw_stream *stream, const struct gw_fields *trailers);

@@ -202,29 +202,6 @@ static void work(struct gw_defer *defer)
         wake(p);
 }
 
-static void send_head(struct gw_stream *stream, const struct gw_head *head, bool end)
-{
-    (void)stream;
-    (void)head;
-    (void)end;
-}
-
-static bool send_body(struct gw_stream *stream, struct gw_slice bytes, struct gw_blob *owner,
-                      bool end)
-{
-    (void)stream;
-    (void)bytes;
-    (void)owner;
-    (void)end;
-    return true;
-}
-
-static void send_trailers(struct gw_stream *stream, const struct gw_fields *trailers)
-{
-    (void)stream;
-    (void)trailers;
-}
-
 static void hold(struct gw_stream *stream, bool on)
 {
     struct producer *p = producer_of(stream);
@@ -251,9 +228,9 @@ static void close_stream(struct gw_stream *stream, enum gw_error why)
 }
 
 static const struct gw_stream_ops producer_ops = {
-    .send_head = send_head,
-    .send_body = send_body,
-    .send_trailers = send_trailers,
+    .send_head = gw_reply_drop_head,
+    .send_body = gw_reply_drop_body,
+    .send_trailers = gw_reply_drop_trailers,
     .hold = hold,
     .close = close_stream,
 };
