@@ -3,7 +3,7 @@
  *
  *     gw-spec spec/unit/base */
 #include "base/check.h"
-#include "server/harness.h"
+#include "harness/harness.h"
 
 #include <lauxlib.h>
 #include <luajit.h>

@@ -14,10 +14,12 @@ local below = {
   script = "sink upstream " .. UPPER,
   proxy = "script sink upstream " .. UPPER,
   server = "proxy script sink upstream " .. UPPER,
+  harness = "server proxy script sink upstream " .. UPPER,
+  cli = "harness server proxy script sink upstream " .. UPPER,
 }
 
 local height = { base = 0, net = 1, policy = 1, config = 1, telemetry = 1, http = 2, upstream = 3, sink = 4, script = 5,
-  proxy = 6, server = 7 }
+  proxy = 6, server = 7, harness = 8, cli = 9 }
 
 -- What is wrong with the includes of one file: { "core/net/conn.c:2 reaches up to http", … }.
 local function faults(path, lines)

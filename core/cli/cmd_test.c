@@ -1,8 +1,8 @@
 /* `moongate test`: busted in a Lua state of this process, with the harness beside it. What the
  * command line means, and the help, is Lua's (lua/moongate/spec/run.lua). */
 #include "base/alloc.h"
-#include "server/commands.h"
-#include "server/harness.h"
+#include "cli/commands.h"
+#include "harness/harness.h"
 #include "server/home.h"
 #include "server/lua_call.h"
 

@@ -1,4 +1,4 @@
-#include "server/admin_client.h"
+#include "cli/admin_client.h"
 
 #include "base/alloc.h"
 #include "net/addr.h"

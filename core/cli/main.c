@@ -1,4 +1,4 @@
-#include "server/commands.h"
+#include "cli/commands.h"
 
 static const struct gw_command commands[] = {
     { "run", "run [-c FILE] [--watch]", "serve",

@@ -1,6 +1,6 @@
 /* What lua/moongate/spec calls: `require("moongate.spec.core")`. These are functions of Lua's C
  * interface and not FFI, because turning a gateway runs its hooks in the very state that called. */
-#include "server/harness_lua.h"
+#include "harness/lua.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "telemetry/metrics.h"

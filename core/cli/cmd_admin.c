@@ -1,6 +1,6 @@
 #include "base/alloc.h"
-#include "server/admin_client.h"
-#include "server/commands.h"
+#include "cli/admin_client.h"
+#include "cli/commands.h"
 #include "server/home.h"
 #include "server/lua_call.h"
 

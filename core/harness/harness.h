@@ -5,7 +5,7 @@
  * happens is not called back but kept as *events*, because Lua that C called may not be entered
  * again from anywhere; who turns takes them.
  *
- * Only lua/moongate/spec uses it, through the functions of harness_lua.c. */
+ * Only lua/moongate/spec uses it, through the functions of harness/lua.c. */
 #include "config/config.h"
 #include "net/outside.h"
 #include "proxy/proxy.h"
@@ -84,7 +84,7 @@ bool gw_harness_turn(struct gw_harness *harness, bool wait);
 /* Moves time to the next timer and fires it, at most by `limit_us`; true when one fired. */
 bool gw_harness_step(struct gw_harness *harness, uint64_t limit_us);
 
-/* --- what Lua holds in its hands (harness_wire.c) --- */
+/* --- what Lua holds in its hands (wire.c) --- */
 
 void gw_harness_wires_init(struct gw_harness *harness);
 void gw_harness_wires_deinit(struct gw_harness *harness);
@@ -109,7 +109,7 @@ void gw_harness_close_wire(struct gw_harness *harness, unsigned id, bool reset);
 unsigned gw_harness_set_alarm(struct gw_harness *harness, uint64_t delay_us);
 void gw_harness_cancel_alarm(struct gw_harness *harness, unsigned id);
 
-/* --- names and dials (harness_dial.c) --- */
+/* --- names and dials (dial.c) --- */
 
 void gw_harness_dials_init(struct gw_harness *harness);
 void gw_harness_dials_deinit(struct gw_harness *harness);
@@ -118,7 +118,7 @@ void gw_harness_dials_deinit(struct gw_harness *harness);
 unsigned gw_harness_accept(struct gw_harness *harness, unsigned dial);
 void gw_harness_refuse(struct gw_harness *harness, unsigned dial);
 
-/* --- for Lua (harness_lua.c) --- */
+/* --- for Lua (lua.c) --- */
 
 /* Makes `require("moongate.spec.core")` work in a state that hosts specs. */
 void gw_harness_open(struct lua_State *L, const char *home);

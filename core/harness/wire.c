@@ -1,9 +1,9 @@
 /* Events, wires, clients and alarms: what specs hold of the world outside the gateway, by
  * number. */
 #include "base/alloc.h"
+#include "harness/harness.h"
 #include "http/h1.h"
 #include "net/memory_pair.h"
-#include "server/harness.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 #include "base/alloc.h"
 #include "base/arena.h"
+#include "cli/commands.h"
 #include "config/router.h"
 #include "http/uri.h"
-#include "server/commands.h"
 #include "server/home.h"
 #include "server/load.h"
 

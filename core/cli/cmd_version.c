@@ -1,4 +1,4 @@
-#include "server/commands.h"
+#include "cli/commands.h"
 
 #include <ares.h>
 #include <llhttp.h>

@@ -1,5 +1,5 @@
 #include "base/alloc.h"
-#include "server/commands.h"
+#include "cli/commands.h"
 #include "server/home.h"
 #include "server/lua_call.h"
 

@@ -1,4 +1,4 @@
-#include "server/harness.h"
+#include "harness/harness.h"
 
 #include "base/alloc.h"
 #include "sink/sink.h"

@@ -1,8 +1,8 @@
 /* Names and dials: the network as a harness has it. Every name gets an address of its own when it
  * is first asked for; every connection is asked of Lua. */
 #include "base/alloc.h"
+#include "harness/harness.h"
 #include "net/memory_pair.h"
-#include "server/harness.h"
 
 #include <arpa/inet.h>
 #include <string.h>

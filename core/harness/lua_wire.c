@@ -1,6 +1,6 @@
 /* The wires of a harness, for Lua: connections of clients, answers to dials, bytes. */
+#include "harness/lua.h"
 #include "net/conn.h"
-#include "server/harness_lua.h"
 
 /* ("ip:port") → wire */
 static int harness_connect(lua_State *L)

@@ -1,7 +1,7 @@
 #pragma once
 /* What the files share that give the harness to Lua. */
 #include "base/log.h"
-#include "server/harness.h"
+#include "harness/harness.h"
 
 #include <lauxlib.h>
 
