@@ -49,28 +49,31 @@ void gw_table_free_gone(struct gw_table *table, struct gw_table_entry *entry)
 }
 
 /* Of those that are equally old (a burst within one turn of a loop) each time another one. */
-static struct gw_table_stripe *oldest_stripe(struct gw_table *table)
+static struct gw_table_stripe *oldest_stripe(struct gw_table *table, uint64_t *oldest_us)
 {
     unsigned from = atomic_fetch_add_explicit(&table->hand, 1, memory_order_relaxed);
     struct gw_table_stripe *oldest = NULL;
-    uint64_t oldest_us = UINT64_MAX;
+
+    *oldest_us = UINT64_MAX;
 
     for (unsigned i = 0; i < GW_TABLE_STRIPES; i++) {
         struct gw_table_stripe *stripe = &table->stripes[(from + i) % GW_TABLE_STRIPES];
         uint64_t age_us = atomic_load_explicit(&stripe->oldest_us, memory_order_relaxed);
 
-        if (age_us < oldest_us) {
+        if (age_us < *oldest_us) {
             oldest = stripe;
-            oldest_us = age_us;
+            *oldest_us = age_us;
         }
     }
     return oldest;
 }
 
-/* Takes the oldest entry out; false when there is none. */
+/* Takes the oldest entry out; false when there is none. What was looked at without the lock may be
+ * gone when it is taken: then what stands first is young, and stays. */
 static bool evict_one(struct gw_table *table, uint64_t now_us, size_t *bytes)
 {
-    struct gw_table_stripe *stripe = oldest_stripe(table);
+    uint64_t oldest_us;
+    struct gw_table_stripe *stripe = oldest_stripe(table, &oldest_us);
     struct gw_table_entry *entry = NULL;
 
     if (!stripe)
@@ -78,13 +81,13 @@ static bool evict_one(struct gw_table *table, uint64_t now_us, size_t *bytes)
     pthread_mutex_lock(&stripe->lock);
     struct gw_list_node *node = gw_list_first(&stripe->used);
 
-    if (node) { /* else somebody was faster */
+    if (node && container_of(node, struct gw_table_entry, used)->used_us <= oldest_us) {
         entry = container_of(node, struct gw_table_entry, used);
         unchain(stripe, entry);
         gw_table_note_oldest(stripe);
     }
     pthread_mutex_unlock(&stripe->lock);
-    if (!entry)
+    if (!entry) /* somebody was faster */
         return true;
     *bytes += entry->bytes;
     if (entry->expires_us == 0 || entry->expires_us > now_us)
@@ -147,7 +150,8 @@ void gw_table_lock(struct gw_table *table, struct gw_slice key, uint64_t now_us,
     }
     gw_list_remove(&entry->used);
     gw_list_append(&stripe->used, &entry->used);
-    entry->used_us = now_us;
+    if (now_us > entry->used_us) /* a thread that was kept waiting comes with an older one */
+        entry->used_us = now_us;
     place->entry = entry;
 }
 
