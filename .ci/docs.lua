@@ -7,7 +7,11 @@ local fine = setmetatable({}, { __call = function(self) return self end })
 getmetatable(fine).__index = function() return fine end
 package.preload["moongate.cdef"] = function() return fine end
 package.preload["moongate.regex"] = function()
-  return setmetatable({}, { __index = function() return function() return true end end })
+  return setmetatable({}, {
+    __index = function()
+      return function() return true end
+    end,
+  })
 end
 package.preload["moongate.core"] = function() return { script = fine } end
 

@@ -11,24 +11,20 @@ local HEAP = { "malloc", "calloc", "realloc", "free", "strdup", "strndup" }
 
 local faults, questions = {}, {}
 
-local function fault(...)
-  faults[#faults + 1] = string.format(...)
-end
+local function fault(...) faults[#faults + 1] = string.format(...) end
 
 -- The code of a line of C: without comments and what stands in quotes.
 local function code_of(line, in_comment)
   local code = in_comment and line:gsub("^.-%*/", "", 1) or line
   if in_comment and code == line and not line:find("*/", 1, true) then return "", true end
-  code = code:gsub('\\.', ""):gsub('"[^"]*"', '""'):gsub("//.*$", "")
+  code = code:gsub("\\.", ""):gsub('"[^"]*"', '""'):gsub("//.*$", "")
   code = code:gsub("/%*.-%*/", "")
   local open = code:find("/*", 1, true)
   if open then return code:sub(1, open - 1), true end
   return code, false
 end
 
-local function calls(code, name)
-  return code:find("%f[%w_]" .. name .. "%f[^%w_]%s*%(") ~= nil
-end
+local function calls(code, name) return code:find("%f[%w_]" .. name .. "%f[^%w_]%s*%(") ~= nil end
 
 local function check_c_line(path, number, code, state)
   for _, name in ipairs(BANNED) do

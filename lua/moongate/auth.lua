@@ -5,8 +5,12 @@ local M = {}
 
 --- What the service is told; whatever a client says under these names is taken away, in every spelling.
 local HEADERS = {
-  "X-Consumer-ID", "X-Consumer-Custom-ID", "X-Consumer-Username", "X-Credential-Identifier",
-  "X-Anonymous-Consumer", "X-Authenticated-Groups",
+  "X-Consumer-ID",
+  "X-Consumer-Custom-ID",
+  "X-Consumer-Username",
+  "X-Credential-Identifier",
+  "X-Anonymous-Consumer",
+  "X-Authenticated-Groups",
 }
 
 -- [plugin][field][value] = { consumer, credential }, made at first use, once per generation.
@@ -36,9 +40,7 @@ end
 --- Makes the index at once, for `init`.
 ---@param plugin string
 ---@param field string
-function M.prepare(plugin, field)
-  index_of(plugin, field)
-end
+function M.prepare(plugin, field) index_of(plugin, field) end
 
 --- The consumer whose credential of that plugin has that value.
 ---@param plugin string  "key-auth"
@@ -78,9 +80,7 @@ function M.accept(ctx, consumer, credential)
       set(request, "X-Authenticated-Groups", table.concat(consumer.groups, ", "))
     end
   end
-  if credential then
-    set(request, "X-Credential-Identifier", credential.id)
-  end
+  if credential then set(request, "X-Credential-Identifier", credential.id) end
 end
 
 --- Lets a request without credentials pass as the consumer that stands for everybody.

@@ -25,9 +25,7 @@ end
 ---@return integer code
 function M.reload(status, body)
   local answer = json.decode(body)
-  if (status ~= "200" and status ~= "422") or type(answer) ~= "table" then
-    return other("reload", status, body)
-  end
+  if (status ~= "200" and status ~= "422") or type(answer) ~= "table" then return other("reload", status, body) end
   if status == "200" then
     print(("generation %d serves"):format(answer.generation))
     return GOOD
@@ -35,14 +33,16 @@ function M.reload(status, body)
   for _, text in ipairs(answer.errors) do
     io.stderr:write(text, "\n")
   end
-  return complain("not reloaded: %d error%s, generation %d keeps serving", #answer.errors,
-    #answer.errors == 1 and "" or "s", answer.generation)
+  return complain(
+    "not reloaded: %d error%s, generation %d keeps serving",
+    #answer.errors,
+    #answer.errors == 1 and "" or "s",
+    answer.generation
+  )
 end
 
 local function print_list(title, list)
-  if #list == 0 then
-    return
-  end
+  if #list == 0 then return end
   print(title)
   for _, text in ipairs(list) do
     print("  " .. text)
@@ -63,9 +63,7 @@ end
 ---@return integer code
 function M.status(status, body)
   local answer = json.decode(body)
-  if status ~= "200" or type(answer) ~= "table" then
-    return other("status", status, body)
-  end
+  if status ~= "200" or type(answer) ~= "table" then return other("status", status, body) end
   print(("state        %s (moongate %s)"):format(answer.state, answer.version))
   print(("started      %s"):format(answer.started))
   print(("generation   %d (%d alive)"):format(answer.generation, #answer.generations))

@@ -23,16 +23,17 @@ function M.install(token)
     if ok and first == token then
       waiting[co] = true
       if not isyieldable() then
-        error("cannot wait here: a C function that calls back is on the stack (table.sort, string.gsub, require)", 3)
+        error(
+          "cannot wait here: a C function that calls back is on the stack (table.sort, string.gsub, require)",
+          3
+        )
       end
       return go_on(co, yield(token))
     end
     return ok, first, ...
   end
 
-  function pass(co, ...)
-    return resumed(co, resume(co, ...))
-  end
+  function pass(co, ...) return resumed(co, resume(co, ...)) end
 
   local function unwrapped(ok, first, ...)
     if not ok then error(first, 0) end

@@ -36,14 +36,14 @@ local function reserve(bytes)
   return buf:reserve(math.max(bytes, 1)), buf
 end
 
-local function taken(buf, bytes)
-  return buf:commit(bytes):get()
-end
+local function taken(buf, bytes) return buf:commit(bytes):get() end
 
 local function text_of(value, what, name, level)
   if type(value) ~= "string" then
-    error(("crypto.%s: %s must be a string, not %s"):format(what, name, value == nil and "nil" or "a " .. type(value)),
-      level or 3)
+    error(
+      ("crypto.%s: %s must be a string, not %s"):format(what, name, value == nil and "nil" or "a " .. type(value)),
+      level or 3
+    )
   end
   return value
 end
@@ -51,8 +51,10 @@ end
 local function digest_of(name, what)
   local number = DIGESTS[name]
   if not number then
-    error(("crypto.%s: there is no digest %q (known: md5, sha1, sha256, sha384, sha512)"):format(what,
-      tostring(name)), 3)
+    error(
+      ("crypto.%s: there is no digest %q (known: md5, sha1, sha256, sha384, sha512)"):format(what, tostring(name)),
+      3
+    )
   end
   return number
 end
@@ -152,41 +154,31 @@ end
 ---@phase any
 ---@param data string
 ---@return string bytes  16
-function M.md5(data)
-  return digest_now("md5", "md5", data)
-end
+function M.md5(data) return digest_now("md5", "md5", data) end
 
 --- The digest of a text, for old formats; it is no protection.
 ---@phase any
 ---@param data string
 ---@return string bytes  20
-function M.sha1(data)
-  return digest_now("sha1", "sha1", data)
-end
+function M.sha1(data) return digest_now("sha1", "sha1", data) end
 
 --- The digest of a text.
 ---@phase any
 ---@param data string
 ---@return string bytes  32
-function M.sha256(data)
-  return digest_now("sha256", "sha256", data)
-end
+function M.sha256(data) return digest_now("sha256", "sha256", data) end
 
 --- The digest of a text.
 ---@phase any
 ---@param data string
 ---@return string bytes  48
-function M.sha384(data)
-  return digest_now("sha384", "sha384", data)
-end
+function M.sha384(data) return digest_now("sha384", "sha384", data) end
 
 --- The digest of a text.
 ---@phase any
 ---@param data string
 ---@return string bytes  64
-function M.sha512(data)
-  return digest_now("sha512", "sha512", data)
-end
+function M.sha512(data) return digest_now("sha512", "sha512", data) end
 
 -- ── encryption ──
 
@@ -246,7 +238,9 @@ end
 
 local function set_nonce(nonce, what)
   text_of(nonce, what, "the nonce", 4)
-  if #nonce ~= NONCE then error(("crypto.%s: the nonce must have %d bytes, not %d"):format(what, NONCE, #nonce), 3) end
+  if #nonce ~= NONCE then
+    error(("crypto.%s: the nonce must have %d bytes, not %d"):format(what, NONCE, #nonce), 3)
+  end
   gcm.nonce = nonce
 end
 
@@ -263,7 +257,9 @@ function M.encrypt(key, nonce, data, with)
   set_nonce(nonce, "encrypt")
   check_data(data, "encrypt")
   local place, buf = reserve(#data + TAG)
-  if C.gw_pdk_gcm_seal(gcm, data, #data, place) == 0 then error("crypto.encrypt: OpenSSL has no AES-GCM here", 2) end
+  if C.gw_pdk_gcm_seal(gcm, data, #data, place) == 0 then
+    error("crypto.encrypt: OpenSSL has no AES-GCM here", 2)
+  end
   return taken(buf, #data + TAG)
 end
 

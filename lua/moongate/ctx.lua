@@ -63,8 +63,12 @@ local function nested(name, parts)
 end
 
 local PARTS = {
-  request = methods("request"), response = methods("response"), router = methods("router"), log = methods("log"),
-  node = methods("node"), ip = methods("ip"),
+  request = methods("request"),
+  response = methods("response"),
+  router = methods("router"),
+  log = methods("log"),
+  node = methods("node"),
+  ip = methods("ip"),
   client = nested("client", { tls = methods("client_tls") }),
   service = nested("service", { request = methods("service_request"), response = methods("service_response") }),
 }
@@ -74,9 +78,7 @@ PARTS.log.__call = PARTS.log.__index.notice -- ctx.log("…")
 --- The id of the use that runs, as written in the configuration or made from its place; nil where it has none.
 ---@phase rewrite, access, request_body, response, body, log
 ---@return string?
-local function ctx_get_plugin_id(self)
-  return uses[enter(self, "ctx:get_plugin_id", ANY).use].id
-end
+local function ctx_get_plugin_id(self) return uses[enter(self, "ctx:get_plugin_id", ANY).use].id end
 
 --- Waits.
 ---@phase rewrite, access, request_body, response, body, log, task
@@ -164,15 +166,27 @@ end
 
 -- What plugins from elsewhere may look for.
 local ABSENT = {
-  cache = "not in this version", vault = "not in this version", db = "not in this version",
-  dns = "not in this version", tracing = "not in this version", telemetry = "not in this version",
-  websocket = "not in this version", cluster = "there is no cluster here", nginx = "there is no nginx here",
+  cache = "not in this version",
+  vault = "not in this version",
+  db = "not in this version",
+  dns = "not in this version",
+  tracing = "not in this version",
+  telemetry = "not in this version",
+  websocket = "not in this version",
+  cluster = "there is no cluster here",
+  nginx = "there is no nginx here",
   configuration = "has no meaning here (conf is what the use was configured with)",
-  timer = "use moongate.task", table = 'use require("moongate.table")', version = 'use require("moongate.version")',
+  timer = "use moongate.task",
+  table = 'use require("moongate.table")',
+  version = 'use require("moongate.version")',
 }
 
 local METHODS = {
-  sleep = ctx_sleep, fetch = ctx_fetch, fetch_all = ctx_fetch_all, race = ctx_race, after = ctx_after,
+  sleep = ctx_sleep,
+  fetch = ctx_fetch,
+  fetch_all = ctx_fetch_all,
+  race = ctx_race,
+  after = ctx_after,
   get_plugin_id = ctx_get_plugin_id,
 }
 
@@ -240,9 +254,19 @@ end
 ---@return table
 function M.new_slot(pointer)
   local state = {
-    touched = false, shared = nil, credential = nil, serialize = nil, pipes = nil, stream = nil, groups = nil,
-    chunk = nil, last = nil, out = nil, kept = nil,
-    plugins = {}, chosen = {},
+    touched = false,
+    shared = nil,
+    credential = nil,
+    serialize = nil,
+    pipes = nil,
+    stream = nil,
+    groups = nil,
+    chunk = nil,
+    last = nil,
+    out = nil,
+    kept = nil,
+    plugins = {},
+    chosen = {},
   }
   return { h = ffi.cast("struct gw_pdk *", pointer), state = state, ctx = { false, false, state } }
 end

@@ -3,11 +3,11 @@ local M = {
   routes = {},
   services = {},
   consumers = {},
-  consumer_index = {},       -- by id
+  consumer_index = {}, -- by id
   consumer_by_id = {},
   consumer_by_username = {},
-  credentials = {},          -- by the consumer's id: { ["key-auth"] = { … } }
-  service_index = {},        -- by name
+  credentials = {}, -- by the consumer's id: { ["key-auth"] = { … } }
+  service_index = {}, -- by name
   uses = {},
   fetch_allow = {},
 }

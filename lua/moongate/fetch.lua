@@ -17,9 +17,7 @@ local ALL_MAX = 64
 local RESPONSE = {
   __index = {
     --- The body as a table.
-    json = function(self)
-      return json.decode(self.body)
-    end,
+    json = function(self) return json.decode(self.body) end,
   },
 }
 
@@ -46,7 +44,10 @@ end
 function M.response(job, code, status, flat, body, trailers)
   if code ~= 0 then return nil, reason_of(job, code, status) end
   return setmetatable({
-    ok = status >= 200 and status < 300, status = status, headers = collect(flat), body = body,
+    ok = status >= 200 and status < 300,
+    status = status,
+    headers = collect(flat),
+    body = body,
     trailers = trailers and collect(trailers),
   }, RESPONSE)
 end
@@ -116,7 +117,12 @@ local function open(ctx, job)
   local code, status, flat = core.stream_head(id)
   if code ~= 0 then return nil, reason_of(job, code, status) end
   return setmetatable({
-    ok = status >= 200 and status < 300, status = status, headers = collect(flat), _id = id, _ctx = ctx, _job = job,
+    ok = status >= 200 and status < 300,
+    status = status,
+    headers = collect(flat),
+    _id = id,
+    _ctx = ctx,
+    _job = job,
   }, STREAM)
 end
 

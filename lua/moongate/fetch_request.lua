@@ -7,14 +7,20 @@ local json = require("moongate.json")
 local M = {}
 
 local KNOWN = {
-  service = true, upstream = true, url = true, method = true, path = true, query = true, headers = true, body = true,
-  timeout = true, stream = true,
+  service = true,
+  upstream = true,
+  url = true,
+  method = true,
+  path = true,
+  query = true,
+  headers = true,
+  body = true,
+  timeout = true,
+  stream = true,
 }
 
 -- Caught in M.read.
-local function misuse(text, ...)
-  error(text:format(...), 0)
-end
+local function misuse(text, ...) error(text:format(...), 0) end
 
 local function allowed(host, port)
   local place = ("%s:%d"):format(host, port)
@@ -38,15 +44,20 @@ local function read_url(url)
   if scheme == "https" then return nil, "https is not in this version" end
   if scheme ~= "http" then misuse("the scheme of %q must be http", url) end
   local host, port = authority:match("^(%[[%x:.]+%]):?(%d*)$")
-  if not host then host, port = authority:match("^([%w._-]+):?(%d*)$") end
+  if not host then
+    host, port = authority:match("^([%w._-]+):?(%d*)$")
+  end
   if not host or (port == "" and authority:sub(-1) == ":") then misuse("the host of %q is not valid", url) end
   host, port = host:lower(), port == "" and 80 or tonumber(port)
   if port < 1 or port > 65535 then misuse("the port of %q is not valid", url) end
   if not allowed(host, port) then
-    return nil, ("%s:%d is outside the configuration (fetch.allow names what else may be asked)"):format(host, port)
+    return nil,
+      ("%s:%d is outside the configuration (fetch.allow names what else may be asked)"):format(host, port)
   end
   return {
-    host = host:gsub("^%[(.*)%]$", "%1"), port = port, authority = authority:lower(),
+    host = host:gsub("^%[(.*)%]$", "%1"),
+    port = port,
+    authority = authority:lower(),
     path = rest:sub(1, 1) == "/" and rest or "/" .. rest,
   }
 end
@@ -57,7 +68,9 @@ local function read_target(request)
   if request.url then return read_url(request.url) end
   if request.service then
     local index = entities.service_index[request.service]
-    if not index then return nil, ("no service named %q in the configuration"):format(tostring(request.service)) end
+    if not index then
+      return nil, ("no service named %q in the configuration"):format(tostring(request.service))
+    end
     return { service = index }
   end
   if type(request.upstream) ~= "string" then misuse("upstream must be a string") end

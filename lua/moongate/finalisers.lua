@@ -37,7 +37,9 @@ function M.install(script)
   function ffi.metatype(ctype, meta)
     if type(meta) == "table" and rawget(meta, "__gc") then
       local own = {}
-      for key, value in pairs(meta) do own[key] = value end
+      for key, value in pairs(meta) do
+        own[key] = value
+      end
       own.__gc = guarded(meta.__gc)
       meta = own
     end

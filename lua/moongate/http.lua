@@ -28,7 +28,9 @@ function Client:set_timeout(timeout) self.timeout = timeout / 1000 end
 ---@param connect number
 ---@param send number
 ---@param read number
-function Client:set_timeouts(connect, send, read) self.timeout = ((connect or 0) + (send or 0) + (read or 0)) / 1000 end
+function Client:set_timeouts(connect, send, read)
+  self.timeout = ((connect or 0) + (send or 0) + (read or 0)) / 1000
+end
 
 --- Asks; the host must stand in the configuration or in fetch.allow. Waits for the whole response.
 ---@phase rewrite, access, request_body, response, body, log

@@ -2,16 +2,21 @@
 local DEPTH, ENTRIES, TEXT = 6, 100, 1000
 
 local WORDS = {}
-for word in ("and break do else elseif end false for function goto if in local nil not or repeat return then true "
-  .. "until while"):gmatch("%a+") do
+for word in
+  (
+    "and break do else elseif end false for function goto if in local nil not or repeat return then true "
+    .. "until while"
+  ):gmatch("%a+")
+do
   WORDS[word] = true
 end
 
 local function quote(text)
   local cut = #text > TEXT
-  return ("%q"):format(cut and text:sub(1, TEXT) or text):gsub("\\\n", "\\n"):gsub("[%z\1-\31\127]", function(char)
-    return ("\\%d"):format(char:byte())
-  end) .. (cut and "…" or "")
+  return ("%q")
+    :format(cut and text:sub(1, TEXT) or text)
+    :gsub("\\\n", "\\n")
+    :gsub("[%z\1-\31\127]", function(char) return ("\\%d"):format(char:byte()) end) .. (cut and "…" or "")
 end
 
 local function by_kind(a, b)

@@ -24,9 +24,7 @@ Set.__index = Set
 ---@return boolean? inside  nil: it is not an address
 ---@return string? reason
 function Set:has(address)
-  if type(address) ~= "string" then
-    error(("set:has: an address is a string, not %s"):format(type(address)), 2)
-  end
+  if type(address) ~= "string" then error(("set:has: an address is a string, not %s"):format(type(address)), 2) end
   local why = C.gw_addr_bytes_parse(addr, address, #address)
   if why ~= nil then return nil, ffi.string(why) end
   return C.gw_cidr_set_has(self[1].set, addr)
@@ -35,9 +33,7 @@ end
 --- How many ranges are left after neighbours and overlaps became one.
 ---@phase any
 ---@return integer
-function Set:count()
-  return tonumber(C.gw_cidr_set_count(self[1].set))
-end
+function Set:count() return tonumber(C.gw_cidr_set_count(self[1].set)) end
 
 local function release(holder)
   C.gw_cidr_set_free(holder.set)
@@ -76,9 +72,7 @@ end
 ---@phase any
 ---@param text string
 ---@return boolean
-function M.is_address(text)
-  return type(text) == "string" and C.gw_addr_bytes_parse(addr, text, #text) == nil
-end
+function M.is_address(text) return type(text) == "string" and C.gw_addr_bytes_parse(addr, text, #text) == nil end
 
 --- Whether a text is an address or a network.
 ---@phase any

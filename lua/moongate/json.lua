@@ -33,14 +33,10 @@ local LONG_PATTERN = '"' .. MARK_PATTERN .. '(%-?%d+)"'
 --- Marks a table as an array, so that it is one also when it is empty.
 ---@param list? table
 ---@return table
-function M.array(list)
-  return setmetatable(list or {}, ARRAY)
-end
+function M.array(list) return setmetatable(list or {}, ARRAY) end
 
 --- True for what json.array() marked and for empty arrays that were decoded.
-function M.is_array(value)
-  return type(value) == "table" and getmetatable(value) == ARRAY
-end
+function M.is_array(value) return type(value) == "table" and getmetatable(value) == ARRAY end
 
 -- Where the string that begins at `at` ends; nil when it does not.
 local function string_end(text, at)
@@ -98,16 +94,17 @@ function M.decode(text)
   local marked = mark_empty(text)
   local ok, value = pcall(cjson.decode, marked or text)
   if not ok then return nil, (tostring(value):gsub(MARK_PATTERN, "")) end
-  if marked and type(value) == "table" then
-    value = unmark({ value })[1]
-  end
+  if marked and type(value) == "table" then value = unmark({ value })[1] end
   return value
 end
 
 -- cjson writes 14 digits: a longer whole number travels as a marked text.
 local function is_long(value)
-  return type(value) == "number" and (value >= 1e14 or value <= -1e14) and value % 1 == 0
-    and value < 2 ^ 63 and value > -2 ^ 63
+  return type(value) == "number"
+    and (value >= 1e14 or value <= -1e14)
+    and value % 1 == 0
+    and value < 2 ^ 63
+    and value > -2 ^ 63
 end
 
 -- Replaces what cjson cannot write, empty arrays and long whole numbers, and keeps in `changes` how to undo it.
@@ -136,9 +133,7 @@ local function encode_marked(value, changes)
     local change = changes[i]
     change[1][change[2]] = change[3]
   end
-  if ok then
-    text = text:gsub(MARKED_PATTERN, "[]"):gsub(LONG_PATTERN, "%1")
-  end
+  if ok then text = text:gsub(MARKED_PATTERN, "[]"):gsub(LONG_PATTERN, "%1") end
   return ok, text
 end
 

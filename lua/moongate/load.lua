@@ -6,7 +6,8 @@
 --- (lua/moongate/spec/gateway.lua): handlers that are given instead of read, and who watches them.
 local core = ...
 
-package.path = ("%s/lua/?.lua;%s/lua/?/init.lua;"):format(core.home, core.home) .. package.path:gsub("%./%?%.lua;", "")
+package.path = ("%s/lua/?.lua;%s/lua/?/init.lua;"):format(core.home, core.home)
+  .. package.path:gsub("%./%?%.lua;", "")
 package.cpath = package.cpath:gsub("%./%?%.so;", "")
 
 local ffi = require("ffi")
@@ -28,9 +29,7 @@ local harness = core.harness
 
 local problems = {}
 
-local function problem(...)
-  problems[#problems + 1] = string.format(...)
-end
+local function problem(...) problems[#problems + 1] = string.format(...) end
 
 -- A run-time error in a plugin's file names the file and line itself; a message without a place gets one.
 local function place(dir, reason)
@@ -68,7 +67,9 @@ end
 -- In alphabetical order, so that errors and init come in the same order every time.
 local function load_handlers(list)
   local names, handlers = {}, {}
-  for name in pairs(list) do names[#names + 1] = name end
+  for name in pairs(list) do
+    names[#names + 1] = name
+  end
   table.sort(names)
   for _, name in ipairs(names) do
     handlers[name] = load_handler(name, list[name].dir)
@@ -96,20 +97,23 @@ end
 -- A size for a zone that nobody has is a mistake somebody wants to hear of.
 local function check_zones()
   local known = {}
-  for name in pairs(core.declared_zones) do known[#known + 1] = name end
+  for name in pairs(core.declared_zones) do
+    known[#known + 1] = name
+  end
   table.sort(known)
   for name in pairs(core.zones) do
     if not core.declared_zones[name] then
-      problem("zones: no plugin in use declares %q (declared: %s)", name,
-        #known > 0 and table.concat(known, ", ") or "none")
+      problem(
+        "zones: no plugin in use declares %q (declared: %s)",
+        name,
+        #known > 0 and table.concat(known, ", ") or "none"
+      )
     end
   end
 end
 
 local function give_up()
-  if #problems > 0 then
-    error(table.concat(problems, "\n"), 0)
-  end
+  if #problems > 0 then error(table.concat(problems, "\n"), 0) end
 end
 
 local plan = core.plan ~= "" and buffer.decode(core.plan)
@@ -127,7 +131,9 @@ give_up()
 -- Only now: these modules read what was filled above.
 local phases = require("moongate.phases")
 local built = phases.build(plan, handlers, core.route_count)
-for _, route in ipairs(plan.routes) do route.plan = nil end -- plugins see routes
+for _, route in ipairs(plan.routes) do
+  route.plan = nil
+end -- plugins see routes
 
 local uses = {}
 for i, use in ipairs(plan.uses) do

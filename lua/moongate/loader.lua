@@ -25,14 +25,10 @@ end
 
 local function load(path, home)
   local normal, errors = config.load(path, { bundled = home .. "/plugins" })
-  if not normal then
-    return { errors = lines(errors), warnings = {}, watched = {} }
-  end
+  if not normal then return { errors = lines(errors), warnings = {}, watched = {} } end
   local frozen, problems = require("moongate.config.freeze").freeze(normal)
   local result = { config = frozen, errors = lines(problems), warnings = lines(normal.warnings), watched = {} }
-  if frozen then
-    result.watched = watched(path, home, normal)
-  end
+  if frozen then result.watched = watched(path, home, normal) end
   return result, normal
 end
 
@@ -40,14 +36,10 @@ end
 ---@param path string  its file, as it was named
 ---@param home string  the folder that holds lua/ and plugins/
 ---@return { config: number?, errors: string[], warnings: string[], watched: string[] }  config: a struct's address
-function M.load(path, home)
-  return (load(path, home))
-end
+function M.load(path, home) return (load(path, home)) end
 
 local function scope_text(scope)
-  if scope.route and scope.service then
-    return "on the route and its service"
-  end
+  if scope.route and scope.service then return "on the route and its service" end
   return scope.route and "on the route" or scope.service and "on the service" or "everywhere"
 end
 
@@ -64,16 +56,11 @@ local function use_text(normal, entry)
   local own = normal.plugins[entry.use]
   local _, other = next(entry.by_consumer or {})
   local use = own or normal.plugins[other]
-  local facts = { ("priority %d"):format(entry.priority), own and scope_text(use.scope) or "for some consumers only" }
-  if own and entry.by_consumer then
-    facts[#facts + 1] = "some consumers have a configuration of their own"
-  end
-  if type(use.when) == "string" then
-    facts[#facts + 1] = "when " .. use.when:gsub("%s+", " ")
-  end
-  if use.line then
-    facts[#facts + 1] = ("line %d"):format(use.line)
-  end
+  local facts =
+    { ("priority %d"):format(entry.priority), own and scope_text(use.scope) or "for some consumers only" }
+  if own and entry.by_consumer then facts[#facts + 1] = "some consumers have a configuration of their own" end
+  if type(use.when) == "string" then facts[#facts + 1] = "when " .. use.when:gsub("%s+", " ") end
+  if use.line then facts[#facts + 1] = ("line %d"):format(use.line) end
   return ("%s: %s (%s)"):format(entry.name, hooks_text(use.hooks or {}), table.concat(facts, ", "))
 end
 
@@ -107,9 +94,7 @@ local function admin_of_wrong_file(path)
   local text = files.read(path)
   local doc = text and reader.read(text, os.getenv)
   local admin = doc and type(doc.root) == "table" and doc.root.admin
-  if type(admin) ~= "table" or type(admin.address) ~= "string" then
-    return nil
-  end
+  if type(admin) ~= "table" or type(admin.address) ~= "string" then return nil end
   local folder = files.absolute(files.folder(path)) or files.folder(path)
   local place = require("moongate.config.address").parse(admin.address, folder)
   return place and place.text, type(admin.token) == "string" and admin.token or nil
@@ -122,9 +107,7 @@ end
 ---@return string? token
 function M.admin(path, home)
   local normal = config.load(path, { bundled = home .. "/plugins" })
-  if not normal then
-    return admin_of_wrong_file(path)
-  end
+  if not normal then return admin_of_wrong_file(path) end
   return normal.admin.address and normal.admin.address.text, normal.admin.token
 end
 

@@ -69,8 +69,14 @@ local function text_of(metric, value, place)
 end
 
 local function count_mismatch(metric, count)
-  misuse("metric %s has %d label%s (%s), not %d", metric.name, metric.label_count,
-    metric.label_count == 1 and "" or "s", table.concat(metric.labels, ", "), count)
+  misuse(
+    "metric %s has %d label%s (%s), not %d",
+    metric.name,
+    metric.label_count,
+    metric.label_count == 1 and "" or "s",
+    table.concat(metric.labels, ", "),
+    count
+  )
 end
 
 -- Remembered by the values as they came, in tables of tables; what is "other" is not, or a stream of new values would
@@ -208,8 +214,13 @@ local function read_bounds(bounds)
   end
   for i = 1, #bounds do
     local bound = bounds[i]
-    if type(bound) ~= "number" or bound ~= bound or bound == HUGE or bound == -HUGE
-      or (i > 1 and bound <= bounds[i - 1]) then
+    if
+      type(bound) ~= "number"
+      or bound ~= bound
+      or bound == HUGE
+      or bound == -HUGE
+      or (i > 1 and bound <= bounds[i - 1])
+    then
       misuse("metrics: bounds must be finite numbers that ascend (at %d)", i)
     end
     def.bounds[i - 1] = bound

@@ -87,7 +87,9 @@ local function find_delimiter(text, delimiter, from)
     local start, stop = text:find(delimiter, from, true)
     if not start then return nil end
     local after, close = text:match("^%-%-()", stop + 1), true
-    if not after then after, close = stop + 1, false end
+    if not after then
+      after, close = stop + 1, false
+    end
     local line_end = text:match("^[ \t]*\r\n()", after) or close and text:match("^[ \t]*()$", after)
     if line_end then return start, line_end, close end
     from = start + 1
@@ -125,7 +127,7 @@ end
 
 -- As browsers do (HTML, "multipart/form-data encoding algorithm").
 local function quoted(name)
-  return (name:gsub("\r\n", "%%0D%%0A"):gsub("[\r\n\"]", { ["\r"] = "%0D", ["\n"] = "%0A", ['"'] = "%22" }))
+  return (name:gsub("\r\n", "%%0D%%0A"):gsub('[\r\n"]', { ["\r"] = "%0D", ["\n"] = "%0A", ['"'] = "%22" }))
 end
 
 --- A form as bytes, in alphabetical order of its names.
@@ -150,8 +152,11 @@ function M.encode(form, boundary)
       if value:find("--" .. boundary, 1, true) then
         return nil, ("the boundary stands in the value of %q"):format(name)
       end
-      out[#out + 1] = ('--%s\r\ncontent-disposition: form-data; name="%s"\r\n\r\n%s\r\n'):format(boundary, quoted(name),
-        value)
+      out[#out + 1] = ('--%s\r\ncontent-disposition: form-data; name="%s"\r\n\r\n%s\r\n'):format(
+        boundary,
+        quoted(name),
+        value
+      )
     end
   end
   out[#out + 1] = ("--%s--\r\n"):format(boundary)

@@ -14,8 +14,10 @@ function M.take(bytes, what)
     collectgarbage("collect")
     next_collection = math.min(MOST, math.max(FIRST, 2 * (held + bytes)))
     if held + bytes > MOST then
-      error(("%s: objects of this worker hold %d bytes outside of Lua already (at most %d)")
-        :format(what, held, MOST), 3)
+      error(
+        ("%s: objects of this worker hold %d bytes outside of Lua already (at most %d)"):format(what, held, MOST),
+        3
+      )
     end
   end
   held = held + bytes
@@ -23,8 +25,6 @@ end
 
 --- After it was freed.
 ---@param bytes integer
-function M.give(bytes)
-  held = held - bytes
-end
+function M.give(bytes) held = held - bytes end
 
 return M

@@ -110,9 +110,7 @@ local function stream(slot)
   hold(ctx).stream(send)
 end
 
-local function new_list()
-  return { n = 0, fns = {}, confs = {}, uses = {}, choices = false, skips = false }
-end
+local function new_list() return { n = 0, fns = {}, confs = {}, uses = {}, choices = false, skips = false } end
 
 local function add(list, fn, conf, use, choice)
   local n = list.n + 1
@@ -130,9 +128,7 @@ local function choice_of(entry, uses, consumer_index, conf_of)
   for id, use in pairs(entry.by_consumer) do
     choice.by_consumer[consumer_index[id]] = { conf = conf_of(uses[use]), use = use }
   end
-  if entry.use then
-    choice.default = { conf = conf_of(uses[entry.use]), use = entry.use }
-  end
+  if entry.use then choice.default = { conf = conf_of(uses[entry.use]), use = entry.use } end
   return choice
 end
 
@@ -152,8 +148,13 @@ end
 -- Global plugins with a rewrite hook have run it before routing: scoped uses of them do not run it again.
 local function compile(entries, plan, handlers, ran_rewrite, consumer_index)
   local lists = {
-    rewrite_global = new_list(), rewrite = new_list(), access = new_list(), response = new_list(), log = new_list(),
-    request_body = new_list(), body = new_list(),
+    rewrite_global = new_list(),
+    rewrite = new_list(),
+    access = new_list(),
+    response = new_list(),
+    log = new_list(),
+    request_body = new_list(),
+    body = new_list(),
   }
   for _, entry in ipairs(entries) do
     local name = plugin_of(entry, plan.uses)
@@ -182,14 +183,19 @@ end
 
 -- Bits of enum gw_phase.
 local function bits(lists, first)
-  return (first.n > 0 and 1 or 0) + ((lists.rewrite.n > 0 or lists.access.n > 0) and 2 or 0)
-    + (lists.response.n > 0 and 4 or 0) + (lists.log.n > 0 and 8 or 0)
-    + (lists.request_body.n > 0 and 16 or 0) + (lists.body.n > 0 and 32 or 0)
+  return (first.n > 0 and 1 or 0)
+    + ((lists.rewrite.n > 0 or lists.access.n > 0) and 2 or 0)
+    + (lists.response.n > 0 and 4 or 0)
+    + (lists.log.n > 0 and 8 or 0)
+    + (lists.request_body.n > 0 and 16 or 0)
+    + (lists.body.n > 0 and 32 or 0)
 end
 
 local function consumer_places(consumers)
   local places = {}
-  for index, consumer in ipairs(consumers) do places[consumer.id] = index end
+  for index, consumer in ipairs(consumers) do
+    places[consumer.id] = index
+  end
   return places
 end
 

@@ -53,7 +53,9 @@ function M.runner(plans, pick, name, phase)
       state.chunk, state.last, state.out = chunk, last, nil -- for get_raw_body() and set_raw_body()
     end
     local out = list.fns[i](conf, ctx, chunk, last)
-    if out == nil and state then out, state.chunk, state.out = state.out, nil, nil end
+    if out == nil and state then
+      out, state.chunk, state.out = state.out, nil, nil
+    end
     if out == nil then return chunk end
     if type(out) ~= "string" then
       error(("%s must return a string or nil, not a %s"):format(name, type(out)), 0)

@@ -47,9 +47,7 @@ local function index_uses(config)
 end
 
 local function by_order(a, b)
-  if a.priority ~= b.priority then
-    return a.priority > b.priority
-  end
+  if a.priority ~= b.priority then return a.priority > b.priority end
   return a.name > b.name
 end
 
@@ -61,16 +59,12 @@ end
 local function consider(slots, entry)
   local slot, scope = slot_of(slots, entry.use.name), entry.use.scope
   if not scope.consumer then
-    if not slot.base or slot.base.rank < entry.rank then
-      slot.base = entry
-    end
+    if not slot.base or slot.base.rank < entry.rank then slot.base = entry end
     return
   end
   slot.consumers = slot.consumers or {}
   local other = slot.consumers[scope.consumer]
-  if not other or other.rank < entry.rank then
-    slot.consumers[scope.consumer] = entry
-  end
+  if not other or other.rank < entry.rank then slot.consumers[scope.consumer] = entry end
 end
 
 local function by_consumer(slot, consumers)
@@ -103,9 +97,7 @@ local function finish(slots, consumers)
   return plan
 end
 
-local function applies(entry, service)
-  return entry.use.scope.service == nil or entry.use.scope.service == service
-end
+local function applies(entry, service) return entry.use.scope.service == nil or entry.use.scope.service == service end
 
 local function make(index, consumers, service, route)
   local slots = {}
@@ -113,9 +105,7 @@ local function make(index, consumers, service, route)
   local route_uses = route and index.route[route] or {}
   for _, list in ipairs { index.global, service_uses, route_uses } do
     for _, entry in ipairs(list) do
-      if applies(entry, service) then
-        consider(slots, entry)
-      end
+      if applies(entry, service) then consider(slots, entry) end
     end
   end
   return finish(slots, consumers)
@@ -124,9 +114,7 @@ end
 local function global_plan(index, consumers)
   local slots = {}
   for _, entry in ipairs(index.global) do
-    if not entry.use.scope.consumer then
-      consider(slots, entry)
-    end
+    if not entry.use.scope.consumer then consider(slots, entry) end
   end
   return finish(slots, consumers)
 end

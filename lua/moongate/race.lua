@@ -10,7 +10,9 @@ local M = {}
 -- Those of a list first, in order, then the others.
 local function each(racers)
   local list = {}
-  for i = 1, #racers do list[i] = i end
+  for i = 1, #racers do
+    list[i] = i
+  end
   for name in pairs(racers) do
     if type(name) ~= "number" or name < 1 or name > #racers or name % 1 ~= 0 then list[#list + 1] = name end
   end
@@ -33,7 +35,9 @@ local function read_all(racers)
       if misuse then return nil, ("%s: %s"):format(tostring(name), misuse) end
     end
     lost = lost or reason
-    if racer then members[#members + 1], names[#names + 1] = racer, name end
+    if racer then
+      members[#members + 1], names[#names + 1] = racer, name
+    end
   end
   return members, names, lost
 end

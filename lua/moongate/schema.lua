@@ -58,11 +58,11 @@ local function new(kind, name, noun)
 end
 
 local function braces(kind, spec)
-  if type(spec) == "table" and not misuse.is_type(spec) then
-    return spec
-  end
-  kind.problems[1] = ("t.%s takes a table of attributes, got %s"):format(kind.name,
-    misuse.is_type(spec) and "a type" or words.value(spec))
+  if type(spec) == "table" and not misuse.is_type(spec) then return spec end
+  kind.problems[1] = ("t.%s takes a table of attributes, got %s"):format(
+    kind.name,
+    misuse.is_type(spec) and "a type" or words.value(spec)
+  )
   return {}
 end
 
@@ -155,9 +155,7 @@ function M.map(spec)
 end
 
 local function raise_all(problems)
-  if #problems > 0 then
-    error("moongate.schema: " .. table.concat(problems, "\n"), 3)
-  end
+  if #problems > 0 then error("moongate.schema: " .. table.concat(problems, "\n"), 3) end
 end
 
 local function add_field(kind, name, field, problems)
@@ -188,16 +186,16 @@ function M.record(spec, attributes)
     elseif misuse.is_rule(spec[name]) then
       rules[#rules + 1] = spec[name]
     else
-      problems[#problems + 1] = ("%sentry %s of the record has no name: write name = t.string {}")
-        :format(kind.where, tostring(name))
+      problems[#problems + 1] = ("%sentry %s of the record has no name: write name = t.string {}"):format(
+        kind.where,
+        tostring(name)
+      )
     end
   end
   raise_all(problems)
   for _, rule in ipairs(rules) do
     local wrong = misuse.rule_problem(rule, kind.fields)
-    if wrong then
-      problems[#problems + 1] = ("%s%s %s"):format(kind.where, rule.rule, wrong)
-    end
+    if wrong then problems[#problems + 1] = ("%s%s %s"):format(kind.where, rule.rule, wrong) end
     kind.rules[#kind.rules + 1] = rule
   end
   raise_all(problems)
@@ -207,9 +205,7 @@ function M.record(spec, attributes)
 end
 
 local function field_rule(name)
-  return function(fields)
-    return { rule = name, fields = type(fields) == "table" and fields or {} }
-  end
+  return function(fields) return { rule = name, fields = type(fields) == "table" and fields or {} } end
 end
 
 M.at_least_one_of = field_rule("at_least_one_of")
@@ -231,9 +227,7 @@ end
 
 --- A rule of your own: gets the normalised record, and whether it stands in a file with `_format_version`. Returns
 --- true, or nil, a message and the field it belongs to. After true such a message is a warning.
-function M.check(fn)
-  return { rule = "check", fn = fn, fields = {} }
-end
+function M.check(fn) return { rule = "check", fn = fn, fields = {} } end
 
 M.is_type = misuse.is_type
 
@@ -275,8 +269,10 @@ return setmetatable(M, {
   __index = function(_, name)
     return function()
       local kind = new("any", tostring(name), { "any value", "values" })
-      kind.problems[1] = ("moongate.schema has no type %s%s"):format(words.quote(tostring(name)),
-        words.did_you_mean(name, words.keys(M)))
+      kind.problems[1] = ("moongate.schema has no type %s%s"):format(
+        words.quote(tostring(name)),
+        words.did_you_mean(name, words.keys(M))
+      )
       return kind
     end
   end,

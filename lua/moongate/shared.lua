@@ -27,7 +27,11 @@ local SMALLEST, LARGEST = 64 * 1024, 2 ^ 40
 local KEYS_DEFAULT, KEYS_MOST = 1024, 1000000
 
 local REASONS = {
-  "not found", "exists", "another type", "too large", "the key is empty or longer than 1024 bytes",
+  "not found",
+  "exists",
+  "another type",
+  "too large",
+  "the key is empty or longer than 1024 bytes",
 }
 
 local M = {}
@@ -164,9 +168,7 @@ end
 ---@phase any
 ---@param key string
 ---@return boolean  whether it was there
-function Dict:delete(key)
-  return C.gw_pdk_dict_remove(script, enter(self, key, "delete"), key, #key) == 0
-end
+function Dict:delete(key) return C.gw_pdk_dict_remove(script, enter(self, key, "delete"), key, #key) == 0 end
 
 --- How long a key will be there.
 ---@phase any
@@ -222,9 +224,7 @@ end
 ---@param value string|number|boolean
 ---@return integer? length  of the list after it
 ---@return string? reason  "another type", "too large"
-function Dict:lpush(key, value)
-  return push(enter(self, key, "lpush"), 1, key, value, "lpush")
-end
+function Dict:lpush(key, value) return push(enter(self, key, "lpush"), 1, key, value, "lpush") end
 
 --- Puts a value at the end of a list, which is made if there is none.
 ---@phase any
@@ -232,27 +232,21 @@ end
 ---@param value string|number|boolean
 ---@return integer? length  of the list after it
 ---@return string? reason  "another type", "too large"
-function Dict:rpush(key, value)
-  return push(enter(self, key, "rpush"), 0, key, value, "rpush")
-end
+function Dict:rpush(key, value) return push(enter(self, key, "rpush"), 0, key, value, "rpush") end
 
 --- Takes the first value off a list.
 ---@phase any
 ---@param key string
 ---@return string|number|boolean? value  nil: there is none
 ---@return string? reason  "another type"
-function Dict:lpop(key)
-  return pop(enter(self, key, "lpop"), 1, key)
-end
+function Dict:lpop(key) return pop(enter(self, key, "lpop"), 1, key) end
 
 --- Takes the last value off a list.
 ---@phase any
 ---@param key string
 ---@return string|number|boolean? value  nil: there is none
 ---@return string? reason  "another type"
-function Dict:rpop(key)
-  return pop(enter(self, key, "rpop"), 0, key)
-end
+function Dict:rpop(key) return pop(enter(self, key, "rpop"), 0, key) end
 
 --- How long a list is.
 ---@phase any
@@ -288,9 +282,7 @@ end
 
 --- Takes everything out.
 ---@phase any
-function Dict:flush()
-  C.gw_pdk_dict_flush(enter(self, "", "flush"))
-end
+function Dict:flush() C.gw_pdk_dict_flush(enter(self, "", "flush")) end
 
 --- How full it is.
 ---@phase any
@@ -298,7 +290,9 @@ end
 function Dict:stats()
   C.gw_pdk_dict_stats(enter(self, "", "stats"), stats)
   return {
-    bytes = tonumber(stats.bytes), size = tonumber(stats.max_bytes), entries = tonumber(stats.entries),
+    bytes = tonumber(stats.bytes),
+    size = tonumber(stats.max_bytes),
+    entries = tonumber(stats.entries),
     evicted = tonumber(stats.evicted),
   }
 end

@@ -37,13 +37,35 @@ local QUEUE = {
 
 -- The core writes them itself.
 local FRAMING = {}
-for name in ([[host content-length content-type transfer-encoding connection keep-alive proxy-connection te trailer
-  upgrade expect]]):gmatch("%S+") do FRAMING[name] = true end
+for name in
+  ([[host content-length content-type transfer-encoding connection keep-alive proxy-connection te trailer
+  upgrade expect]]):gmatch("%S+")
+do
+  FRAMING[name] = true
+end
 
 local SEVERITIES = { emerg = 0, alert = 1, crit = 2, err = 3, warning = 4, notice = 5, info = 6, debug = 7 }
 local FACILITIES = {
-  kern = 0, user = 1, mail = 2, daemon = 3, auth = 4, syslog = 5, lpr = 6, news = 7, uucp = 8, cron = 9, authpriv = 10,
-  ftp = 11, local0 = 16, local1 = 17, local2 = 18, local3 = 19, local4 = 20, local5 = 21, local6 = 22, local7 = 23,
+  kern = 0,
+  user = 1,
+  mail = 2,
+  daemon = 3,
+  auth = 4,
+  syslog = 5,
+  lpr = 6,
+  news = 7,
+  uucp = 8,
+  cron = 9,
+  authpriv = 10,
+  ftp = 11,
+  local0 = 16,
+  local1 = 17,
+  local2 = 18,
+  local3 = 19,
+  local4 = 20,
+  local5 = 21,
+  local6 = 22,
+  local7 = 23,
 }
 
 local M = {}
@@ -72,9 +94,7 @@ Sink.__index = Sink
 ---@param line string|table
 ---@return true? put
 ---@return string? reason  "full": it was dropped and counted
-function Sink:send(line)
-  return send(self, "", line)
-end
+function Sink:send(line) return send(self, "", line) end
 
 ---@class moongate.sink.Syslog
 local Syslog = {}
@@ -84,7 +104,9 @@ Syslog.__index = Syslog
 local stamped, stamp = -1, ""
 local function stamp_of(now)
   now = math.floor(now)
-  if now ~= stamped then stamped, stamp = now, os.date("%b %e %H:%M:%S", now) end
+  if now ~= stamped then
+    stamped, stamp = now, os.date("%b %e %H:%M:%S", now)
+  end
   return stamp
 end
 
@@ -101,9 +123,7 @@ function Syslog:send(message, severity)
 end
 
 -- Caught in open(), which knows who called.
-local function misuse(text, ...)
-  error(text:format(...), 0)
-end
+local function misuse(text, ...) error(text:format(...), 0) end
 
 local function number_in(what, value, default, low, high)
   if value == nil then return default end
@@ -151,13 +171,13 @@ local function read_stream(job, options)
   read_times(job, options)
 end
 
-local function read_syslog(job, options)
-  job.path = text_in("path", options.path or "/dev/log")
-end
+local function read_syslog(job, options) job.path = text_in("path", options.path or "/dev/log") end
 
 local function read_headers(job, headers, authorization)
   local flat = { "content-type", text_in("content_type", job.content_type) }
-  if authorization then flat[3], flat[4] = "authorization", authorization end
+  if authorization then
+    flat[3], flat[4] = "authorization", authorization
+  end
   for name, value in pairs(headers or {}) do
     local lower = text_in("a header's name", name):lower()
     if FRAMING[lower] or not lower:find("^[%w!#$%%&'*+%-.^_`|~]+$") then
@@ -187,7 +207,9 @@ local READERS = { file = read_path, tcp = read_stream, udp = read_host, syslog =
 
 local function words(text)
   local set = { queue = true }
-  for word in text:gmatch("%S+") do set[word] = true end
+  for word in text:gmatch("%S+") do
+    set[word] = true
+  end
   return set
 end
 

@@ -62,8 +62,6 @@ end
 ---@phase init
 ---@param fn fun(t: moongate.Task)
 ---@param options? moongate.TaskOptions
-function M.once(fn, options)
-  declare("task.once", fn, options, nil)
-end
+function M.once(fn, options) declare("task.once", fn, options, nil) end
 
 return M

@@ -22,13 +22,9 @@ local function count(what)
   return function() return number(now, what) end
 end
 
-local function refuse()
-  error("what when: sees cannot be changed", 2)
-end
+local function refuse() error("what when: sees cannot be changed", 2) end
 
-local function view(get)
-  return setmetatable({}, { __index = get, __newindex = refuse })
-end
+local function view(get) return setmetatable({}, { __index = get, __newindex = refuse }) end
 
 local function readers(map)
   return view(function(_, key)
@@ -53,14 +49,21 @@ local QUERY = view(function(_, name)
 end)
 
 local REQUEST = readers {
-  method = text(C.GW_PDK_METHOD), scheme = text(C.GW_PDK_FORWARDED_SCHEME), host = text(C.GW_PDK_HOST),
-  port = count(C.GW_PDK_PORT), path = text(C.GW_PDK_PATH), raw_query = text(C.GW_PDK_QUERY),
+  method = text(C.GW_PDK_METHOD),
+  scheme = text(C.GW_PDK_FORWARDED_SCHEME),
+  host = text(C.GW_PDK_HOST),
+  port = count(C.GW_PDK_PORT),
+  path = text(C.GW_PDK_PATH),
+  raw_query = text(C.GW_PDK_QUERY),
   id = text(C.GW_PDK_CORRELATION_ID),
-  headers = function() return HEADERS end, query = function() return QUERY end,
+  headers = function() return HEADERS end,
+  query = function() return QUERY end,
 }
 
 local CLIENT = readers {
-  ip = text(C.GW_PDK_FORWARDED_IP), port = count(C.GW_PDK_CLIENT_PORT), peer = text(C.GW_PDK_CLIENT_IP),
+  ip = text(C.GW_PDK_FORWARDED_IP),
+  port = count(C.GW_PDK_CLIENT_PORT),
+  peer = text(C.GW_PDK_CLIENT_IP),
   trusted = function() return number(now, C.GW_PDK_PEER_TRUSTED) ~= 0 end,
 }
 
@@ -80,13 +83,16 @@ local function route() return entities.routes[number(now, C.GW_PDK_ROUTE)] end
 local GROUPS, CONSUMER_TAGS, ROUTE_TAGS = set(consumer, "groups"), set(consumer, "tags"), set(route, "tags")
 
 local CONSUMER = readers {
-  id = function() return consumer().id end, username = function() return consumer().username end,
+  id = function() return consumer().id end,
+  username = function() return consumer().username end,
   custom_id = function() return consumer().custom_id end,
-  groups = function() return GROUPS end, tags = function() return CONSUMER_TAGS end,
+  groups = function() return GROUPS end,
+  tags = function() return CONSUMER_TAGS end,
 }
 
 local ROUTE = readers {
-  id = function() return route().id end, name = function() return route().name end,
+  id = function() return route().id end,
+  name = function() return route().name end,
   tags = function() return ROUTE_TAGS end,
   service = function()
     local service = route().service

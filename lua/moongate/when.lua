@@ -39,7 +39,9 @@ end
 local function token_at(text, at)
   local stop = text:match("^[%a_][%w_]*()", at)
   if stop then return "name", stop end
-  stop = text:match("^0[xX]%x+()", at) or text:match("^%d+%.?%d*[eE][+-]?%d+()", at) or text:match("^%d+%.?%d*()", at)
+  stop = text:match("^0[xX]%x+()", at)
+    or text:match("^%d+%.?%d*[eE][+-]?%d+()", at)
+    or text:match("^%d+%.?%d*()", at)
   if stop then return "number", stop end
   local quote = text:match("^[\"']", at)
   if quote then
@@ -132,8 +134,6 @@ end
 --- The function of a text that check() let pass. It takes what NAMES names, in alphabetical order.
 ---@param text string
 ---@return fun(client: table, consumer: table?, request: table, route: table?): any
-function M.compile(text)
-  return setfenv(assert(load(text)), {})
-end
+function M.compile(text) return setfenv(assert(load(text)), {}) end
 
 return M

@@ -23,17 +23,13 @@ end
 local function any(list, agent, unsure)
   for i = 1, #list do
     local found = list[i]:test(agent)
-    if found or (found == nil and unsure) then
-      return true
-    end
+    if found or (found == nil and unsure) then return true end
   end
   return false
 end
 
 local function is_refused(use, agent)
-  if any(use.allow, agent, false) then
-    return false
-  end
+  if any(use.allow, agent, false) then return false end
   return any(use.deny, agent, true) or any(known, agent, true)
 end
 

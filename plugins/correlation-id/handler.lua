@@ -6,9 +6,7 @@ local M = { version = "1.0.0", priority = 100001 }
 local MAX_LENGTH = 128
 
 --- An id from outside goes into logs and headers: visible ASCII without quotes, of bounded length.
-local function is_sound(id)
-  return id ~= nil and #id <= MAX_LENGTH and id:find("^[%w%-%._~#+/=:@]+$") ~= nil
-end
+local function is_sound(id) return id ~= nil and #id <= MAX_LENGTH and id:find("^[%w%-%._~#+/=:@]+$") ~= nil end
 
 -- One prefix a Lua state, a number a request: unique, short to compare, and in order.
 local prefix, counter = nil, 0
@@ -19,9 +17,7 @@ local make = {
     counter = counter + 1
     return prefix .. "#" .. counter
   end,
-  tracker = function(ctx)
-    return ("%s-%d-%s"):format(ctx.client:get_ip(), ctx.client:get_port(), uuid.v7())
-  end,
+  tracker = function(ctx) return ("%s-%d-%s"):format(ctx.client:get_ip(), ctx.client:get_port(), uuid.v7()) end,
 }
 
 function M.access(conf, ctx)
@@ -37,9 +33,7 @@ function M.access(conf, ctx)
 end
 
 function M.response(conf, ctx)
-  if conf.echo_downstream then
-    ctx.response:set_header(conf.header_name, ctx.request:get_id())
-  end
+  if conf.echo_downstream then ctx.response:set_header(conf.header_name, ctx.request:get_id()) end
 end
 
 return M

@@ -15,9 +15,7 @@ local function parse(origin)
   local scheme, rest = origin:lower():match("^(%a[%w+.-]*)://([^/?#@%s]+)$")
   local host = rest and (rest:match("^%[[%x:.]+%]") or rest:match("^[^:%[%]]+"))
   local port = host and rest:sub(#host + 1)
-  if not port or (port ~= "" and not port:find("^:%d+$")) then
-    return nil
-  end
+  if not port or (port ~= "" and not port:find("^:%d+$")) then return nil end
   return ("%s://%s%s"):format(scheme, host, port == DEFAULT_PORT[scheme] and "" or port), host
 end
 
@@ -37,23 +35,23 @@ local function add_origin(rule, entry)
   end
 end
 
-local function list(names)
-  return names and names[1] and table.concat(names, ", ") or nil
-end
+local function list(names) return names and names[1] and table.concat(names, ", ") or nil end
 
 local function build(conf)
   local origins = conf.origins or {}
   local rule = {
-    any = origins[1] == nil, flat = {}, patterns = {},
-    headers = list(conf.headers), methods = list(conf.methods), exposed = list(conf.exposed_headers),
+    any = origins[1] == nil,
+    flat = {},
+    patterns = {},
+    headers = list(conf.headers),
+    methods = list(conf.methods),
+    exposed = list(conf.exposed_headers),
     max_age = conf.max_age and ("%d"):format(conf.max_age),
   }
   for _, entry in ipairs(origins) do
     add_origin(rule, entry)
   end
-  if rule.headers and (", " .. rule.headers .. ","):find(", *,", 1, true) then
-    rule.headers = nil
-  end
+  if rule.headers and (", " .. rule.headers .. ","):find(", *,", 1, true) then rule.headers = nil end
   if #origins == 1 and next(rule.flat) then
     rule.only = parse(next(rule.flat)) -- the same for everybody, so requests without an origin are told, too
   end
@@ -72,9 +70,7 @@ local function is_listed(rule, origin)
     return true
   end
   for _, pattern in ipairs(rule.patterns) do
-    if pattern.regex:test(pattern.whole and whole or host) then
-      return true
-    end
+    if pattern.regex:test(pattern.whole and whole or host) then return true end
   end
   return false
 end
@@ -82,9 +78,7 @@ end
 --- What Access-Control-Allow-Origin says to a page of that origin; nil: nothing.
 local function answer(rule, conf, origin)
   if rule.any then
-    if not conf.credentials then
-      return "*"
-    end
+    if not conf.credentials then return "*" end
     return origin and parse(origin) and origin
   elseif not origin then
     return rule.only
@@ -94,12 +88,8 @@ end
 
 --- On every answer but a preflight's. What the service itself says about it is overruled.
 local function tell(rule, conf, response, origin)
-  if rule.varies then
-    response:add_header("vary", "Origin")
-  end
-  if not origin and not conf.allow_origin_absent then
-    return
-  end
+  if rule.varies then response:add_header("vary", "Origin") end
+  if not origin and not conf.allow_origin_absent then return end
   local allowed = answer(rule, conf, origin)
   if not allowed then
     response:clear_header("access-control-allow-origin")
@@ -111,13 +101,12 @@ local function tell(rule, conf, response, origin)
   else
     response:clear_header("access-control-allow-credentials")
   end
-  if rule.exposed then
-    response:set_header("access-control-expose-headers", rule.exposed)
-  end
+  if rule.exposed then response:set_header("access-control-expose-headers", rule.exposed) end
 end
 
 local function is_preflight(request, origin)
-  return origin ~= nil and request:get_method() == "OPTIONS"
+  return origin ~= nil
+    and request:get_method() == "OPTIONS"
     and request:get_header("access-control-request-method") ~= nil
 end
 
@@ -125,9 +114,7 @@ local function answer_preflight(rule, conf, ctx, origin)
   local request = ctx.request
   local vary = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
   local allowed = answer(rule, conf, origin)
-  if not allowed then
-    return ctx.response:exit(200, nil, { vary = vary })
-  end
+  if not allowed then return ctx.response:exit(200, nil, { vary = vary }) end
   local asks_for_network = request:get_header("access-control-request-private-network") == "true"
   return ctx.response:exit(200, nil, {
     vary = vary,
@@ -157,9 +144,7 @@ function M.access(conf, ctx)
 end
 
 function M.response(conf, ctx)
-  if not ctx.plugin.told then
-    tell(rules[conf], conf, ctx.response, ctx.request:get_header("origin"))
-  end
+  if not ctx.plugin.told then tell(rules[conf], conf, ctx.response, ctx.request:get_header("origin")) end
 end
 
 return M

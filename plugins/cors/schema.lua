@@ -3,9 +3,7 @@ local t = require("moongate.schema")
 
 --- As the handler will use it: the whole origin must match.
 local function origin(text)
-  if text == "*" then
-    return true
-  end
+  if text == "*" then return true end
   local ok, reason = regex.check(text)
   if ok then
     ok, reason = regex.check("^(?:" .. text .. ")$")
@@ -31,7 +29,10 @@ return t.record {
     about = "Request headers that preflights allow. None given, or `*`: whichever the page asks for.",
   },
   exposed_headers = t.array { t.header_name {}, about = "Response headers that pages may read." },
-  max_age = t.number { between = { -1, 2147483647 }, about = "Seconds a browser may remember a preflight's answer." },
+  max_age = t.number {
+    between = { -1, 2147483647 },
+    about = "Seconds a browser may remember a preflight's answer.",
+  },
   credentials = t.boolean {
     default = false,
     about = "Allow requests with cookies and other credentials. The origin is then always named, never `*`.",
@@ -48,13 +49,9 @@ return t.record {
   t.check(function(conf, kong)
     local named = conf.origins and conf.origins[1] ~= nil
     for _, entry in ipairs(conf.origins or {}) do
-      if entry == "*" then
-        named = false
-      end
+      if entry == "*" then named = false end
     end
-    if named or not conf.credentials then
-      return true
-    end
+    if named or not conf.credentials then return true end
     return kong, 'need named origins: with "*" every page there is may act for your users', "credentials"
   end),
 }

@@ -2,15 +2,17 @@
 local M = { version = "1.0.0", priority = 1 }
 
 local SECRET = {
-  authorization = true, cookie = true, ["proxy-authorization"] = true, apikey = true, ["x-api-key"] = true,
+  authorization = true,
+  cookie = true,
+  ["proxy-authorization"] = true,
+  apikey = true,
+  ["x-api-key"] = true,
 }
 
 --- Headers as the service would get them; credentials are named, not shown.
 local function visible(headers)
   for name in pairs(headers) do
-    if SECRET[name] then
-      headers[name] = "(not shown)"
-    end
+    if SECRET[name] then headers[name] = "(not shown)" end
   end
   return headers
 end

@@ -15,7 +15,8 @@ return t.record {
   },
   method = t.one_of { "POST", "PUT", "PATCH", default = "POST", about = "Method of the requests." },
   content_type = t.one_of {
-    "application/json", "application/json; charset=utf-8",
+    "application/json",
+    "application/json; charset=utf-8",
     default = "application/json",
     about = "Their Content-Type.",
   },
@@ -23,9 +24,7 @@ return t.record {
   keepalive = t.timeout { default = 60000, about = "How long an idle connection is kept." },
   headers = t.map {
     t.header_name {
-      check = function(name)
-        return not OURS[name:lower()], "the gateway writes it itself"
-      end,
+      check = function(name) return not OURS[name:lower()], "the gateway writes it itself" end,
     },
     t.string { match = "^[^%c]*$" },
     secret = true,

@@ -6,9 +6,7 @@ local M = { version = "1.0.0", priority = 990 }
 -- [conf] = { allow, deny }: sets, made once.
 local sets = {}
 
-local function set_of(networks)
-  return networks and networks[1] and assert(ip.set(networks)) or nil
-end
+local function set_of(networks) return networks and networks[1] and assert(ip.set(networks)) or nil end
 
 function M.init(configs)
   for _, conf in ipairs(configs) do

@@ -6,9 +6,7 @@ local M = { version = "1.0.0", priority = 1250, authenticates = true }
 --- One value of a query argument or body field; nil when it is not there, false when it stands there twice: which of
 --- the two would the service read?
 local function single(value)
-  if type(value) == "table" then
-    return false
-  end
+  if type(value) == "table" then return false end
   return value ~= true and value or nil
 end
 
@@ -47,37 +45,25 @@ end
 local function refuse(conf, ctx, detail)
   if conf.anonymous then
     local accepted, reason = auth.accept_anonymous(ctx, conf.anonymous)
-    if accepted then
-      return
-    end
+    if accepted then return end
     ctx.log:err("anonymous: ", reason)
   end
   ctx.response:set_header("www-authenticate", conf.realm and ('Key realm="%s"'):format(conf.realm) or "Key")
   return ctx.response:error(401, detail)
 end
 
-function M.init()
-  auth.prepare("key-auth", "key")
-end
+function M.init() auth.prepare("key-auth", "key") end
 
 function M.access(conf, ctx)
-  if not conf.run_on_preflight and ctx.request:get_method() == "OPTIONS" then
-    return
-  end
+  if not conf.run_on_preflight and ctx.request:get_method() == "OPTIONS" then return end
   auth.strip(ctx)
   for _, name in ipairs(conf.key_names) do
     local key, place = find_key(conf, ctx, name)
-    if key == false then
-      return refuse(conf, ctx, "more than one API key")
-    end
+    if key == false then return refuse(conf, ctx, "more than one API key") end
     if key then
       local consumer, credential = auth.find("key-auth", "key", key)
-      if not consumer then
-        return refuse(conf, ctx, "the API key is not valid")
-      end
-      if conf.hide_credentials then
-        hide(ctx, name, place)
-      end
+      if not consumer then return refuse(conf, ctx, "the API key is not valid") end
+      if conf.hide_credentials then hide(ctx, name, place) end
       return auth.accept(ctx, consumer, credential)
     end
   end

@@ -28,9 +28,7 @@ return t.record {
   run_on_preflight = t.boolean { default = true, about = "Ask for a key on OPTIONS requests, too." },
   realm = t.string { about = "Realm of the WWW-Authenticate header." },
   t.check(function(conf)
-    if conf.key_in_header or conf.key_in_query or conf.key_in_body then
-      return true
-    end
+    if conf.key_in_header or conf.key_in_query or conf.key_in_body then return true end
     return nil, "no place is left where a key could stand: turn on key_in_header, key_in_query or key_in_body"
   end),
 }

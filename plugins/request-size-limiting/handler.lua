@@ -9,7 +9,10 @@ function M.access(conf, ctx)
     return ctx.response:error(411, "a body needs a Content-Length here")
   end
   if not request:limit_body(conf.allowed_payload_size * UNITS[conf.size_unit]) then
-    return ctx.response:error(413, ("the body is larger than %d %s"):format(conf.allowed_payload_size, conf.size_unit))
+    return ctx.response:error(
+      413,
+      ("the body is larger than %d %s"):format(conf.allowed_payload_size, conf.size_unit)
+    )
   end
 end
 

@@ -7,7 +7,9 @@ return t.record {
     about = "The largest body, in `size_unit`.",
   },
   size_unit = t.one_of {
-    "megabytes", "kilobytes", "bytes",
+    "megabytes",
+    "kilobytes",
+    "bytes",
     default = "megabytes",
     about = "What `allowed_payload_size` counts: 1048576 bytes, 1024 bytes or bytes.",
   },

@@ -4,7 +4,11 @@ local M = { version = "1.0.0", priority = 2 }
 local MAX_BODY = 65536
 
 local SECRET = {
-  authorization = true, cookie = true, ["proxy-authorization"] = true, apikey = true, ["x-api-key"] = true,
+  authorization = true,
+  cookie = true,
+  ["proxy-authorization"] = true,
+  apikey = true,
+  ["x-api-key"] = true,
 }
 
 local function is_triggered(name, request)
@@ -14,16 +18,12 @@ end
 --- Headers of the request; credentials are named, not shown.
 local function visible(headers)
   for name in pairs(headers) do
-    if SECRET[name] then
-      headers[name] = "(not shown)"
-    end
+    if SECRET[name] then headers[name] = "(not shown)" end
   end
   return headers
 end
 
-local function identity(entity)
-  return entity and { id = entity.id, name = entity.name }
-end
+local function identity(entity) return entity and { id = entity.id, name = entity.name } end
 
 local function describe(conf, ctx)
   local request = ctx.request
@@ -48,9 +48,7 @@ local function describe(conf, ctx)
 end
 
 function M.access(conf, ctx)
-  if not is_triggered(conf.trigger, ctx.request) then
-    return
-  end
+  if not is_triggered(conf.trigger, ctx.request) then return end
   local response, status = ctx.response, conf.status_code
   if conf.echo then
     return response:exit(status, describe(conf, ctx))

@@ -1,12 +1,12 @@
 local t = require("moongate.schema")
 
-local function present(text)
-  return text ~= nil and text ~= ""
-end
+local function present(text) return text ~= nil and text ~= "" end
 
 return t.record {
   status_code = t.integer { default = 503, between = { 200, 599 }, about = "Status of the answer." },
-  message = t.string { about = "What the answer says: the problem's `detail`, or below 400 JSON with this `message`." },
+  message = t.string {
+    about = "What the answer says: the problem's `detail`, or below 400 JSON with this `message`.",
+  },
   content_type = t.string { match = "^[^%c]*$", about = "Content-Type of `body`." },
   body = t.string { about = "The whole body of the answer, as it is sent." },
   echo = t.boolean { default = false, about = "Answer with a description of the request as JSON." },

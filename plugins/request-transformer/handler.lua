@@ -1,9 +1,7 @@
 --- Changes method, path, headers and query of the request on its way to the service.
 local M = { version = "1.0.0", priority = 801 }
 
-local function split(entry)
-  return entry:match("^([^:]+):%s*(.*)$")
-end
+local function split(entry) return entry:match("^([^:]+):%s*(.*)$") end
 
 local function transform_headers(conf, ctx)
   local request, outgoing = ctx.request, ctx.service.request
@@ -20,15 +18,11 @@ local function transform_headers(conf, ctx)
   end
   for _, entry in ipairs(conf.replace.headers) do
     local name, value = split(entry)
-    if request:get_header(name) then
-      outgoing:set_header(name, value)
-    end
+    if request:get_header(name) then outgoing:set_header(name, value) end
   end
   for _, entry in ipairs(conf.add.headers) do
     local name, value = split(entry)
-    if not request:get_header(name) then
-      outgoing:set_header(name, value)
-    end
+    if not request:get_header(name) then outgoing:set_header(name, value) end
   end
   for _, entry in ipairs(conf.append.headers) do
     local name, value = split(entry)
@@ -59,15 +53,11 @@ local function transform_query(conf, args)
   end
   for _, entry in ipairs(conf.replace.querystring) do
     local name, value = split(entry)
-    if args[name] ~= nil then
-      args[name] = value
-    end
+    if args[name] ~= nil then args[name] = value end
   end
   for _, entry in ipairs(conf.add.querystring) do
     local name, value = split(entry)
-    if args[name] == nil then
-      args[name] = value
-    end
+    if args[name] == nil then args[name] = value end
   end
   for _, entry in ipairs(conf.append.querystring) do
     append(args, split(entry))
@@ -76,22 +66,19 @@ local function transform_query(conf, args)
 end
 
 local function touches_query(conf)
-  return conf.remove.querystring[1] or conf.rename.querystring[1] or conf.replace.querystring[1] or
-    conf.add.querystring[1] or conf.append.querystring[1]
+  return conf.remove.querystring[1]
+    or conf.rename.querystring[1]
+    or conf.replace.querystring[1]
+    or conf.add.querystring[1]
+    or conf.append.querystring[1]
 end
 
 function M.access(conf, ctx)
   local outgoing = ctx.service.request
-  if conf.http_method then
-    outgoing:set_method(conf.http_method)
-  end
-  if conf.replace.uri then
-    outgoing:set_path(conf.replace.uri)
-  end
+  if conf.http_method then outgoing:set_method(conf.http_method) end
+  if conf.replace.uri then outgoing:set_path(conf.replace.uri) end
   transform_headers(conf, ctx)
-  if touches_query(conf) then
-    outgoing:set_query(transform_query(conf, ctx.request:get_query(1000)))
-  end
+  if touches_query(conf) then outgoing:set_query(transform_query(conf, ctx.request:get_query(1000))) end
 end
 
 return M

@@ -4,31 +4,21 @@ local LATER = "One call instead of six"
 
 --- "name:value" entries; a template is a promise this version cannot keep yet, so it is refused by name.
 local function pair(entry)
-  if not entry:find("^[^:%s]+:") then
-    return nil, "expected name:value"
-  end
-  if entry:find("$(", 1, true) then
-    return nil, "templates $(...) are known, not in this version"
-  end
+  if not entry:find("^[^:%s]+:") then return nil, "expected name:value" end
+  if entry:find("$(", 1, true) then return nil, "templates $(...) are known, not in this version" end
   return true
 end
 
-local function pairs_of(about)
-  return t.array { t.string { check = pair }, default = {}, about = about }
-end
+local function pairs_of(about) return t.array { t.string { check = pair }, default = {}, about = about } end
 
-local function names_of(about)
-  return t.array { t.string { len_min = 1 }, default = {}, about = about }
-end
+local function names_of(about) return t.array { t.string { len_min = 1 }, default = {}, about = about } end
 
 local function no_body()
   return t.array { t.string {}, default = {}, later = LATER, about = "Not in this version." }
 end
 
 local function plain(value)
-  if value:find("$(", 1, true) then
-    return nil, "templates $(...) are known, not in this version"
-  end
+  if value:find("$(", 1, true) then return nil, "templates $(...) are known, not in this version" end
   return true
 end
 

@@ -1,23 +1,15 @@
 --- Changes the headers of the response on its way to the client.
 local M = { version = "1.0.0", priority = 800 }
 
-local function split(entry)
-  return entry:match("^([^:]+):%s*(.*)$")
-end
+local function split(entry) return entry:match("^([^:]+):%s*(.*)$") end
 
 local function remove(response, entry)
   local name, value = split(entry)
-  if not name then
-    return response:clear_header(entry)
-  end
+  if not name then return response:clear_header(entry) end
   local kept, all = {}, response:get_headers(1000)[name:lower()]
-  if all == nil then
-    return
-  end
+  if all == nil then return end
   for _, one in ipairs(type(all) == "table" and all or { all }) do
-    if one ~= value then
-      kept[#kept + 1] = one
-    end
+    if one ~= value then kept[#kept + 1] = one end
   end
   response:clear_header(name)
   for _, one in ipairs(kept) do
@@ -44,15 +36,11 @@ function M.response(conf, ctx)
   end
   for _, entry in ipairs(conf.replace.headers) do
     local name, value = split(entry)
-    if response:get_header(name) then
-      response:set_header(name, value)
-    end
+    if response:get_header(name) then response:set_header(name, value) end
   end
   for _, entry in ipairs(conf.add.headers) do
     local name, value = split(entry)
-    if not response:get_header(name) then
-      response:set_header(name, value)
-    end
+    if not response:get_header(name) then response:set_header(name, value) end
   end
   for _, entry in ipairs(conf.append.headers) do
     response:add_header(split(entry))

@@ -2,13 +2,9 @@ local t = require("moongate.schema")
 
 local LATER = "One call instead of six"
 
-local function pairs_of(about)
-  return t.array { t.string { match = "^[^:%s]+:" }, default = {}, about = about }
-end
+local function pairs_of(about) return t.array { t.string { match = "^[^:%s]+:" }, default = {}, about = about } end
 
-local function later()
-  return t.array { t.string {}, default = {}, later = LATER, about = "Not in this version." }
-end
+local function later() return t.array { t.string {}, default = {}, later = LATER, about = "Not in this version." } end
 
 return t.record {
   remove = t.record {

@@ -3,15 +3,24 @@
 local M = { version = "1.0.0", priority = -500 }
 
 local HEADERS = {
-  "x-content-type-options", "content_type_options",
-  "x-frame-options", "frame_options",
-  "content-security-policy", "content_security_policy",
-  "content-security-policy-report-only", "content_security_policy_report_only",
-  "referrer-policy", "referrer_policy",
-  "permissions-policy", "permissions_policy",
-  "cross-origin-opener-policy", "cross_origin_opener_policy",
-  "cross-origin-resource-policy", "cross_origin_resource_policy",
-  "cross-origin-embedder-policy", "cross_origin_embedder_policy",
+  "x-content-type-options",
+  "content_type_options",
+  "x-frame-options",
+  "frame_options",
+  "content-security-policy",
+  "content_security_policy",
+  "content-security-policy-report-only",
+  "content_security_policy_report_only",
+  "referrer-policy",
+  "referrer_policy",
+  "permissions-policy",
+  "permissions_policy",
+  "cross-origin-opener-policy",
+  "cross_origin_opener_policy",
+  "cross-origin-resource-policy",
+  "cross_origin_resource_policy",
+  "cross-origin-embedder-policy",
+  "cross_origin_embedder_policy",
 }
 
 -- [conf] = names and values in turn.

@@ -29,9 +29,7 @@ local function first_open(rules, text, at)
     local candidates, left = rules.by_first[byte(text, from)], size - from + 1
     for i = 1, candidates and #candidates or 0 do
       local wanted = candidates[i]
-      if #wanted > left and sub(wanted, 1, left) == sub(text, from) then
-        return from
-      end
+      if #wanted > left and sub(wanted, 1, left) == sub(text, from) then return from end
     end
   end
   return size + 1
@@ -77,16 +75,12 @@ function M.step(rules, kept, piece, last)
       error(("a piece of the body would become longer than %d bytes"):format(M.MAX_PIECE), 0)
     end
     at = place + #pair.find
-    if open < at then
-      open = first_open(rules, text, at)
-    end
+    if open < at then open = first_open(rules, text, at) end
     place, which = next_match(rules, text, at)
   end
   kept = sub(text, open)
   if not out then
-    if text == piece and kept == "" then
-      return nil, ""
-    end
+    if text == piece and kept == "" then return nil, "" end
     return sub(text, 1, open - 1), kept
   end
   out[parts + 1] = sub(text, at, open - 1)

@@ -12,9 +12,7 @@ return t.record {
     check = function(pairs)
       local seen = {}
       for _, pair in ipairs(pairs) do
-        if seen[pair.find] then
-          return nil, ('looks for "%s" twice'):format(pair.find)
-        end
+        if seen[pair.find] then return nil, ('looks for "%s" twice'):format(pair.find) end
         seen[pair.find] = true
       end
       return true
@@ -24,8 +22,13 @@ return t.record {
   types = t.array {
     t.string { match = "^[%w*.+-]+/[%w*.+-]+$" },
     default = {
-      "text/*", "application/json", "application/*+json", "application/xml", "application/*+xml",
-      "application/javascript", "image/svg+xml",
+      "text/*",
+      "application/json",
+      "application/*+json",
+      "application/xml",
+      "application/*+xml",
+      "application/javascript",
+      "image/svg+xml",
     },
     about = "Media types of the answers that are looked into; `*` stands for anything.",
   },

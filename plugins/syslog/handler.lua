@@ -20,9 +20,7 @@ end
 
 function M.log(conf, ctx)
   local severity = severity_of(conf, ctx.response:get_status() or 0)
-  if RANKS[severity] <= RANKS[conf.log_level] then
-    sinks[conf]:send(ctx.log:serialize(), severity)
-  end
+  if RANKS[severity] <= RANKS[conf.log_level] then sinks[conf]:send(ctx.log:serialize(), severity) end
 end
 
 return M

@@ -11,8 +11,6 @@ function M.init(configs)
   end
 end
 
-function M.log(conf, ctx)
-  sinks[conf]:send(ctx.log:serialize())
-end
+function M.log(conf, ctx) sinks[conf]:send(ctx.log:serialize()) end
 
 return M

@@ -6,10 +6,17 @@ describe("the access plugins", function()
   local gw, service
 
   setup(function()
-    service = http.service(function(request)
-      return { headers = { ["Content-Type"] = "text/plain", Server = "thing/1.0" }, body = "a cat, " .. #request.body }
-    end)
-    gw = moongate.start { vars = { up = service.port }, yaml = [[
+    service = http.service(
+      function(request)
+        return {
+          headers = { ["Content-Type"] = "text/plain", Server = "thing/1.0" },
+          body = "a cat, " .. #request.body,
+        }
+      end
+    )
+    gw = moongate.start {
+      vars = { up = service.port },
+      yaml = [[
 plugins:
   - { name: cors, config: { origins: ['https://(a|b)\.example'] } }
   - { name: bot-detection }
@@ -26,7 +33,8 @@ services:
         paths: [/moved]
         plugins: [{ name: redirect, config: { location: "https://new.example", keep_incoming_path: true } }]
       - { name: gone, paths: [/gone], plugins: [{ name: request-termination, config: { status_code: 410 } }] }
-]] }
+]],
+    }
   end)
 
   teardown(function()
@@ -87,7 +95,8 @@ services:
   end)
 
   it("load from a Kong file in which every field is written", function()
-    local folder = moongate.folder { ["kong.yaml"] = [[
+    local folder = moongate.folder {
+      ["kong.yaml"] = [[
 _format_version: "3.0"
 plugins:
   - name: cors
@@ -110,7 +119,8 @@ plugins:
   - { name: redirect, config: { keep_incoming_path: false, location: "https://example.com/", status_code: 301 } }
   - name: request-termination
     config: { body: null, content_type: null, echo: false, message: null, status_code: 503, trigger: null }
-]] }
+]],
+    }
     local check = moongate.command({ "check", "-c", "kong.yaml" }, folder)
     assert.equal(0, check.code, check.stderr)
   end)

@@ -11,9 +11,13 @@ end
 describe("the admin listener", function()
   local gw
 
-  before_each(function()
-    gw = moongate.start { yaml = "routes: []\nconsumers: [{ username: ann, keyauth_credentials: [{ key: s3cret }] }]\n" }
-  end)
+  before_each(
+    function()
+      gw = moongate.start {
+        yaml = "routes: []\nconsumers: [{ username: ann, keyauth_credentials: [{ key: s3cret }] }]\n",
+      }
+    end
+  )
 
   after_each(moongate.stop_all)
 
@@ -88,9 +92,9 @@ end)
 describe("an admin listener on TCP", function()
   local gw
 
-  before_each(function()
-    gw = moongate.start { yaml = "routes: []\nadmin: { address: 127.0.0.1:0, token: letmein }\n" }
-  end)
+  before_each(
+    function() gw = moongate.start { yaml = "routes: []\nadmin: { address: 127.0.0.1:0, token: letmein }\n" } end
+  )
 
   after_each(moongate.stop_all)
 
@@ -101,7 +105,14 @@ describe("an admin listener on TCP", function()
   it("lets only the token in", function()
     assert.equal(200, ask("Bearer letmein"))
     assert.equal(200, ask("bearer letmein"))
-    for _, wrong in ipairs { "Bearer letmeiN", "Bearer letmei", "Bearer letmeinx", "Bearer ", "Basic letmein", "letmein" } do
+    for _, wrong in ipairs {
+      "Bearer letmeiN",
+      "Bearer letmei",
+      "Bearer letmeinx",
+      "Bearer ",
+      "Basic letmein",
+      "letmein",
+    } do
       assert.equal(401, ask(wrong), wrong)
     end
     local response = gw:ask("GET", "/status")

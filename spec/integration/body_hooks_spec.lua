@@ -115,11 +115,15 @@ describe("body hooks in the real gateway", function()
   setup(function()
     up = wire.listen()
     gw = moongate.start {
-      yaml = YAML, vars = { up = up.port },
+      yaml = YAML,
+      vars = { up = up.port },
       files = {
-        ["plugins/first/handler.lua"] = plugin("first", "body"), ["plugins/first/schema.lua"] = SCHEMA,
-        ["plugins/second/handler.lua"] = plugin("second", "body"), ["plugins/second/schema.lua"] = SCHEMA,
-        ["plugins/up-first/handler.lua"] = plugin("up-first", "request_body"), ["plugins/up-first/schema.lua"] = SCHEMA,
+        ["plugins/first/handler.lua"] = plugin("first", "body"),
+        ["plugins/first/schema.lua"] = SCHEMA,
+        ["plugins/second/handler.lua"] = plugin("second", "body"),
+        ["plugins/second/schema.lua"] = SCHEMA,
+        ["plugins/up-first/handler.lua"] = plugin("up-first", "request_body"),
+        ["plugins/up-first/schema.lua"] = SCHEMA,
         ["plugins/streamer/handler.lua"] = STREAMER,
         ["plugins/streamer/schema.lua"] = 'return require("moongate.schema").record {}',
       },
@@ -156,13 +160,15 @@ describe("body hooks in the real gateway", function()
     return response
   end
 
-  local PLAIN = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\netag: \"x\"\r\n\r\nplain"
+  local PLAIN = 'HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\netag: "x"\r\n\r\nplain'
 
   it("leave other routes alone", function()
     local conn = arrive(get("/plain"))
     local response = answer(conn, PLAIN)
-    assert.same({ "plain", "5", '"x"' },
-      { response.body, response.headers["content-length"], response.headers.etag })
+    assert.same(
+      { "plain", "5", '"x"' },
+      { response.body, response.headers["content-length"], response.headers.etag }
+    )
   end)
 
   it("pipe a response with a length", function()
@@ -174,11 +180,16 @@ describe("body hooks in the real gateway", function()
   end)
 
   it("pipe chunks both ways, with trailers", function()
-    local conn, request = arrive("POST /piped HTTP/1.1\r\nhost: a\r\nconnection: close\r\n" ..
-      "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-up: 1\r\n\r\n")
+    local conn, request = arrive(
+      "POST /piped HTTP/1.1\r\nhost: a\r\nconnection: close\r\n"
+        .. "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-up: 1\r\n\r\n"
+    )
     assert.same({ "<abc<!", { ["x-up"] = "1" } }, { request.body, request.trailers })
-    local response = answer(conn, "HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n" ..
-      "3\r\nabc\r\n0\r\nx-down: 1\r\n\r\n")
+    local response = answer(
+      conn,
+      "HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+        .. "3\r\nabc\r\n0\r\nx-down: 1\r\n\r\n"
+    )
     assert.equal("abc", response.body:match("%a+"))
     assert.same({ ["x-down"] = "1" }, response.trailers)
   end)
@@ -186,7 +197,7 @@ describe("body hooks in the real gateway", function()
   for _, case in ipairs {
     { "HEAD", "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\n" },
     { "GET", "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n" },
-    { "GET", "HTTP/1.1 304 Not Modified\r\nconnection: close\r\netag: \"x\"\r\n\r\n" },
+    { "GET", 'HTTP/1.1 304 Not Modified\r\nconnection: close\r\netag: "x"\r\n\r\n' },
   } do
     it(("have nothing to do for %s and %s"):format(case[1], case[2]:match("%d%d%d")), function()
       local conn = arrive((get("/piped"):gsub("^GET", case[1])))
@@ -213,14 +224,18 @@ describe("body hooks in the real gateway", function()
       service:send(("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nbody%d"):format(i))
     end
     assert.same({ "body1!", "body2!", "body3" }, {
-      http.read_response(conn).body, http.read_response(conn).body, http.read_response(conn).body,
+      http.read_response(conn).body,
+      http.read_response(conn).body,
+      http.read_response(conn).body,
     })
     conn:close()
   end)
 
   it("pass a large body whole, both ways, at their own pace", function()
     local sent = {}
-    for i = 1, 200000 do sent[i] = ("%07d\n"):format(i) end
+    for i = 1, 200000 do
+      sent[i] = ("%07d\n"):format(i)
+    end
     local text = table.concat(sent)
     local conn = gw:connect()
     conn:send(("POST /slow HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"):format(#text))
@@ -240,8 +255,13 @@ describe("body hooks in the real gateway", function()
   it("see encoded bytes as they are", function()
     local bytes = "\31\139\8\0\0\0\0\0\255"
     local conn = arrive(get("/slow", "accept-encoding: gzip\r\n"))
-    local response = answer(conn, ("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-encoding: gzip\r\n" ..
-      "content-length: %d\r\n\r\n%s"):format(#bytes, bytes))
+    local response = answer(
+      conn,
+      ("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-encoding: gzip\r\n" .. "content-length: %d\r\n\r\n%s"):format(
+        #bytes,
+        bytes
+      )
+    )
     assert.same({ "gzip", bytes .. "!" }, { response.headers["content-encoding"], response.body })
   end)
 
@@ -288,7 +308,9 @@ describe("body hooks in the real gateway", function()
   it("survive a hundred thousand chunks of one byte", function()
     local conn = arrive(get("/piped"))
     service:send("HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n")
-    for _ = 1, 100 do service:send(("1\r\na\r\n"):rep(1000)) end
+    for _ = 1, 100 do
+      service:send(("1\r\na\r\n"):rep(1000))
+    end
     service:send("0\r\n\r\n")
     local response = http.read_response(conn, { seconds = 30 })
     assert.equal(100000, select(2, response.body:gsub("a", "")))

@@ -60,30 +60,59 @@ local ROWS = {
   { { "check", "-c", "bad.yaml" }, 1, err = "bad.yaml:5: services[0].rutes: " },
   { { "check", "-c", "bad.yaml" }, 1, err = "bad.yaml:7: services[0].routes[0].paths[0]: " },
   { { "check", "--watch" }, 2, err = "moongate: check: --watch: no such option" },
-  { { "check", "good.yaml" }, 2, err = "moongate: check: does not know what to do with 'good.yaml' (usage: moongate check" },
-  { { "check" }, 1, err = "moongate: no configuration: neither ./moongate.yaml nor /etc/moongate/moongate.yaml is there" },
+  {
+    { "check", "good.yaml" },
+    2,
+    err = "moongate: check: does not know what to do with 'good.yaml' (usage: moongate check",
+  },
+  {
+    { "check" },
+    1,
+    err = "moongate: no configuration: neither ./moongate.yaml nor /etc/moongate/moongate.yaml is there",
+  },
   { { "routes", "-c", "good.yaml" }, 0, out = "/users/{id}" },
   { { "routes", "-c", "bad.yaml" }, 1, err = "moongate: bad.yaml: the configuration is not good" },
-  { { "explain", "-c", "good.yaml" }, 2, err = "moongate: explain: something is missing (usage: moongate explain METHOD URL" },
+  {
+    { "explain", "-c", "good.yaml" },
+    2,
+    err = "moongate: explain: something is missing (usage: moongate explain METHOD URL",
+  },
   { { "explain", "GET", "/users/7", "-c", "good.yaml" }, 0, out = "parameter  id = 7" },
   { { "explain", "GET", "/users", "-c", "good.yaml" }, 0, out = "route      exact  path =/users" },
-  { { "explain", "GET", "/hooks", "-c", "plugins.yaml" }, 0,
-    out = "plugins    1. correlation-id: access, response (priority 100001, everywhere, line 2)\n" ..
-      "           2. key-auth: init, access (priority 1250, on the service, line 8)\n" ..
-      "           3. response-transformer: response (priority 800, for some consumers only, line 3)\n" ..
-      "           4. echo: access (priority 7, on the route, when client.trusted, line 10)\n" },
+  {
+    { "explain", "GET", "/hooks", "-c", "plugins.yaml" },
+    0,
+    out = "plugins    1. correlation-id: access, response (priority 100001, everywhere, line 2)\n"
+      .. "           2. key-auth: init, access (priority 1250, on the service, line 8)\n"
+      .. "           3. response-transformer: response (priority 800, for some consumers only, line 3)\n"
+      .. "           4. echo: access (priority 7, on the route, when client.trusted, line 10)\n",
+  },
   { { "explain", "DELETE", "/users", "-c", "good.yaml" }, 1, out = "405, Allow: GET, POST" },
   { { "explain", "GET", "/nothing", "-c", "good.yaml" }, 1, out = "route      none: 404" },
-  { { "explain", "GET", "users", "-c", "good.yaml" }, 2, err = "moongate: users: the request target is not valid" },
-  { { "explain", "GET", "/users", "-H", "nonsense", "-c", "good.yaml" }, 2, err = "moongate: nonsense: not a header" },
+  {
+    { "explain", "GET", "users", "-c", "good.yaml" },
+    2,
+    err = "moongate: users: the request target is not valid",
+  },
+  {
+    { "explain", "GET", "/users", "-H", "nonsense", "-c", "good.yaml" },
+    2,
+    err = "moongate: nonsense: not a header",
+  },
   { { "reload", "-c", "good.yaml" }, 3, err = "moongate: no gateway answers on unix:" },
   { { "status", "-c", "good.yaml" }, 3, err = "is it running with this configuration?" },
-  { { "status", "--admin", "127.0.0.1:1", "--token", "t" }, 3, err = "no gateway answers on 127.0.0.1:1: Connection refused" },
+  {
+    { "status", "--admin", "127.0.0.1:1", "--token", "t" },
+    3,
+    err = "no gateway answers on 127.0.0.1:1: Connection refused",
+  },
   { { "status", "--admin", "nowhere", "--token", "t" }, 2, err = "moongate: nowhere: not an address" },
 }
 
 describe("moongate", function()
-  setup(function() folder = moongate.folder { ["good.yaml"] = GOOD, ["bad.yaml"] = BAD, ["plugins.yaml"] = PLUGINS } end)
+  setup(
+    function() folder = moongate.folder { ["good.yaml"] = GOOD, ["bad.yaml"] = BAD, ["plugins.yaml"] = PLUGINS } end
+  )
   teardown(moongate.stop_all)
 
   for _, row in ipairs(ROWS) do
@@ -93,9 +122,7 @@ describe("moongate", function()
       assert.equal(row[2], result.code, text)
       assert.is_truthy(result.stdout:find(row.out or "", 1, true), text)
       assert.is_truthy(result.stderr:find(row.err or "", 1, true), text)
-      if not row.err then
-        assert.equal("", result.stderr)
-      end
+      if not row.err then assert.equal("", result.stderr) end
     end)
   end
 
@@ -119,7 +146,10 @@ describe("moongate", function()
   it("refuses a home without its files", function()
     local result = moongate.command({ "check", "-c", "good.yaml" }, folder, { MOONGATE_HOME = "/tmp" })
     assert.equal(1, result.code)
-    assert.is_truthy(result.stderr:find("moongate: /tmp: MOONGATE_HOME holds no lua/moongate", 1, true), result.stderr)
+    assert.is_truthy(
+      result.stderr:find("moongate: /tmp: MOONGATE_HOME holds no lua/moongate", 1, true),
+      result.stderr
+    )
   end)
 end)
 
@@ -140,7 +170,10 @@ describe("moongate reload and status", function()
     reload = moongate.command({ "reload", "-c", gw.config }, gw.folder, env)
     assert.equal(1, reload.code)
     assert.is_truthy(reload.stderr:find("rutes", 1, true), reload.stderr)
-    assert.is_truthy(reload.stderr:find("not reloaded: 2 errors, generation 2 keeps serving", 1, true), reload.stderr)
+    assert.is_truthy(
+      reload.stderr:find("not reloaded: 2 errors, generation 2 keeps serving", 1, true),
+      reload.stderr
+    )
     assert.equal(1, moongate.command({ "status", "-c", gw.config }, gw.folder, env).code)
     gw:stop()
   end)

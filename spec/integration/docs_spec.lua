@@ -4,9 +4,7 @@ local host = require("support.host")
 local moongate = require("support.moongate")
 local pages = require("support.pages")
 
-local function read(path)
-  return assert(files.read(host.source_dir .. "/" .. path))
-end
+local function read(path) return assert(files.read(host.source_dir .. "/" .. path)) end
 
 local function names()
   local list = { "README.md" }
@@ -51,7 +49,11 @@ describe("a page", function()
   end
 
   it("writes files, runs commands in their folder and compares what they print", function()
-    assert(run("```text file=a/b.txt\nhello\n```\n```sh\ncat a/b.txt; echo 12345 bye\n```\n```output\nhello\n… bye\n```\n"))
+    assert(
+      run(
+        "```text file=a/b.txt\nhello\n```\n```sh\ncat a/b.txt; echo 12345 bye\n```\n```output\nhello\n… bye\n```\n"
+      )
+    )
     assert(run("```sh\nprintf 'a\\nb\\nc\\n'\n```\n```output\na\n…\nc\n```\n"))
   end)
 

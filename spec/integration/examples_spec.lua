@@ -73,8 +73,11 @@ describe("the hello plugin", function()
 
   it("greets, and is live after a save", function()
     local handler = "plugins/hello/handler.lua"
-    local gw = start("hello-plugin", { ["8000"] = "0" },
-      { files = { handler, "plugins/hello/schema.lua" }, args = { "--watch" } })
+    local gw = start(
+      "hello-plugin",
+      { ["8000"] = "0" },
+      { files = { handler, "plugins/hello/schema.lua" }, args = { "--watch" } }
+    )
     assert.equal("Good evening, Ada", gw:get("/hello?name=Ada").headers["x-greeting"])
     gw:write(handler, (read("examples/hello-plugin/" .. handler):gsub("x%-greeting", "x-welcome")))
     assert.is_truthy(wire.wait(function() return gw:get("/hello?name=Ada").headers["x-welcome"] end))

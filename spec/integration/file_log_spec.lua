@@ -3,8 +3,8 @@ local ffi = require("ffi")
 local moongate = require("support.moongate")
 local wire = require("support.wire")
 
-pcall(ffi.cdef, "int moongate_mkfifo(const char *, unsigned) __asm__(\"mkfifo\");")
-pcall(ffi.cdef, "int moongate_open(const char *, int, ...) __asm__(\"open\");")
+pcall(ffi.cdef, 'int moongate_mkfifo(const char *, unsigned) __asm__("mkfifo");')
+pcall(ffi.cdef, 'int moongate_open(const char *, int, ...) __asm__("open");')
 
 describe("file-log", function()
   local gw, folder
@@ -17,18 +17,23 @@ describe("file-log", function()
   end)
 
   local function start(config, more)
-    gw = moongate.start { vars = { folder = folder }, yaml = (more or "") .. [[
+    gw = moongate.start {
+      vars = { folder = folder },
+      yaml = (more or "") .. [[
 
 log: { access: off }
 plugins: [{ name: file-log, config: { path: "{{folder}}/requests.log"]] .. (config or "") .. [[ } }]
 routes: [{ name: all, paths: [/], plugins: [{ name: echo }] }]
-]] }
+]],
+    }
     return gw
   end
 
   local function lines(name)
     local list, file = {}, io.open(folder .. "/" .. (name or "requests.log"))
-    for line in file and file:lines() or function() end do list[#list + 1] = cjson.decode(line) end
+    for line in file and file:lines() or function() end do
+      list[#list + 1] = cjson.decode(line)
+    end
     if file then file:close() end
     return list
   end
@@ -119,14 +124,18 @@ routes: [{ name: all, paths: [/], plugins: [{ name: echo }] }]
 
   it("writes the rest when it stops, and when nobody uses the file any more", function()
     start()
-    for _ = 1, 10 do gw:get("/") end
+    for _ = 1, 10 do
+      gw:get("/")
+    end
     gw:configure("log: { access: off }\nroutes: [{ name: all, paths: [/], plugins: [{ name: echo }] }]")
     assert.equal(200, (gw:reload()))
     wait_for(10)
     assert.is_true(wire.wait(function() return gw:metric("moongate_log_sent_total") == nil end))
     gw:stop()
     start()
-    for _ = 1, 10 do gw:get("/") end
+    for _ = 1, 10 do
+      gw:get("/")
+    end
     gw:stop()
     gw = nil
     assert.equal(20, #lines())
@@ -140,9 +149,13 @@ plugins: [{ name: file-log, config: { path: /dev/full } }]
 routes: [{ name: all, paths: [/], plugins: [{ name: echo }] }]
 ]])
     assert.equal(200, (gw:reload()))
-    for _ = 1, 20 do assert.equal(200, gw:get("/").status) end
+    for _ = 1, 20 do
+      assert.equal(200, gw:get("/").status)
+    end
     assert.is_truthy(gw:wait_log("sink file:/dev/full: No space left on device %(lines that wait: %d+"))
-    assert.is_true(wire.wait(function() return gw:metric('moongate_log_failures_total{sink="file:/dev/full"') >= 2 end))
+    assert.is_true(
+      wire.wait(function() return gw:metric('moongate_log_failures_total{sink="file:/dev/full"') >= 2 end)
+    )
     assert.equal(1, select(2, gw:stderr():gsub("No space left", "")))
     assert.equal(20, gw:metric('moongate_log_waiting{sink="file:/dev/full"'))
     gw:stop()
@@ -156,7 +169,9 @@ routes: [{ name: all, paths: [/], plugins: [{ name: echo }] }]
     local reader = ffi.C.moongate_open(pipe, 0x800) -- O_RDONLY | O_NONBLOCK
     start()
     local long = ("x"):rep(6000)
-    for _ = 1, 30 do assert.equal(200, gw:get("/?" .. long).status) end -- more than a pipe holds
+    for _ = 1, 30 do
+      assert.equal(200, gw:get("/?" .. long).status)
+    end -- more than a pipe holds
     assert.is_true(wire.wait(function() return gw:metric('moongate_log_waiting{sink="file:') > 0 end))
     local file = io.open("/proc/self/fd/" .. reader, "r")
     local count = 0
@@ -172,8 +187,12 @@ routes: [{ name: all, paths: [/], plugins: [{ name: echo }] }]
   it("refuses a configuration whose file cannot be written", function()
     start()
     local function refused(path, reason)
-      gw:configure("plugins: [{ name: file-log, config: { path: " .. path .. " } }]\n"
-        .. "routes: [{ name: all, paths: [/], plugins: [{ name: echo }] }]")
+      gw:configure(
+        "plugins: [{ name: file-log, config: { path: "
+          .. path
+          .. " } }]\n"
+          .. "routes: [{ name: all, paths: [/], plugins: [{ name: echo }] }]"
+      )
       local status, answer = gw:reload()
       assert.equal(422, status)
       assert.matches(reason, answer.errors[1])

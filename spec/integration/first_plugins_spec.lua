@@ -7,7 +7,9 @@ describe("key-auth, correlation-id, the transformers and echo together", functio
 
   setup(function()
     service = http.service(function() return { status = 200, body = "fine", headers = { ["X-Gone"] = "1" } } end)
-    gw = moongate.start { vars = { up = service.port }, yaml = [[
+    gw = moongate.start {
+      vars = { up = service.port },
+      yaml = [[
 default_access: deny
 plugins: [{ name: correlation-id }]
 consumers: [{ username: alice, keyauth_credentials: [{ key: k-alice }] }]
@@ -23,7 +25,8 @@ services:
           - { name: response-transformer, config: { add: { headers: ["x-back:2"] }, remove: { headers: [x-gone] } } }
 routes:
   - { name: echo, paths: [/echo], public: true, plugins: [{ name: echo }] }
-]] }
+]],
+    }
   end)
 
   teardown(function()
@@ -46,9 +49,7 @@ routes:
     assert.matches("%?kept=2$", seen.target)
   end)
 
-  it("refuse everybody else", function()
-    assert.equal(401, gw:get("/all").status)
-  end)
+  it("refuse everybody else", function() assert.equal(401, gw:get("/all").status) end)
 
   it("show what arrived", function()
     local res = gw:request("POST", "/echo", { body = "two moons" })

@@ -11,10 +11,25 @@ local CHUNKED = "Transfer-Encoding: chunked\r\n"
 
 -- { what, bytes, status, reason }: the reason is the error's name in the problem that answers.
 local REFUSED = {
-  { "Content-Length and Transfer-Encoding", post("Content-Length: 5\r\n" .. CHUNKED, "0\r\n\r\n"), 400, "bad_framing" },
-  { "Transfer-Encoding and Content-Length", post(CHUNKED .. "Content-Length: 5\r\n", "0\r\n\r\n"), 400, "bad_framing" },
+  {
+    "Content-Length and Transfer-Encoding",
+    post("Content-Length: 5\r\n" .. CHUNKED, "0\r\n\r\n"),
+    400,
+    "bad_framing",
+  },
+  {
+    "Transfer-Encoding and Content-Length",
+    post(CHUNKED .. "Content-Length: 5\r\n", "0\r\n\r\n"),
+    400,
+    "bad_framing",
+  },
   { "an unknown coding", post("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"), 400, "bad_framing" },
-  { "a coding that is not the last", post("Transfer-Encoding: chunked, identity\r\n", "0\r\n\r\n"), 400, "bad_framing" },
+  {
+    "a coding that is not the last",
+    post("Transfer-Encoding: chunked, identity\r\n", "0\r\n\r\n"),
+    400,
+    "bad_framing",
+  },
   { "a coding before chunked", post("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"), 400, "bad_framing" },
   { "two codings", post(CHUNKED .. CHUNKED, "0\r\n\r\n"), 400, "bad_framing" },
   { "chunks on HTTP/1.0", "POST /up HTTP/1.0\r\n" .. H .. CHUNKED .. "\r\n0\r\n\r\n", 400, "bad_framing" },
@@ -142,23 +157,42 @@ services:
   end)
 
   it("forged and hop-by-hop fields do not pass, protected ones stay", function()
-    gw:raw(get("/x", "X-Forwarded-For: 6.6.6.6\r\nX_Forwarded_For: 6\r\nX-Real-IP: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\n" ..
-      "X-Forwarded-Proto: https\r\nX-Consumer-Id: 1\r\nX_Consumer_Username: root\r\nX-Consumer.Groups-: a\r\n" ..
-      "Proxy: http://evil\r\nTE: trailers\r\nConnection: close, Authorization, X-B\r\nAuthorization: k\r\nX-B: 1\r\n"))
+    gw:raw(
+      get(
+        "/x",
+        "X-Forwarded-For: 6.6.6.6\r\nX_Forwarded_For: 6\r\nX-Real-IP: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\n"
+          .. "X-Forwarded-Proto: https\r\nX-Consumer-Id: 1\r\nX_Consumer_Username: root\r\nX-Consumer.Groups-: a\r\n"
+          .. "Proxy: http://evil\r\nTE: trailers\r\nConnection: close, Authorization, X-B\r\nAuthorization: k\r\nX-B: 1\r\n"
+      )
+    )
     local headers = service.last_request.headers
     assert.equal("127.0.0.1", headers["x-forwarded-for"])
     assert.equal("http", headers["x-forwarded-proto"])
     assert.equal("127.0.0.1", headers["x-real-ip"])
     assert.equal("k", headers.authorization)
-    for _, name in ipairs({ "x_forwarded_for", "forwarded", "x-consumer-id", "x_consumer_username", "x-consumer.groups-",
-      "proxy", "te", "x-b", "connection" }) do
+    for _, name in ipairs({
+      "x_forwarded_for",
+      "forwarded",
+      "x-consumer-id",
+      "x_consumer_username",
+      "x-consumer.groups-",
+      "proxy",
+      "te",
+      "x-b",
+      "connection",
+    }) do
       assert.is_nil(headers[name], name)
     end
   end)
 
   it("paths reach the service in the form that was judged", function()
-    for sent, seen in pairs({ ["/a/../admin"] = "/admin", ["/a/%2e%2e/admin"] = "/admin", ["//admin"] = "/admin",
-      ["/admin;x"] = "/admin;x", ["/%61dmin?a=%2f"] = "/admin?a=%2f" }) do
+    for sent, seen in pairs({
+      ["/a/../admin"] = "/admin",
+      ["/a/%2e%2e/admin"] = "/admin",
+      ["//admin"] = "/admin",
+      ["/admin;x"] = "/admin;x",
+      ["/%61dmin?a=%2f"] = "/admin?a=%2f",
+    }) do
       gw:raw(get(sent, "Connection: close\r\n"))
       assert.equal(seen, service.last_request.target)
     end
@@ -192,9 +226,9 @@ describe("hostile bytes from a service:", function()
   local gw, service
 
   setup(function()
-    service = http.service(function(request)
-      return answers[request.target] and answers[request.target][1] or { body = "hello" }
-    end)
+    service = http.service(
+      function(request) return answers[request.target] and answers[request.target][1] or { body = "hello" } end
+    )
     gw = moongate.start {
       yaml = [[
 services:
@@ -246,11 +280,13 @@ describe("a pattern that gives up on a hostile path", function()
   after_each(moongate.stop_all)
 
   it("lets no weaker route take the request", function()
-    local gw = moongate.start { yaml = [[
+    local gw = moongate.start {
+      yaml = [[
 routes:
   - { name: guarded, paths: ["~/(a+)+$"], plugins: [{ name: key-auth }, { name: echo }] }
   - { name: open, paths: [/], public: true, plugins: [{ name: echo }] }
-]] }
+]],
+    }
     assert.equal(401, gw:get("/aaa").status)
     assert.equal(200, gw:get("/b").status)
     local response = gw:get("/" .. ("a"):rep(50) .. "!")

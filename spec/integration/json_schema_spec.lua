@@ -78,7 +78,9 @@ local BAD = {
 local function kinds(doc, value)
   if type(value) ~= "table" then return value end
   local copy = {}
-  for key, inner in pairs(value) do copy[key] = kinds(doc, inner) end
+  for key, inner in pairs(value) do
+    copy[key] = kinds(doc, inner)
+  end
   return next(copy) == nil and doc.marks[value].kind == "array" and json.EMPTY_LIST or copy
 end
 
@@ -94,40 +96,59 @@ describe("docs/moongate.schema.json", function()
 
   local function judge(texts)
     local lines = {}
-    for i, text in ipairs(texts) do lines[i] = as_json(text) end
+    for i, text in ipairs(texts) do
+      lines[i] = as_json(text)
+    end
     local folder = moongate.folder { ["validate.py"] = VALIDATE, ["in"] = table.concat(lines, "\n") .. "\n" }
     local result = process.run({
-      "/bin/sh", "-c", ("/usr/bin/python3 %s/validate.py %s/docs/moongate.schema.json < %s/in"):format(folder,
-        host.source_dir, folder),
+      "/bin/sh",
+      "-c",
+      ("/usr/bin/python3 %s/validate.py %s/docs/moongate.schema.json < %s/in"):format(
+        folder,
+        host.source_dir,
+        folder
+      ),
     }, folder, { LD_PRELOAD = false }, 60)
     assert.equal(0, result.code, result.stderr)
     local answers = {}
-    for line in result.stdout:gmatch("[^\n]+") do answers[#answers + 1] = cjson.decode(line) end
+    for line in result.stdout:gmatch("[^\n]+") do
+      answers[#answers + 1] = cjson.decode(line)
+    end
     assert.equal(#texts, #answers)
     return answers
   end
 
   it("takes what the gateway takes", function()
     local names, texts = {}, {}
-    for name, text in pairs(GOOD) do names[#names + 1], texts[#texts + 1] = name, text end
-    local listing = process.run({ "/bin/sh", "-c", ("ls -d %s/examples/*/moongate.yaml %s/spec/support/kong.yaml"):format(
-      host.source_dir, host.source_dir) },
-      moongate.folder())
+    for name, text in pairs(GOOD) do
+      names[#names + 1], texts[#texts + 1] = name, text
+    end
+    local listing = process.run({
+      "/bin/sh",
+      "-c",
+      ("ls -d %s/examples/*/moongate.yaml %s/spec/support/kong.yaml"):format(host.source_dir, host.source_dir),
+    }, moongate.folder())
     for path in listing.stdout:gmatch("[^\n]+") do
       local file = assert(io.open(path))
       names[#names + 1], texts[#texts + 1] = path, file:read("*a")
       file:close()
     end
     assert.is_true(#texts > 3)
-    for i, errors in ipairs(judge(texts)) do assert.same({}, errors, names[i]) end
+    for i, errors in ipairs(judge(texts)) do
+      assert.same({}, errors, names[i])
+    end
   end)
 
   it("refuses what is plainly wrong, and says where", function()
     local texts = {}
-    for i, row in ipairs(BAD) do texts[i] = row[1] end
+    for i, row in ipairs(BAD) do
+      texts[i] = row[1]
+    end
     for i, errors in ipairs(judge(texts)) do
-      assert.is_truthy(table.concat(errors, "\n"):find(BAD[i][2], 1, true),
-        ("%s\n%s"):format(BAD[i][1], table.concat(errors, "\n")))
+      assert.is_truthy(
+        table.concat(errors, "\n"):find(BAD[i][2], 1, true),
+        ("%s\n%s"):format(BAD[i][1], table.concat(errors, "\n"))
+      )
     end
   end)
 end)

@@ -69,12 +69,17 @@ describe("header-rules", function()
 end)
 
 describe("claims-to-headers", function()
-  local gw =
-    start("claims-to-headers", { required = true, mapping = { sub = "X-User", ["address.country"] = "X-Country" } })
+  local gw = start(
+    "claims-to-headers",
+    { required = true, mapping = { sub = "X-User", ["address.country"] = "X-Country" } }
+  )
 
   it("gives claims to the service", function()
     gw:get("/", {
-      headers = { ["X-Userinfo"] = json.encode { sub = "u-1", address = { country = "CH" } }, ["X-Country"] = "forged" },
+      headers = {
+        ["X-Userinfo"] = json.encode { sub = "u-1", address = { country = "CH" } },
+        ["X-Country"] = "forged",
+      },
     })
     assert.equal("u-1", gw.upstream.last_request.headers["x-user"])
     assert.equal("CH", gw.upstream.last_request.headers["x-country"])

@@ -31,9 +31,7 @@ describe("moongate new plugin", function()
   before_each(function() folder = moongate.folder() end)
   after_each(moongate.stop_all)
 
-  local function new(...)
-    return moongate.command({ "new", ... }, folder)
-  end
+  local function new(...) return moongate.command({ "new", ... }, folder) end
 
   it("makes a handler, a schema, a README and a spec, and says what to do next", function()
     local result = new("plugin", "tenant-header")
@@ -56,18 +54,23 @@ describe("moongate new plugin", function()
       assert.is_truthy(handler:find("function M." .. hook .. "(", 1, true), handler)
       assert.equal(1, select(2, handler:gsub("function M%.", "")))
     end
-    moongate.write(folder .. "/moongate.yaml", [[
+    moongate.write(
+      folder .. "/moongate.yaml",
+      [[
 listeners: [{ address: 127.0.0.1:0 }]
 routes:
   - { name: a, paths: [/], public: true, plugins: [{ name: usual, config: { message: hi } }, { name: only-access }] }
-]])
+]]
+    )
     local check = moongate.command({ "check" }, folder)
     assert.equal(0, check.code, check.stderr)
   end)
 
   it("makes specs that pass", function()
     assert.equal(0, new("plugin", "usual").code)
-    for hook in ALL:gmatch("[^,]+") do new("plugin", "only-" .. hook:gsub("_", "-"), "--hooks", hook) end
+    for hook in ALL:gmatch("[^,]+") do
+      new("plugin", "only-" .. hook:gsub("_", "-"), "--hooks", hook)
+    end
     new("plugin", "every", "--hooks", ALL)
     local result = moongate.command({ "test", "-o", "TAP" }, folder)
     assert.equal(0, result.code, result.stdout .. result.stderr)
@@ -93,9 +96,12 @@ routes:
     assert.equal("{}", read(folder .. "/.luarc.json"))
   end)
 
-  it("says when a bundled plugin has the name", function()
-    assert.is_truthy(new("plugin", "echo").stdout:find("note: a bundled plugin is called echo, too", 1, true))
-  end)
+  it(
+    "says when a bundled plugin has the name",
+    function()
+      assert.is_truthy(new("plugin", "echo").stdout:find("note: a bundled plugin is called echo, too", 1, true))
+    end
+  )
 
   it("points lua-language-server at the types", function()
     new("plugin", "x")
@@ -118,26 +124,38 @@ routes:
     it("moves a plugin that was written for Kong, and the gateway loads it", function()
       local result = new("plugin", "canary", "--from", host.source_dir .. "/spec/kong/original/canary-routing/")
       assert.equal(0, result.code, result.stderr)
-      assert.equal("made plugins/canary: handler.lua, schema.lua\n"
-        .. "next: `moongate check` loads it, once moongate.yaml uses it\n", result.stdout)
-      assert.equal(read(host.source_dir .. "/spec/kong/moved/canary-routing/handler.lua"),
-        read(folder .. "/plugins/canary/handler.lua"))
-      moongate.write(folder .. "/moongate.yaml", "listeners: [{ address: 127.0.0.1:0 }]\nplugin_paths: [./plugins]\n"
-        .. "default_access: allow\nplugins: [{ name: canary, config: { host: a, port: 1 } }]\n")
+      assert.equal(
+        "made plugins/canary: handler.lua, schema.lua\n"
+          .. "next: `moongate check` loads it, once moongate.yaml uses it\n",
+        result.stdout
+      )
+      assert.equal(
+        read(host.source_dir .. "/spec/kong/moved/canary-routing/handler.lua"),
+        read(folder .. "/plugins/canary/handler.lua")
+      )
+      moongate.write(
+        folder .. "/moongate.yaml",
+        "listeners: [{ address: 127.0.0.1:0 }]\nplugin_paths: [./plugins]\n"
+          .. "default_access: allow\nplugins: [{ name: canary, config: { host: a, port: 1 } }]\n"
+      )
       local checked = moongate.command({ "check" }, folder)
       assert.equal(0, checked.code, checked.stderr)
     end)
 
     it("says what is left to do, and where", function()
-      moongate.write(folder .. "/old/handler.lua", "local own = require 'kong.plugins.old.own'\nlocal H = {}\n"
-        .. "function H:access(conf)\n  own.go(kong.cache)\nend\nreturn H\n")
+      moongate.write(
+        folder .. "/old/handler.lua",
+        "local own = require 'kong.plugins.old.own'\nlocal H = {}\n"
+          .. "function H:access(conf)\n  own.go(kong.cache)\nend\nreturn H\n"
+      )
       moongate.write(folder .. "/old/own.lua", "return { go = function() ngx.exit(1) end }\n")
       moongate.write(folder .. "/old/schema.lua", "return { name = 'old', fields = {} }\n")
       moongate.write(folder .. "/old/daos.lua", "return {}\n")
       local result = new("plugin", "other", "--from", "old")
       assert.equal(0, result.code, result.stderr)
       for _, line in ipairs {
-        "by hand: old/handler.lua:4: kong.cache: not in this version", "by hand: old/own.lua:1: ngx.exit: use ctx.response:exit",
+        "by hand: old/handler.lua:4: kong.cache: not in this version",
+        "by hand: old/own.lua:1: ngx.exit: use ctx.response:exit",
         "by hand: old/daos.lua: was left out",
       } do
         assert.truthy(result.stdout:find(line, 1, true), result.stdout)
@@ -148,7 +166,10 @@ routes:
     it("refuses what is no plugin", function()
       local result = new("plugin", "a", "--from", "/nowhere")
       assert.equal(1, result.code)
-      assert.truthy(result.stderr:find("/nowhere has no handler.lua: it is no plugin for Kong", 1, true), result.stderr)
+      assert.truthy(
+        result.stderr:find("/nowhere has no handler.lua: it is no plugin for Kong", 1, true),
+        result.stderr
+      )
       assert.equal(2, new("plugin", "a", "--from", "/nowhere", "--hooks", "log").code)
       assert.is_nil(read(folder .. "/plugins/a/handler.lua"))
     end)

@@ -112,9 +112,7 @@ describe("the logs' places", function()
   local function read(name)
     local file = io.open(gw:path(name))
     local text = file and file:read("*a") or ""
-    if file then
-      file:close()
-    end
+    if file then file:close() end
     return text
   end
 

@@ -66,15 +66,19 @@ describe("a proxied request", function()
     local conn, service, request = arrive(http.request_bytes("POST", "/", { body = ("b"):rep(100000) }))
     assert.equal("100000", request.headers["content-length"])
     assert.equal(("b"):rep(100000), request.body)
-    service:send(http.response_bytes { status = 204, reason = "No Content", headers = { ["Content-Length"] = nil } })
+    service:send(
+      http.response_bytes { status = 204, reason = "No Content", headers = { ["Content-Length"] = nil } }
+    )
     assert.equal(204, http.read_response(conn).status)
     conn:close()
     finish()
   end)
 
   it("POST in chunks, with trailers", function()
-    local conn, service, request = arrive("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"
-      .. "3\r\nabc\r\n4;ext=1\r\ndefg\r\n0\r\nX-Sum: 7\r\n\r\n")
+    local conn, service, request = arrive(
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"
+        .. "3\r\nabc\r\n4;ext=1\r\ndefg\r\n0\r\nX-Sum: 7\r\n\r\n"
+    )
     assert.equal("chunked", request.headers["transfer-encoding"])
     assert.is_nil(request.headers["content-length"])
     assert.equal("abcdefg", request.body)
@@ -103,9 +107,9 @@ describe("a proxied request", function()
     local conn, service = arrive("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
     service:send("HTTP/1.1 204 No Content\r\n\r\n")
     assert.equal(204, http.read_response(conn).status)
-    conn:send("GET /2 HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"x\"\r\n\r\n")
+    conn:send('GET /2 HTTP/1.1\r\nHost: a\r\nIf-None-Match: "x"\r\n\r\n')
     assert.equal("/2", http.read_request(service).target)
-    service:send("HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\nContent-Length: 10\r\n\r\n")
+    service:send('HTTP/1.1 304 Not Modified\r\nETag: "x"\r\nContent-Length: 10\r\n\r\n')
     assert.equal(304, http.read_response(conn).status)
     conn:send("GET /3 HTTP/1.1\r\nHost: a\r\n\r\n")
     assert.equal("/3", http.read_request(service).target)
@@ -132,16 +136,16 @@ describe("a proxied request", function()
   end)
 
   it("pipelined: answers come in order, one request at a time", function()
-    local conn, service, first = arrive("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n"
-      .. "POST /3 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
+    local conn, service, first = arrive(
+      "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n"
+        .. "POST /3 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+    )
     assert.equal("/1", first.target)
     wire.pass(0.05)
     assert.equal("", service:peek())
     for i = 1, 3 do
       service:send(http.response_bytes { body = "answer " .. i })
-      if i < 3 then
-        assert.equal("/" .. i + 1, http.read_request(service).target)
-      end
+      if i < 3 then assert.equal("/" .. i + 1, http.read_request(service).target) end
     end
     for i = 1, 3 do
       assert.equal("answer " .. i, http.read_response(conn).body)
@@ -478,7 +482,9 @@ describe("limits", function()
   it("cut a chunked body that grows too large", function()
     start(YAML .. "limits: { body: 10b }\n")
     local conn = gw:connect()
-    conn:send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n12345678\r\n8\r\n12345678\r\n0\r\n\r\n")
+    conn:send(
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n12345678\r\n8\r\n12345678\r\n0\r\n\r\n"
+    )
     assert.equal(413, http.read_response(conn).status)
     conn:close()
     finish()

@@ -35,7 +35,8 @@ describe("a reload", function()
   before_each(function()
     service = http.service()
     gw = moongate.start {
-      yaml = yaml(), vars = { up = service.port },
+      yaml = yaml(),
+      vars = { up = service.port },
       files = { ["plugins/say/handler.lua"] = say("one"), ["plugins/say/schema.lua"] = SCHEMA },
     }
   end)
@@ -118,7 +119,10 @@ describe("a reload", function()
     gw:configure(yaml(("listeners: [{ address: 127.0.0.1:0 }, { address: 127.0.0.1:%d }]\n"):format(service.port)))
     local status, answer = gw:reload()
     assert.equal(422, status)
-    assert.is_truthy(answer.errors[1]:find("listeners: bind 127.0.0.1:" .. service.port, 1, true), answer.errors[1])
+    assert.is_truthy(
+      answer.errors[1]:find("listeners: bind 127.0.0.1:" .. service.port, 1, true),
+      answer.errors[1]
+    )
     assert.equal("one", gw:get("/say").body)
     assert.equal(1, gw:status().generation)
     gw:stop()
@@ -183,12 +187,8 @@ local function keep_asking(load, conn, path)
       conn:take(head_end + length)
       load.answers = load.answers + 1
       load.seen[bytes:sub(head_end + 1, head_end + length)] = true
-      if bytes:sub(1, 12) ~= "HTTP/1.1 200" then
-        load.failures[#load.failures + 1] = bytes
-      end
-      if load.on then
-        conn:send(request)
-      end
+      if bytes:sub(1, 12) ~= "HTTP/1.1 200" then load.failures[#load.failures + 1] = bytes end
+      if load.on then conn:send(request) end
     end
   end
 end
@@ -201,7 +201,8 @@ describe("reloads under load", function()
   it("never fail a request, and the code really changes (./dev bench has the long run)", function()
     local service = http.service()
     local gw = moongate.start { -- no connection is to end because it carried enough requests
-      yaml = yaml("workers: 1\nlimits: { requests_per_connection: off }\n"), vars = { up = service.port },
+      yaml = yaml("workers: 1\nlimits: { requests_per_connection: off }\n"),
+      vars = { up = service.port },
       files = { ["plugins/say/handler.lua"] = say("0"), ["plugins/say/schema.lua"] = SCHEMA },
     }
     local load, conns = { on = true, answers = 0, failures = {}, seen = {} }, {}

@@ -39,12 +39,14 @@ routes:
 describe("shared state", function()
   local gw
 
-  before_each(function()
-    gw = moongate.start {
-      yaml = YAML,
-      files = { ["plugins/count/handler.lua"] = handler("1m"), ["plugins/count/schema.lua"] = SCHEMA },
-    }
-  end)
+  before_each(
+    function()
+      gw = moongate.start {
+        yaml = YAML,
+        files = { ["plugins/count/handler.lua"] = handler("1m"), ["plugins/count/schema.lua"] = SCHEMA },
+      }
+    end
+  )
 
   after_each(function() moongate.stop_all() end)
 

@@ -3,7 +3,9 @@ local moongate = require("support.moongate")
 local wire = require("support.wire")
 
 local function handler(body)
-  return "local M = { version = '1.0.0', priority = 1000 }\nfunction M.access(_, ctx)\n" .. body .. "\nend\nreturn M\n"
+  return "local M = { version = '1.0.0', priority = 1000 }\nfunction M.access(_, ctx)\n"
+    .. body
+    .. "\nend\nreturn M\n"
 end
 
 local SCHEMA = "return require('moongate.schema').record {}"

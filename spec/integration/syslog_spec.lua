@@ -9,7 +9,9 @@ describe("syslog", function()
     local path = os.tmpname()
     os.remove(path)
     logs = datagrams.unix(path)
-    gw = moongate.start { vars = { socket = path }, yaml = [[
+    gw = moongate.start {
+      vars = { socket = path },
+      yaml = [[
 log: { access: off }
 plugins:
   - name: syslog
@@ -19,7 +21,8 @@ plugins:
 routes:
   - { name: fine, paths: [/fine], plugins: [{ name: echo }] }
   - { name: wrong, paths: [/wrong], plugins: [{ name: request-termination, config: { status_code: 503 } }] }
-]] }
+]],
+    }
   end)
 
   teardown(function()

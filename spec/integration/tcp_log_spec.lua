@@ -19,15 +19,15 @@ plugins: [{ name: tcp-log, config: { host: 127.0.0.1, port: {{logs}} } }]
 routes: [{ name: all, paths: [/], plugins: [{ name: echo }] }]
 ]]
 
-  local function start()
-    gw = moongate.start { vars = { logs = logs.port }, yaml = YAML }
-  end
+  local function start() gw = moongate.start { vars = { logs = logs.port }, yaml = YAML } end
 
   -- The lines of all connections, whole ones only.
   local function lines()
     local list = {}
     for _, conn in ipairs(logs.conns) do
-      for line in conn:peek():gmatch("([^\n]*)\n") do list[#list + 1] = cjson.decode(line) end
+      for line in conn:peek():gmatch("([^\n]*)\n") do
+        list[#list + 1] = cjson.decode(line)
+      end
     end
     return list
   end
@@ -54,7 +54,9 @@ routes: [{ name: all, paths: [/], plugins: [{ name: echo }] }]
     local port = logs.port
     logs:close()
     gw = moongate.start { vars = { logs = port }, yaml = YAML }
-    for _ = 1, 5 do assert.equal(200, gw:get("/").status) end
+    for _ = 1, 5 do
+      assert.equal(200, gw:get("/").status)
+    end
     assert.is_truthy(gw:wait_log("sink tcp:127.0.0.1:%d+: no connection is accepted"))
     assert.is_true(gw:metric("moongate_log_waiting{") > 0)
     logs = wire.listen { port = port }
@@ -75,7 +77,9 @@ routes: [{ name: all, paths: [/], plugins: [{ name: echo }] }]
   it("loses nothing while the configuration is reloaded again and again", function()
     start()
     for _ = 1, 5 do
-      for _ = 1, 20 do gw:get("/") end
+      for _ = 1, 20 do
+        gw:get("/")
+      end
       assert.equal(200, (gw:reload()))
     end
     wait_for(100)
@@ -85,7 +89,9 @@ routes: [{ name: all, paths: [/], plugins: [{ name: echo }] }]
 
   it("sends what waits when the plugin is taken out, and closes its connection", function()
     start()
-    for _ = 1, 10 do gw:get("/") end
+    for _ = 1, 10 do
+      gw:get("/")
+    end
     gw:configure("log: { access: off }\nroutes: [{ name: all, paths: [/], plugins: [{ name: echo }] }]")
     assert.equal(200, (gw:reload()))
     assert.is_true(wire.wait(function() return logs.conns[1] and logs.conns[1].ended == "end" end))
@@ -94,7 +100,9 @@ routes: [{ name: all, paths: [/], plugins: [{ name: echo }] }]
 
   it("sends the rest when the gateway stops", function()
     start()
-    for _ = 1, 50 do gw:get("/") end
+    for _ = 1, 50 do
+      gw:get("/")
+    end
     gw:stop()
     gw = nil
     wait_for(50)
@@ -104,7 +112,9 @@ routes: [{ name: all, paths: [/], plugins: [{ name: echo }] }]
     local port = logs.port
     logs:close()
     gw = moongate.start { vars = { logs = port }, yaml = "drain_timeout: 500ms\n" .. YAML }
-    for _ = 1, 3 do gw:get("/") end
+    for _ = 1, 3 do
+      gw:get("/")
+    end
     gw:stop()
     assert.matches("sink tcp:127.0.0.1:%d+: lines that were not delivered before the end: 3", gw:stderr())
     gw = nil

@@ -34,9 +34,7 @@ local function project(files)
   return moongate.folder(files)
 end
 
-local function run(folder, ...)
-  return moongate.command({ "test", ... }, folder)
-end
+local function run(folder, ...) return moongate.command({ "test", ... }, folder) end
 
 describe("moongate test", function()
   after_each(moongate.stop_all)
@@ -60,11 +58,15 @@ describe("moongate test", function()
     assert.matches("1 success ", run(folder, "--tags=slow").stdout)
     assert.matches("1 success ", run(folder, "--filter", "marks").stdout)
     assert.matches("ok 2 %- demo waits #slow", run(folder, "-o", "TAP").stdout)
-    assert.matches("demo_spec.lua:%d+: demo marks requests\n.*demo_spec.lua:%d+: demo waits #slow\n", run(folder, "--list").stdout)
+    assert.matches(
+      "demo_spec.lua:%d+: demo marks requests\n.*demo_spec.lua:%d+: demo waits #slow\n",
+      run(folder, "--list").stdout
+    )
   end)
 
   it("ends with 1 when something failed, and tells the story of it", function()
-    local folder = project { ["spec/bad_spec.lua"] = [[
+    local folder = project {
+      ["spec/bad_spec.lua"] = [[
 local gateway = require("moongate.spec")
 describe("demo", function()
   local gw = gateway.new { plugins = { "demo" } }
@@ -73,13 +75,17 @@ describe("demo", function()
     assert.has_status(gw:post("/orders", { headers = { ["x-wait"] = "1" } }), 200)
   end)
 end)
-]] }
+]],
+    }
     local done = run(folder)
     assert.equal(1, done.code)
-    assert.matches('bad_spec.lua:6: expected the status 200, got 503', done.stdout)
+    assert.matches("bad_spec.lua:6: expected the status 200, got 503", done.stdout)
     for _, line in ipairs {
-      "0.000  client    POST /orders  asks", "0.000  hook      demo  access", "0.000  wait      the hook  sleeps 3 s",
-      "3.000  upstream  upstream  gets POST /orders", "3.000  upstream  upstream  answers 503, 0 bytes",
+      "0.000  client    POST /orders  asks",
+      "0.000  hook      demo  access",
+      "0.000  wait      the hook  sleeps 3 s",
+      "3.000  upstream  upstream  gets POST /orders",
+      "3.000  upstream  upstream  answers 503, 0 bytes",
       "3.000  client    POST /orders  gets 503, 0 bytes",
     } do
       assert.is_truthy(done.stdout:find(line, 1, true), line .. " is missing in " .. done.stdout)
@@ -87,13 +93,15 @@ end)
   end)
 
   it("says what hangs, instead of hanging", function()
-    local folder = project { ["spec/hang_spec.lua"] = [[
+    local folder = project {
+      ["spec/hang_spec.lua"] = [[
 local gateway = require("moongate.spec")
 it("hangs", function()
   local gw = gateway.new { auto_advance = false, plugins = { "demo" } }
   gw:get("/", { headers = { ["x-wait"] = "1" } })
 end)
-]] }
+]],
+    }
     local done = run(folder)
     assert.equal(1, done.code)
     assert.matches("hang_spec.lua:4: GET / does not come to its end: time must pass first", done.stdout)
@@ -101,14 +109,16 @@ end)
   end)
 
   it("ends what computes for ever without time passing", function()
-    local folder = project { ["spec/busy_spec.lua"] = [[
+    local folder = project {
+      ["spec/busy_spec.lua"] = [[
 local gateway = require("moongate.spec")
 it("is busy", function()
   local gw = gateway.new { plugins = { function(_, ctx) while true do ctx:sleep(0) end end } }
   gw:get("/")
 end)
 it("goes on", function() assert.has_status(gateway.new():get("/"), 200) end)
-]] }
+]],
+    }
     local done = run(folder)
     assert.equal(1, done.code)
     assert.matches("1 success / 0 failures / 1 error", done.stdout)

@@ -8,11 +8,14 @@ describe("udp-log", function()
 
   setup(function()
     logs = datagrams.udp()
-    gw = moongate.start { vars = { logs = logs.port }, yaml = [[
+    gw = moongate.start {
+      vars = { logs = logs.port },
+      yaml = [[
 log: { access: off }
 plugins: [{ name: udp-log, config: { host: localhost, port: {{logs}} } }]
 routes: [{ name: all, paths: [/], plugins: [{ name: echo }] }]
-]] }
+]],
+    }
   end)
 
   teardown(function()
@@ -34,7 +37,9 @@ routes: [{ name: all, paths: [/], plugins: [{ name: echo }] }]
 
   it("loses and counts what is too long for a datagram", function()
     local headers = {}
-    for i = 1, 4 do headers["X-Long-" .. i] = ('"'):rep(5800) end -- twice as long in JSON
+    for i = 1, 4 do
+      headers["X-Long-" .. i] = ('"'):rep(5800)
+    end -- twice as long in JSON
     local before = gw:metric("moongate_log_lost_total{")
     assert.equal(200, gw:get("/?" .. ("q"):rep(7500), headers).status) -- stands there three times
     gw:get("/after")

@@ -31,9 +31,11 @@ describe("--watch", function()
 
   before_each(function()
     gw = moongate.start {
-      yaml = YAML, args = { "--watch" },
+      yaml = YAML,
+      args = { "--watch" },
       files = {
-        ["plugins/say/handler.lua"] = HANDLER:format("one"), ["plugins/say/schema.lua"] = SCHEMA,
+        ["plugins/say/handler.lua"] = HANDLER:format("one"),
+        ["plugins/say/schema.lua"] = SCHEMA,
         ["plugins/say/words.lua"] = 'return { first = "say" }',
       },
     }
@@ -109,8 +111,11 @@ describe("--watch", function()
   it("says everything of a failed reload in one line", function()
     gw:write("plugins/say/handler.lua", "return {")
     local line = gw:wait_log("[^\n]*not reloaded[^\n]*")
-    assert.matches("handler.lua changed: %S+/moongate.yaml:%d+: routes%[0%]%S* the plugin \"say\" cannot be loaded: " ..
-      "%S+/plugins/say/handler.lua:1: ", line)
+    assert.matches(
+      'handler.lua changed: %S+/moongate.yaml:%d+: routes%[0%]%S* the plugin "say" cannot be loaded: '
+        .. "%S+/plugins/say/handler.lua:1: ",
+      line
+    )
     assert.equal(1, select(2, gw:stderr():gsub("handler.lua:1:", "")))
     gw:stop()
   end)
@@ -144,19 +149,29 @@ end)
 describe("on a terminal", function()
   local folder
 
-  before_each(function()
-    folder = moongate.folder {
-      ["moongate.yaml"] = moongate.yaml(YAML:gsub("/say", "/")), ["plugins/say/handler.lua"] = HANDLER:format("one"),
-      ["plugins/say/schema.lua"] = SCHEMA, ["plugins/say/words.lua"] = "return {}",
-    }
-  end)
+  before_each(
+    function()
+      folder = moongate.folder {
+        ["moongate.yaml"] = moongate.yaml(YAML:gsub("/say", "/")),
+        ["plugins/say/handler.lua"] = HANDLER:format("one"),
+        ["plugins/say/schema.lua"] = SCHEMA,
+        ["plugins/say/words.lua"] = "return {}",
+      }
+    end
+  )
   after_each(moongate.stop_all)
 
   -- What a terminal gets to see of a start, a good reload, a bad one, and the end.
   local function lines(env)
     env.RUNTIME_DIRECTORY, env.MOONGATE_HOME = folder .. "/run", host.source_dir
     local seen = process.start({
-      "/usr/bin/env", "-C", folder, "/usr/bin/script", "-qefc", "exec '" .. moongate.binary .. "' run --watch", "/dev/null",
+      "/usr/bin/env",
+      "-C",
+      folder,
+      "/usr/bin/script",
+      "-qefc",
+      "exec '" .. moongate.binary .. "' run --watch",
+      "/dev/null",
     }, folder, env)
     local function wait(pattern)
       assert.is_truthy(wire.wait(function() return seen:stdout():find(pattern) end, 20), seen:stdout())
@@ -174,7 +189,10 @@ describe("on a terminal", function()
   it("lines are short, and files are called as they are there", function()
     local text = lines { TERM = "xterm", NO_COLOR = "1" }
     assert.matches("\n%d%d:%d%d:%d%d generation 2 serves after [%d.]+ ms: plugins/say/words.lua changed\n", text)
-    assert.matches("\n%d%d:%d%d:%d%d error not reloaded, generation 2 keeps serving: plugins/say/words.lua changed: ", text)
+    assert.matches(
+      "\n%d%d:%d%d:%d%d error not reloaded, generation 2 keeps serving: plugins/say/words.lua changed: ",
+      text
+    )
     assert.is_nil(text:find("\27", 1, true))
   end)
 

@@ -93,7 +93,9 @@ describe("a condition over the client", function()
   }
 
   it("sees the address behind trusted proxies", function()
-    assert.truthy(traces(gw, { body = "asked", headers = { ["X-Forwarded-For"] = "198.51.100.7" } }):find("access"))
+    assert.truthy(
+      traces(gw, { body = "asked", headers = { ["X-Forwarded-For"] = "198.51.100.7" } }):find("access")
+    )
     assert.equal("", (traces(gw, { body = "asked", headers = { ["X-Forwarded-For"] = "198.51.100.8" } })))
   end)
 

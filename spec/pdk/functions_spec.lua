@@ -95,7 +95,8 @@ describe("the PDK's answers:", function()
     local form, reason, mimetype =
       call("return ctx.request:get_body()", prepare("multipart/form-data; boundary=b", body))
     assert.same({ { a = "1" }, nil, "multipart/form-data" }, { form, reason, mimetype })
-    form = call("return ctx.request:get_body('multipart/form-data')", prepare("multipart/form-data; boundary=b", body))
+    form =
+      call("return ctx.request:get_body('multipart/form-data')", prepare("multipart/form-data; boundary=b", body))
     assert.same({ a = "1" }, form)
     form, reason = call("return ctx.request:get_body()", prepare("multipart/form-data", body))
     assert.same({ nil, "the content-type names no boundary" }, { form, reason })
@@ -116,7 +117,10 @@ describe("the PDK's answers:", function()
 
   it("groups of the consumer, or those that a plugin said", function()
     local known = "ctx.client:authenticate(ctx.client:load_consumer('c-1')) "
-    assert.same({ { name = "gold" }, { name = "beta" } }, (call(known .. "return ctx.client:get_consumer_groups()")))
+    assert.same(
+      { { name = "gold" }, { name = "beta" } },
+      (call(known .. "return ctx.client:get_consumer_groups()"))
+    )
     assert.same({ name = "gold" }, (call(known .. "return ctx.client:get_consumer_group()")))
     assert.same({}, (call("return ctx.client:get_consumer_groups()")))
     assert.same(
@@ -131,13 +135,18 @@ describe("the PDK's answers:", function()
     )
     assert.same(
       { name = "y" },
-      (call("ctx.client:set_authenticated_consumer_group { name = 'y' } " .. "return ctx.client:get_consumer_group()"))
+      (
+        call(
+          "ctx.client:set_authenticated_consumer_group { name = 'y' } " .. "return ctx.client:get_consumer_group()"
+        )
+      )
     )
     assert.same(
       { name = "gold" },
       (
         call(
-          "ctx.client:authenticate_consumer_group_by_consumer_id('c-1') " .. "return ctx.client:get_consumer_group()"
+          "ctx.client:authenticate_consumer_group_by_consumer_id('c-1') "
+            .. "return ctx.client:get_consumer_group()"
         )
       )
     )

@@ -4,39 +4,79 @@ local scripts = require("support.scripts")
 
 -- What to call each function with; nothing where it takes nothing.
 local ARGUMENTS = {
-  ["request:get_header"] = "'x-a'", ["request:get_query_arg"] = "'a'", ["request:get_path_param"] = "'id'",
-  ["request:count_header"] = "'x-a'", ["request:limit_body"] = "1024",
-  ["request:set_method"] = "'POST'", ["request:set_path"] = "'/x'", ["request:set_query"] = "{ a = 1 }",
+  ["request:get_header"] = "'x-a'",
+  ["request:get_query_arg"] = "'a'",
+  ["request:get_path_param"] = "'id'",
+  ["request:count_header"] = "'x-a'",
+  ["request:limit_body"] = "1024",
+  ["request:set_method"] = "'POST'",
+  ["request:set_path"] = "'/x'",
+  ["request:set_query"] = "{ a = 1 }",
   ["request:set_id"] = "'id-2'",
-  ["request:set_header"] = "'x-a', 1", ["request:add_header"] = "'x-a', 1", ["request:clear_header"] = "'x-a'",
-  ["response:get_header"] = "'x-a'", ["response:set_status"] = "201", ["response:set_header"] = "'x-a', 1",
-  ["response:add_header"] = "'x-a', 1", ["response:clear_header"] = "'x-a'", ["response:set_headers"] = "{ a = 1 }",
-  ["response:set_trailer"] = "'x-a', 1", ["service.response:get_trailer"] = "'x-a'",
-  ["response:exit"] = "200", ["response:stream"] = "200, nil, function() end",
-  ["response:error"] = "400", ["response:set_raw_body"] = "'x'",
-  ["service:set_upstream"] = "'u'", ["service:set_target"] = "'127.0.0.1', 80", ["service:set_retries"] = "1",
+  ["request:set_header"] = "'x-a', 1",
+  ["request:add_header"] = "'x-a', 1",
+  ["request:clear_header"] = "'x-a'",
+  ["response:get_header"] = "'x-a'",
+  ["response:set_status"] = "201",
+  ["response:set_header"] = "'x-a', 1",
+  ["response:add_header"] = "'x-a', 1",
+  ["response:clear_header"] = "'x-a'",
+  ["response:set_headers"] = "{ a = 1 }",
+  ["response:set_trailer"] = "'x-a', 1",
+  ["service.response:get_trailer"] = "'x-a'",
+  ["response:exit"] = "200",
+  ["response:stream"] = "200, nil, function() end",
+  ["response:error"] = "400",
+  ["response:set_raw_body"] = "'x'",
+  ["service:set_upstream"] = "'u'",
+  ["service:set_target"] = "'127.0.0.1', 80",
+  ["service:set_retries"] = "1",
   ["service:set_timeouts"] = "1, 1, 1",
-  ["service.request:set_scheme"] = "'http'", ["service.request:set_path"] = "'/x'", ["service.request:set_method"] = "'PUT'",
-  ["service.request:set_raw_query"] = "'a=1'", ["service.request:set_query"] = "{}",
+  ["service.request:set_scheme"] = "'http'",
+  ["service.request:set_path"] = "'/x'",
+  ["service.request:set_method"] = "'PUT'",
+  ["service.request:set_raw_query"] = "'a=1'",
+  ["service.request:set_query"] = "{}",
   ["service.request:clear_query_arg"] = "'a'",
-  ["service.request:set_header"] = "'x-a', 1", ["service.request:add_header"] = "'x-a', 1",
-  ["service.request:clear_header"] = "'x-a'", ["service.request:set_headers"] = "{ a = 1 }",
-  ["service.request:set_raw_body"] = "'x'", ["service.request:set_body"] = "{}, 'application/json'",
+  ["service.request:set_header"] = "'x-a', 1",
+  ["service.request:add_header"] = "'x-a', 1",
+  ["service.request:clear_header"] = "'x-a'",
+  ["service.request:set_headers"] = "{ a = 1 }",
+  ["service.request:set_raw_body"] = "'x'",
+  ["service.request:set_body"] = "{}, 'application/json'",
   ["service.response:get_header"] = "'x-a'",
-  ["client:load_consumer"] = "'anna', true", ["client:authenticate"] = "nil, {}",
+  ["client:load_consumer"] = "'anna', true",
+  ["client:authenticate"] = "nil, {}",
   ["client:set_authenticated_consumer_groups"] = "{ { name = 'g' } }",
   ["client:set_authenticated_consumer_group"] = "{ name = 'g' }",
-  ["client:authenticate_consumer_group_by_consumer_id"] = "'c-1'", ["ip:is_trusted"] = "'::1'",
-  ["log:debug"] = "'x'", ["log:info"] = "'x'", ["log:notice"] = "'x'", ["log:warn"] = "'x'", ["log:err"] = "'x'",
-  ["log:error"] = "'x'", ["log:set_serialize_value"] = "'a.b', 1",
-  [":sleep"] = "0", [":fetch"] = "{ service = 'unknown' }",
-  [":fetch_all"] = "{ a = { service = 'unknown' } }", [":race"] = "function() end", [":after"] = "function() end",
+  ["client:authenticate_consumer_group_by_consumer_id"] = "'c-1'",
+  ["ip:is_trusted"] = "'::1'",
+  ["log:debug"] = "'x'",
+  ["log:info"] = "'x'",
+  ["log:notice"] = "'x'",
+  ["log:warn"] = "'x'",
+  ["log:err"] = "'x'",
+  ["log:error"] = "'x'",
+  ["log:set_serialize_value"] = "'a.b', 1",
+  [":sleep"] = "0",
+  [":fetch"] = "{ service = 'unknown' }",
+  [":fetch_all"] = "{ a = { service = 'unknown' } }",
+  [":race"] = "function() end",
+  [":after"] = "function() end",
 }
 
 local FILES = {
-  request = "request", response = "response", service = "service", service_request = "service.request",
-  service_response = "service.response", client = "client", client_tls = "client.tls", router = "router", log = "log",
-  node = "node", ip = "ip",
+  request = "request",
+  response = "response",
+  service = "service",
+  service_request = "service.request",
+  service_response = "service.response",
+  client = "client",
+  client_tls = "client.tls",
+  router = "router",
+  log = "log",
+  node = "node",
+  ip = "ip",
 }
 
 -- { name = "request:get_method", phases = "rewrite, access, …" } of every function in a file; `later` where its text
@@ -77,7 +117,13 @@ local function allowed(phases)
 end
 
 local HOOKS = {
-  "global rewrite", "rewrite after routing", "access", "request_body", "response", "body", "log",
+  "global rewrite",
+  "rewrite after routing",
+  "access",
+  "request_body",
+  "response",
+  "body",
+  "log",
 }
 
 -- Calls what the request says, and logs how it went.
@@ -104,8 +150,12 @@ describe("the PDK", function()
   setup(function()
     s = scripts.new {
       plugins = { global = CALLER:gsub("NAME", "'global'"), scoped = CALLER:gsub("NAME", "'scoped'") },
-      uses = { { plugin = "global", conf = {}, on_error = "reply" }, { plugin = "scoped", conf = {}, on_error = "reply" } },
-      plans = { { { use = 1 } }, { { use = 2 } } }, consumers = { { id = "c-1", username = "anna" } },
+      uses = {
+        { plugin = "global", conf = {}, on_error = "reply" },
+        { plugin = "scoped", conf = {}, on_error = "reply" },
+      },
+      plans = { { { use = 1 } }, { { use = 2 } } },
+      consumers = { { id = "c-1", username = "anna" } },
     }
     assert.is_nil(s.why)
   end)
@@ -137,28 +187,37 @@ describe("the PDK", function()
 
   it("has all its functions here", function()
     assert.is_true(#functions >= 110, "only " .. #functions)
-    for _, func in ipairs(functions) do assert.is_string(func.phases, func.name .. " has no @phase line") end
+    for _, func in ipairs(functions) do
+      assert.is_string(func.phases, func.name .. " has no @phase line")
+    end
   end)
 
   for _, func in ipairs(functions) do
-    it(("lets ctx%s%s be called in %s only"):format(func.name:sub(1, 1) == ":" and "" or ".", func.name,
-      func.phases or "?"), function()
-      local hooks = allowed(func.phases)
-      for _, hook in ipairs(HOOKS) do
-        local text = outcome(func, hook)
-        if hooks[hook] and func.later then
-          assert.truthy(text:find(("]:1: ctx.%s: not in this version"):format(func.name), 1, true), text)
-        elseif hooks[hook] then
-          assert.equal("fine", text, hook)
-        else
-          local full = "ctx" .. (func.name:sub(1, 1) == ":" and "" or ".") .. func.name
-          local here = hook:match("rewrite after") and func.phases:find("global rewrite") and hook
-            or hook:match("rewrite after") and "rewrite" or hook
-          local expected = ("%s cannot be called in %s (only in: %s)"):format(full, here, func.phases)
-          assert.truthy(text:find(expected, 1, true), ("%s: %q instead of %q"):format(hook, text, expected))
-          assert.truthy(text:find('[string "local ctx', 1, true), "the error must point at the plugin: " .. text)
+    it(
+      ("lets ctx%s%s be called in %s only"):format(
+        func.name:sub(1, 1) == ":" and "" or ".",
+        func.name,
+        func.phases or "?"
+      ),
+      function()
+        local hooks = allowed(func.phases)
+        for _, hook in ipairs(HOOKS) do
+          local text = outcome(func, hook)
+          if hooks[hook] and func.later then
+            assert.truthy(text:find(("]:1: ctx.%s: not in this version"):format(func.name), 1, true), text)
+          elseif hooks[hook] then
+            assert.equal("fine", text, hook)
+          else
+            local full = "ctx" .. (func.name:sub(1, 1) == ":" and "" or ".") .. func.name
+            local here = hook:match("rewrite after") and func.phases:find("global rewrite") and hook
+              or hook:match("rewrite after") and "rewrite"
+              or hook
+            local expected = ("%s cannot be called in %s (only in: %s)"):format(full, here, func.phases)
+            assert.truthy(text:find(expected, 1, true), ("%s: %q instead of %q"):format(hook, text, expected))
+            assert.truthy(text:find('[string "local ctx', 1, true), "the error must point at the plugin: " .. text)
+          end
         end
       end
-    end)
+    )
   end
 end)

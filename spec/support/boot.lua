@@ -14,5 +14,4 @@ table.insert(arg, 2, 'require("moongate.spec.blocks").install()')
 require("support.c") -- before busted, which would load it anew for every file
 
 -- The chunk's name is what busted calls itself in its messages.
-assert(loadstring('require("busted.runner")({ standalone = false, output = "support.report" })',
-  "@gw-spec"))()
+assert(loadstring('require("busted.runner")({ standalone = false, output = "support.report" })', "@gw-spec"))()

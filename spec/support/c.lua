@@ -83,16 +83,13 @@ function M.str(value)
 end
 
 --- The lower-case name of an error: "connect".
-function M.reason(err)
-  return ffi.string(ffi.C.gw_error_info(err).reason)
-end
+function M.reason(err) return ffi.string(ffi.C.gw_error_info(err).reason) end
 
 return setmetatable(M, {
   __index = function(_, name)
     local ok, value = pcall(function() return ffi.C[name] end)
     if ok then return value end
-    local why = skipped[name] and ("FFI cannot read it, " .. skipped[name])
-      or tostring(value):gsub("^.-: ", "", 1)
+    local why = skipped[name] and ("FFI cannot read it, " .. skipped[name]) or tostring(value):gsub("^.-: ", "", 1)
     error(("c.%s: %s"):format(name, why), 2)
   end,
   __newindex = function(_, name, value) ffi.C[name] = value end,

@@ -28,9 +28,7 @@ local function write(path, text)
   file:close()
 end
 
-local function quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
+local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
 local options = {}
 for i = 1, #arg, 2 do
@@ -106,9 +104,7 @@ local function declarations(preprocessed)
       end
     end
     local rest = source:sub(from)
-    if rest:find("%S") then
-      text[#text + 1] = rest
-    end
+    if rest:find("%S") then text[#text + 1] = rest end
   end
 
   for source in preprocessed:gmatch("([^\n]*)\n") do
@@ -119,9 +115,7 @@ local function declarations(preprocessed)
     else
       line = (line or 0) + 1
       if keep then
-        if source:find("%S") and not start then
-          start = ("core/%s:%d"):format(file:sub(#core + 2), line)
-        end
+        if source:find("%S") and not start then start = ("core/%s:%d"):format(file:sub(#core + 2), line) end
         feed(source)
       end
     end
@@ -131,17 +125,20 @@ end
 
 -- From C to what LuaJIT's parser knows.
 local function simplify(text)
-  return (text
-    :gsub("__attribute__%s*%b()", " ")
-    :gsub("__asm__%s*%b()", " ")
-    :gsub("__extension__", " ")
-    :gsub("_Noreturn", " ")
-    :gsub("_Atomic%s*(%b())", function(inner) return inner:sub(2, -2) end)
-    :gsub("_Atomic", " ")
-    :gsub("%[%s*static%s+", "[")
-    :gsub("%f[%w_]inline%f[^%w_]", " ")
-    :gsub("%s+", " ")
-    :gsub("^ ", ""):gsub(" $", ""))
+  return (
+    text
+      :gsub("__attribute__%s*%b()", " ")
+      :gsub("__asm__%s*%b()", " ")
+      :gsub("__extension__", " ")
+      :gsub("_Noreturn", " ")
+      :gsub("_Atomic%s*(%b())", function(inner) return inner:sub(2, -2) end)
+      :gsub("_Atomic", " ")
+      :gsub("%[%s*static%s+", "[")
+      :gsub("%f[%w_]inline%f[^%w_]", " ")
+      :gsub("%s+", " ")
+      :gsub("^ ", "")
+      :gsub(" $", "")
+  )
 end
 
 local function try(text)
@@ -158,16 +155,22 @@ local function headers_in_order()
     seen[name] = true
     local text = read(core .. "/" .. name)
     if not text then return end
-    for other in text:gmatch('#%s*include%s*"([^"]+)"') do visit(other) end
+    for other in text:gmatch('#%s*include%s*"([^"]+)"') do
+      visit(other)
+    end
     order[#order + 1] = name
   end
-  for path in io.lines(options.headers) do visit(path:sub(#core + 2)) end
+  for path in io.lines(options.headers) do
+    visit(path:sub(#core + 2))
+  end
   return order
 end
 
 local function include_lines(headers)
   local lines = {}
-  for i, name in ipairs(headers) do lines[i] = ('#include "%s"\n'):format(name) end
+  for i, name in ipairs(headers) do
+    lines[i] = ('#include "%s"\n'):format(name)
+  end
   return table.concat(lines)
 end
 
@@ -202,8 +205,10 @@ end
 
 -- Size and alignment of a library's type, as the compiler sees them; nil when it does not know the type.
 local function measure(includes, name)
-  local probe = ('void measure(void) { __asm__("@GW %%c0 %%c1" :: "i"(sizeof(%s)), "i"(_Alignof(%s))); }\n')
-    :format(name, name)
+  local probe = ('void measure(void) { __asm__("@GW %%c0 %%c1" :: "i"(sizeof(%s)), "i"(_Alignof(%s))); }\n'):format(
+    name,
+    name
+  )
   local output = compiler("-S -o -", includes .. probe) or ""
   return output:match("@GW (%d+) (%d+)")
 end
@@ -285,18 +290,24 @@ local function make_specs()
 
   for _, declaration in ipairs(declarations(preprocessed)) do
     local text = simplify(declaration.text)
-    if declaration.body then
-      text = simplify(declaration.body):gsub("^static ", "") .. ";"
-    end
+    if declaration.body then text = simplify(declaration.body):gsub("^static ", "") .. ";" end
     if text ~= ";" and not text:find("^_?[Ss]tatic_assert") then
       local ok, why = accept(text)
       if ok then
         out[#out + 1] = text
       else
         local names = {}
-        for name in text:gmatch("%f[%w_]gw_[%w_]+") do names[#names + 1] = name end
-        for name in text:gmatch("%f[%w_]GW_[%w_]+") do names[#names + 1] = name end
-        skipped[#skipped + 1] = ("%s\t%s\t%s\n"):format(declaration.where, why:gsub("%s+", " "), table.concat(names, " "))
+        for name in text:gmatch("%f[%w_]gw_[%w_]+") do
+          names[#names + 1] = name
+        end
+        for name in text:gmatch("%f[%w_]GW_[%w_]+") do
+          names[#names + 1] = name
+        end
+        skipped[#skipped + 1] = ("%s\t%s\t%s\n"):format(
+          declaration.where,
+          why:gsub("%s+", " "),
+          table.concat(names, " ")
+        )
       end
     end
   end
@@ -313,11 +324,15 @@ end
 
 local function make_pdk()
   local headers = {}
-  for name in options.pdk:gmatch("[^,]+") do headers[#headers + 1] = name end
+  for name in options.pdk:gmatch("[^,]+") do
+    headers[#headers + 1] = name
+  end
   local preprocessed, messages = compiler("-E -DGW_CDEF", include_lines(headers))
   if not preprocessed then die("%s", messages) end
-  local out = { "/* What Lua declares with ffi.cdef; made from core/" .. options.pdk .. ". */\n",
-    "extern const char gw_pdk_cdef[];\nconst char gw_pdk_cdef[] = {\n" }
+  local out = {
+    "/* What Lua declares with ffi.cdef; made from core/" .. options.pdk .. ". */\n",
+    "extern const char gw_pdk_cdef[];\nconst char gw_pdk_cdef[] = {\n",
+  }
   local text = {}
   for _, declaration in ipairs(declarations(preprocessed)) do
     local one = simplify(declaration.text)
@@ -329,7 +344,9 @@ local function make_pdk()
   end
   for line in table.concat(text):gmatch("[^\n]*\n") do
     local bytes = {}
-    for i = 1, #line do bytes[i] = line:byte(i) end
+    for i = 1, #line do
+      bytes[i] = line:byte(i)
+    end
     out[#out + 1] = table.concat(bytes, ",") .. ",\n"
   end
   out[#out + 1] = "0 };\n"

@@ -62,8 +62,14 @@ end
 function M.abort(fn)
   local result = M.run(fn)
   if result.signal ~= SIGABRT then
-    error(("did not abort (code %s, signal %s): %s"):format(
-      tostring(result.code), tostring(result.signal), result.stderr), 2)
+    error(
+      ("did not abort (code %s, signal %s): %s"):format(
+        tostring(result.code),
+        tostring(result.signal),
+        result.stderr
+      ),
+      2
+    )
   end
   return result.stderr
 end

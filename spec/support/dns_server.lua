@@ -29,13 +29,9 @@ function M.new()
   return setmetatable({ fd = fd, address = net.addr_text(addr), names = {}, asked = {} }, Server)
 end
 
-local function u16(n)
-  return string.char(bit.rshift(n, 8), n % 256)
-end
+local function u16(n) return string.char(bit.rshift(n, 8), n % 256) end
 
-local function u32(n)
-  return u16(math.floor(n / 65536)) .. u16(n % 65536)
-end
+local function u32(n) return u16(math.floor(n / 65536)) .. u16(n % 65536) end
 
 local function encode_name(name)
   return (name:gsub("([^.]+)%.?", function(label) return string.char(#label) .. label end)) .. "\0"
@@ -59,9 +55,7 @@ local function address_bytes(text)
   return ffi.string(ffi.cast("char *", addr) + (v6 and 8 or 4), v6 and 16 or 4)
 end
 
-local function record(owner, kind, ttl, data)
-  return owner .. u16(kind) .. u16(1) .. u32(ttl) .. u16(#data) .. data
-end
+local function record(owner, kind, ttl, data) return owner .. u16(kind) .. u16(1) .. u32(ttl) .. u16(#data) .. data end
 
 local function answer(packet, known, kind, question)
   local records, owner = {}, "\192\12"
@@ -74,7 +68,13 @@ local function answer(packet, known, kind, question)
     records[#records + 1] = record(owner, kind == "A" and 1 or 28, known.ttl or 60, address_bytes(text))
   end
   local flags = 0x8180 + (RCODES[known.rcode] or 0)
-  return packet:sub(1, 2) .. u16(flags) .. u16(1) .. u16(#records) .. "\0\0\0\0" .. question .. table.concat(records)
+  return packet:sub(1, 2)
+    .. u16(flags)
+    .. u16(1)
+    .. u16(#records)
+    .. "\0\0\0\0"
+    .. question
+    .. table.concat(records)
 end
 
 --- Answers every question that waits.
@@ -109,8 +109,6 @@ function Server:until_true(loop, done)
   end
 end
 
-function Server:close()
-  ffi.C.close(self.fd)
-end
+function Server:close() ffi.C.close(self.fd) end
 
 return M

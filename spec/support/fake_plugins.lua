@@ -29,7 +29,9 @@ local PLUGINS = {
     schema = t.record {
       key_names = t.array { t.header_name {}, default = { "apikey" } },
       hide_credentials = t.boolean {
-        default = true, kong_default = false, kong_unsafe = "the key is passed on to the upstream",
+        default = true,
+        kong_default = false,
+        kong_unsafe = "the key is passed on to the upstream",
       },
       anonymous = t.string {},
       key_in_header = t.boolean { default = true },
@@ -51,14 +53,20 @@ local PLUGINS = {
     priority = 801,
     schema = t.record {
       http_method = t.http_method {},
-      remove = headers(), rename = headers(), add = headers(), append = headers(),
+      remove = headers(),
+      rename = headers(),
+      add = headers(),
+      append = headers(),
       replace = headers { uri = t.string {} },
     },
   },
   ["response-transformer"] = {
     priority = 800,
     schema = t.record {
-      remove = json_headers(), rename = json_headers(), replace = json_headers(), add = json_headers(),
+      remove = json_headers(),
+      rename = json_headers(),
+      replace = json_headers(),
+      add = json_headers(),
       append = json_headers(),
     },
   },

@@ -19,9 +19,7 @@ end
 --- Waits for a head and takes it; nil, what came instead.
 function M.read_head(conn, seconds)
   local text, other = conn:read_until("\r\n\r\n", seconds)
-  if not text then
-    return nil, other
-  end
+  if not text then return nil, other end
   return parse_head(text)
 end
 
@@ -39,9 +37,7 @@ local function read_chunked(conn, message, seconds)
       repeat
         line = conn:read_until("\r\n", seconds)
         local name, value = (line or ""):match("^([^:]+):[ \t]*(.-)\r\n")
-        if name then
-          message.trailers[name:lower()] = value
-        end
+        if name then message.trailers[name:lower()] = value end
       until not line or line == "\r\n"
       break
     end
@@ -74,9 +70,7 @@ end
 --- Reads a whole request: { method, target, headers, body, trailers, cut }.
 function M.read_request(conn, seconds)
   local request, other = M.read_head(conn, seconds)
-  if not request then
-    return nil, other
-  end
+  if not request then return nil, other end
   read_body(conn, request, false, seconds)
   return request
 end
@@ -88,13 +82,9 @@ function M.read_response(conn, opts)
   local response, other
   repeat
     response, other = M.read_head(conn, opts.seconds)
-    if not response then
-      return nil, other
-    end
+    if not response then return nil, other end
     local again = response.status >= 100 and response.status < 200 and response.status ~= 101
-    if again then
-      interim[#interim + 1] = response
-    end
+    if again then interim[#interim + 1] = response end
   until not again
   response.interim = interim
   local bare = opts.method == "HEAD" or response.status == 204 or response.status == 304 or response.status == 101
@@ -121,9 +111,7 @@ function M.request_bytes(method, target, opts)
       add(name, value)
     end
   end
-  if not seen.host then
-    add("Host", "localhost")
-  end
+  if not seen.host then add("Host", "localhost") end
   if opts.body and not seen["content-length"] and not seen["transfer-encoding"] then
     add("Content-Length", #opts.body)
   end
@@ -149,9 +137,7 @@ end
 -- The length of the whole request at the front of the bytes, or nil while it is not whole.
 local function whole_request(bytes)
   local _, head_end = bytes:find("\r\n\r\n", 1, true)
-  if not head_end then
-    return nil
-  end
+  if not head_end then return nil end
   local head = bytes:sub(1, head_end):lower()
   if head:find("\r\ntransfer%-encoding:[^\r]*chunked") then
     local _, last = bytes:find("\r\n0\r\n\r\n", head_end - 3, true)
@@ -196,9 +182,7 @@ function M.service(handler)
           conn:send(type(answer) == "string" and answer or M.response_bytes(answer))
           length = whole_request(conn:peek())
         end
-        if conn.ended then
-          conn:close()
-        end
+        if conn.ended then conn:close() end
       end
     end,
   }

@@ -24,7 +24,9 @@ local PLUGIN = [[
 
 local function said()
   local results = {}
-  for i, text in scripts.caught():gmatch("says (%d+) ([^\n]*)") do results[tonumber(i)] = text end
+  for i, text in scripts.caught():gmatch("says (%d+) ([^\n]*)") do
+    results[tonumber(i)] = text
+  end
   return results
 end
 
@@ -33,7 +35,9 @@ local function run(s)
   for _, phase in ipairs { "rewrite", "access", "response", "log" } do
     local before = x:finished()
     if x:run(phase) == "waits" then
-      repeat s:advance(1) until x:finished() > before
+      repeat
+        s:advance(1)
+      until x:finished() > before
     end
   end
   x:free()
@@ -43,9 +47,12 @@ return function(body, options)
   options = options or {}
   local settings = {
     plugins = { p = PLUGIN:format(options.init or "", body) },
-    uses = { { plugin = "p", conf = options.conf or {}, on_error = "reply" } }, plans = { {}, { { use = 1 } } },
+    uses = { { plugin = "p", conf = options.conf or {}, on_error = "reply" } },
+    plans = { {}, { { use = 1 } } },
   }
-  for key, value in pairs(options.script or {}) do settings[key] = value end
+  for key, value in pairs(options.script or {}) do
+    settings[key] = value
+  end
   scripts.catch()
   local s = scripts.new(settings)
   if s.why then

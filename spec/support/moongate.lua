@@ -13,16 +13,24 @@ local wire = require("support.wire")
 
 local M = {}
 
-pcall(ffi.cdef, [[
+pcall(
+  ffi.cdef,
+  [[
 int moongate_mkdir(const char *, unsigned) __asm__("mkdir");
 char *moongate_mkdtemp(char *) __asm__("mkdtemp");
-]])
+]]
+)
 
 M.binary = os.getenv("MOONGATE") or host.build_dir .. "/moongate"
 
 -- What no log may show: a sanitizer, a failed assertion, something that was not closed.
 local SUSPICIOUS = {
-  "AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error", "internal error", "still open",
+  "AddressSanitizer",
+  "LeakSanitizer",
+  "ThreadSanitizer",
+  "runtime error",
+  "internal error",
+  "still open",
   "leaving %d+ open handles",
 }
 
@@ -80,9 +88,10 @@ local PRELUDE = {
 
 --- Fills `{{name}}` in, adds what every configuration of a spec needs and does not say itself.
 function M.yaml(text, vars)
-  text = text:gsub("{{(%w+)}}", function(name)
-    return tostring(vars and vars[name] or error("no variable " .. name))
-  end)
+  text = text:gsub(
+    "{{(%w+)}}",
+    function(name) return tostring(vars and vars[name] or error("no variable " .. name)) end
+  )
   for _, entry in ipairs(PRELUDE) do
     if not ("\n" .. text):find("\n" .. entry[1] .. ":") and not text:find("_format_version", 1, true) then
       text = entry[2] .. text
@@ -95,8 +104,11 @@ end
 
 local function environment(folder, changes)
   local env = {
-    RUNTIME_DIRECTORY = folder .. "/run", XDG_RUNTIME_DIR = false, MOONGATE_HOME = host.source_dir,
-    ASAN_OPTIONS = "detect_leaks=1:exitcode=99", TSAN_OPTIONS = "exitcode=99:suppressions=" .. host.source_dir .. "/spec/support/tsan.supp",
+    RUNTIME_DIRECTORY = folder .. "/run",
+    XDG_RUNTIME_DIR = false,
+    MOONGATE_HOME = host.source_dir,
+    ASAN_OPTIONS = "detect_leaks=1:exitcode=99",
+    TSAN_OPTIONS = "exitcode=99:suppressions=" .. host.source_dir .. "/spec/support/tsan.supp",
   }
   for name, value in pairs(changes or {}) do
     env[name] = value
@@ -122,9 +134,7 @@ Gateway.__index = Gateway
 local function read_announcement(gw)
   local text = gw.process:stderr()
   local admin = text:match("serves: generation 1, .- admin on (%S+)")
-  if not admin then
-    return gw.process.code and "ended" or nil
-  end
+  if not admin then return gw.process.code and "ended" or nil end
   gw.admin = admin:gsub("^unix:", "")
   gw.ports = {}
   for port in text:gmatch("listening on %S+:(%d+)") do
@@ -148,33 +158,21 @@ function M.start(opts)
   gw.process = process.start(argv, folder, environment(folder, opts.env))
   running[gw] = true
   local state = wire.wait(function() return read_announcement(gw) end, opts.seconds or 30)
-  if state ~= "serves" then
-    error("moongate did not start:\n" .. gw.process:stderr(), 2)
-  end
+  if state ~= "serves" then error("moongate did not start:\n" .. gw.process:stderr(), 2) end
   return gw
 end
 
-function Gateway:path(name)
-  return self.folder .. "/" .. name
-end
+function Gateway:path(name) return self.folder .. "/" .. name end
 
-function Gateway:write(name, text)
-  M.write(self:path(name), text)
-end
+function Gateway:write(name, text) M.write(self:path(name), text) end
 
-function Gateway:replace(name, text)
-  M.replace(self:path(name), text)
-end
+function Gateway:replace(name, text) M.replace(self:path(name), text) end
 
 --- Writes the configuration anew; `vars` default to those of the start.
-function Gateway:configure(yaml, vars)
-  M.replace(self.config, M.yaml(yaml, vars or self.opts.vars))
-end
+function Gateway:configure(yaml, vars) M.replace(self.config, M.yaml(yaml, vars or self.opts.vars)) end
 
 --- A connection to the first listener (or another one's port).
-function Gateway:connect(port)
-  return assert(wire.connect(port or self.port))
-end
+function Gateway:connect(port) return assert(wire.connect(port or self.port)) end
 
 --- One request on a connection of its own, or on `opts.conn`. Gives the response, or nil and what came.
 function Gateway:request(method, target, opts)
@@ -182,15 +180,11 @@ function Gateway:request(method, target, opts)
   local conn = opts.conn or self:connect(opts.port)
   conn:send(http.request_bytes(method, target, opts))
   local response, other = http.read_response(conn, { method = method, seconds = opts.seconds })
-  if not opts.conn then
-    conn:close()
-  end
+  if not opts.conn then conn:close() end
   return response, other
 end
 
-function Gateway:get(target, headers)
-  return self:request("GET", target, { headers = headers })
-end
+function Gateway:get(target, headers) return self:request("GET", target, { headers = headers }) end
 
 --- Sends bytes on a new connection and gives everything that comes back until the end, and how it ended.
 function Gateway:raw(bytes, seconds)
@@ -210,15 +204,15 @@ function Gateway:ask(method, path, opts)
   for name, value in pairs(opts.headers or {}) do
     headers[name] = value
   end
-  conn:send(http.request_bytes(method, path, { headers = headers, body = opts.body or (method == "POST" and "" or nil) }))
+  conn:send(
+    http.request_bytes(method, path, { headers = headers, body = opts.body or (method == "POST" and "" or nil) })
+  )
   local response, other = http.read_response(conn, { method = method, seconds = opts.seconds or 30 })
   conn:close()
   return response, other
 end
 
-function Gateway:status()
-  return cjson.decode(self:ask("GET", "/status").body)
-end
+function Gateway:status() return cjson.decode(self:ask("GET", "/status").body) end
 
 --- POST /reload; gives the status code and the decoded answer.
 function Gateway:reload()
@@ -230,16 +224,12 @@ end
 function Gateway:metric(prefix)
   local sum
   for line in self:ask("GET", "/metrics").body:gmatch("[^\n]+") do
-    if line:sub(1, #prefix) == prefix then
-      sum = (sum or 0) + tonumber(line:match("(%S+)$"))
-    end
+    if line:sub(1, #prefix) == prefix then sum = (sum or 0) + tonumber(line:match("(%S+)$")) end
   end
   return sum
 end
 
-function Gateway:stderr()
-  return self.process:stderr()
-end
+function Gateway:stderr() return self.process:stderr() end
 
 --- Waits until the error log shows that (a Lua pattern).
 function Gateway:wait_log(pattern, seconds)
@@ -248,9 +238,7 @@ end
 
 --- The access log so far, decoded; waits until there are at least `count` lines.
 function Gateway:access_log(count)
-  wire.wait(function()
-    return select(2, self.process:stdout():gsub("\n", "")) >= (count or 0)
-  end)
+  wire.wait(function() return select(2, self.process:stdout():gsub("\n", "")) >= (count or 0) end)
   local lines = {}
   for line in self.process:stdout():gmatch("[^\n]+") do
     lines[#lines + 1] = cjson.decode(line)
@@ -261,9 +249,7 @@ end
 local function check_clean(gw)
   local text = gw.process:stderr()
   for _, pattern in ipairs(SUSPICIOUS) do
-    if text:find(pattern) then
-      error("moongate left something behind:\n" .. text, 3)
-    end
+    if text:find(pattern) then error("moongate left something behind:\n" .. text, 3) end
   end
 end
 
@@ -277,9 +263,7 @@ function Gateway:stop(seconds)
     self.process:kill("KILL")
     self.process:wait()
   end
-  if code ~= 0 then
-    error(("moongate ended with %s:\n%s"):format(tostring(code), self.process:stderr()), 2)
-  end
+  if code ~= 0 then error(("moongate ended with %s:\n%s"):format(tostring(code), self.process:stderr()), 2) end
   check_clean(self)
 end
 

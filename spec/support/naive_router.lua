@@ -71,22 +71,23 @@ end
 
 local function size(map)
   local count = 0
-  for _ in pairs(map or {}) do count = count + 1 end
+  for _ in pairs(map or {}) do
+    count = count + 1
+  end
   return count
 end
 
-local function one_if(condition)
-  return condition and 1 or 0
-end
+local function one_if(condition) return condition and 1 or 0 end
 
 local function weight_of(route)
-  return one_if(route.hosts) + one_if(route.paths) + one_if(route.methods) + one_if(size(route.headers) > 0)
+  return one_if(route.hosts)
+    + one_if(route.paths)
+    + one_if(route.methods)
+    + one_if(size(route.headers) > 0)
     + one_if(size(route.query) > 0)
 end
 
-local function is_wild(host)
-  return host:find("*", 1, true) ~= nil
-end
+local function is_wild(host) return host:find("*", 1, true) ~= nil end
 
 local function plain_hosts(route)
   for _, host in ipairs(route.hosts or {}) do
@@ -98,8 +99,13 @@ end
 -- Compared from left to right, higher first.
 local function priority_of(route, host, path)
   return {
-    weight_of(route), plain_hosts(route), size(route.headers) + size(route.query), KINDS[path.kind],
-    path.kind == "regex" and route.regex_priority or 0, path.length, host and (is_wild(host) and #host - 1 or 1e9) or 0,
+    weight_of(route),
+    plain_hosts(route),
+    size(route.headers) + size(route.query),
+    KINDS[path.kind],
+    path.kind == "regex" and route.regex_priority or 0,
+    path.length,
+    host and (is_wild(host) and #host - 1 or 1e9) or 0,
   }
 end
 
@@ -118,7 +124,9 @@ end
 function M.new(routes, regexes)
   local self = setmetatable({ rules = {} }, M)
   for _, route in ipairs(routes) do
-    for _, rule in ipairs(split(route, regexes)) do self.rules[#self.rules + 1] = rule end
+    for _, rule in ipairs(split(route, regexes)) do
+      self.rules[#self.rules + 1] = rule
+    end
   end
   return self
 end

@@ -16,9 +16,7 @@ local function guarded(fn)
   end
 end
 
-local function number_of(owner)
-  return tonumber(ffi.cast("intptr_t", owner))
-end
+local function number_of(owner) return tonumber(ffi.cast("intptr_t", owner)) end
 
 local function new_id()
   last_id = last_id + 1
@@ -67,16 +65,22 @@ End.__index = End
 function M.bind(conn)
   local id, owner = new_id()
   local e = setmetatable({
-    conn = conn, id = id, keep = true, got = {}, count = 0, reads = 0, largest = 0, rooms = 0, ends = {},
+    conn = conn,
+    id = id,
+    keep = true,
+    got = {},
+    count = 0,
+    reads = 0,
+    largest = 0,
+    rooms = 0,
+    ends = {},
   }, End)
   ends[id] = e
   c.gw_conn_bind(conn, events, owner)
   return e
 end
 
-function End:text()
-  return table.concat(self.got)
-end
+function End:text() return table.concat(self.got) end
 
 --- True while more may be written.
 function End:write(...)
@@ -110,12 +114,15 @@ function End:close_gently(seconds)
   self.closed = true
 end
 
-local on_dialed = ffi.cast("gw_dial_cb", guarded(function(ctx, conn, err)
-  local id = number_of(ctx)
-  local done = dials[id]
-  dials[id] = nil
-  done(conn ~= nil and conn or nil, c.reason(err))
-end))
+local on_dialed = ffi.cast(
+  "gw_dial_cb",
+  guarded(function(ctx, conn, err)
+    local id = number_of(ctx)
+    local done = dials[id]
+    dials[id] = nil
+    done(conn ~= nil and conn or nil, c.reason(err))
+  end)
+)
 
 --- done(conn, reason) is called once, unless the returned dial is cancelled.
 function M.dial(loop, addr, seconds, done)
@@ -124,9 +131,7 @@ function M.dial(loop, addr, seconds, done)
   return c.gw_dial_start(loop.c, addr, seconds * 1e6, on_dialed, ctx)
 end
 
-local on_conn = ffi.cast("gw_listener_cb", guarded(function(ctx, _, conn)
-  accepts[number_of(ctx)](conn)
-end))
+local on_conn = ffi.cast("gw_listener_cb", guarded(function(ctx, _, conn) accepts[number_of(ctx)](conn) end))
 
 --- Listens on a descriptor; on_accept(conn).
 function M.listen(loop, fd, on_accept)
@@ -162,9 +167,7 @@ end
 local Loop = {}
 Loop.__index = Loop
 
-function M.loop(virtual)
-  return setmetatable({ c = c.gw_loop_new(virtual or false) }, Loop)
-end
+function M.loop(virtual) return setmetatable({ c = c.gw_loop_new(virtual or false) }, Loop) end
 
 function Loop:turn(wait)
   local alive = c.gw_loop_turn(self.c, wait or false)
@@ -194,7 +197,9 @@ end
 
 --- Turns while something is alive, but not for timers.
 function Loop:settle(turns)
-  for _ = 1, turns or 20 do self:turn(false) end
+  for _ = 1, turns or 20 do
+    self:turn(false)
+  end
 end
 
 function Loop:free()

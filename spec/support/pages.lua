@@ -28,7 +28,11 @@ local function read_info(text)
   local info = { language = text:match("^%S+") or "" }
   for word in text:gmatch("%S+") do
     local key, value = word:match("^(%w+)=(.+)$")
-    if key then info[key] = value else info[word] = true end
+    if key then
+      info[key] = value
+    else
+      info[word] = true
+    end
   end
   return info
 end
@@ -67,19 +71,28 @@ end
 local PORTS = { "8000", "9001" }
 
 local function inward(page, text)
-  for _, port in ipairs(PORTS) do text = text:gsub(":" .. port .. "%f[%D]", ":" .. page.ports[port]) end
+  for _, port in ipairs(PORTS) do
+    text = text:gsub(":" .. port .. "%f[%D]", ":" .. page.ports[port])
+  end
   return text
 end
 
 local function outward(page, text)
-  for _, port in ipairs(PORTS) do text = text:gsub(":" .. page.ports[port] .. "%f[%D]", ":" .. port) end
+  for _, port in ipairs(PORTS) do
+    text = text:gsub(":" .. page.ports[port] .. "%f[%D]", ":" .. port)
+  end
   return text:gsub("\r", "")
 end
 
 local function environment(page)
   return {
-    PATH = page.folder .. "/.bin:" .. os.getenv("PATH"), MOONGATE_HOME = host.source_dir, NO_COLOR = "1", TERM = "xterm",
-    RUNTIME_DIRECTORY = page.folder .. "/.run", ASAN_OPTIONS = "detect_leaks=1:exitcode=99", HOME = page.folder,
+    PATH = page.folder .. "/.bin:" .. os.getenv("PATH"),
+    MOONGATE_HOME = host.source_dir,
+    NO_COLOR = "1",
+    TERM = "xterm",
+    RUNTIME_DIRECTORY = page.folder .. "/.run",
+    ASAN_OPTIONS = "detect_leaks=1:exitcode=99",
+    HOME = page.folder,
   }
 end
 
@@ -87,7 +100,9 @@ end
 function M.open(files)
   local folder = moongate.folder(files)
   local page = setmetatable({ folder = folder, ports = {} }, Page)
-  for _, port in ipairs(PORTS) do page.ports[port] = free_port() end
+  for _, port in ipairs(PORTS) do
+    page.ports[port] = free_port()
+  end
   moongate.write(folder .. "/.bin/keep", "")
   ffi.C.pages_symlink(moongate.binary, folder .. "/.bin/moongate")
   return page
@@ -97,7 +112,9 @@ end
 
 local function lines_of(text)
   local lines = {}
-  for line in (text:gsub("%s+$", "") .. "\n"):gmatch("(.-)\n") do lines[#lines + 1] = (line:gsub("%s+$", "")) end
+  for line in (text:gsub("%s+$", "") .. "\n"):gmatch("(.-)\n") do
+    lines[#lines + 1] = (line:gsub("%s+$", ""))
+  end
   return lines
 end
 
@@ -126,7 +143,9 @@ end
 local function found_in_order(wanted, got, from)
   local at = from
   for _, line in ipairs(wanted) do
-    while got[at] and not matches(line, got[at]) do at = at + 1 end
+    while got[at] and not matches(line, got[at]) do
+      at = at + 1
+    end
     if not got[at] then return nil end
     at = at + 1
   end
@@ -140,8 +159,12 @@ local function fault(page, block, text, ...)
 end
 
 local function run_shell(page, block)
-  local result = process.run({ "/usr/bin/env", "-C", page.folder, "/bin/sh", "-ec", inward(page, block.text) }, page.folder,
-    environment(page), 60)
+  local result = process.run(
+    { "/usr/bin/env", "-C", page.folder, "/bin/sh", "-ec", inward(page, block.text) },
+    page.folder,
+    environment(page),
+    60
+  )
   page.output = outward(page, result.stdout .. result.stderr)
   local wanted = tonumber(block.info.exit or 0)
   if result.code ~= wanted then
@@ -153,23 +176,29 @@ local function start(page, block)
   page:stop()
   local command = inward(page, block.text):gsub("%s+$", "")
   page.background = process.start({
-    "/usr/bin/env", "-C", page.folder, "/usr/bin/script", "-qefc", "exec " .. command, "/dev/null",
+    "/usr/bin/env",
+    "-C",
+    page.folder,
+    "/usr/bin/script",
+    "-qefc",
+    "exec " .. command,
+    "/dev/null",
   }, page.folder, environment(page))
   page.seen = 1
-  local up = wire.wait(function()
-    return page.background.code or page.background:stdout():find("serves: generation", 1, true)
-  end, 20)
-  if not up or page.background.code then
-    fault(page, block, "does not serve:\n%s", page.background:stdout())
-  end
+  local up = wire.wait(
+    function() return page.background.code or page.background:stdout():find("serves: generation", 1, true) end,
+    20
+  )
+  if not up or page.background.code then fault(page, block, "does not serve:\n%s", page.background:stdout()) end
 end
 
 local function compare(page, block)
   if block.info.from == "background" then
     local wanted = lines_of(block.text)
-    local at = wire.wait(function()
-      return found_in_order(wanted, lines_of(outward(page, page.background:stdout())), page.seen)
-    end, 10)
+    local at = wire.wait(
+      function() return found_in_order(wanted, lines_of(outward(page, page.background:stdout())), page.seen) end,
+      10
+    )
     if not at then fault(page, block, "was not printed; this was:\n%s", page.background:stdout()) end
     page.seen = at
   elseif not same(lines_of(block.text), lines_of(page.output or ""), 1, 1) then

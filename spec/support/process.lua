@@ -4,7 +4,9 @@ local wire = require("support.wire")
 
 local M = {}
 
-pcall(ffi.cdef, [[
+pcall(
+  ffi.cdef,
+  [[
 struct process_actions { char space[256]; };
 int process_spawn(int *, const char *, const void *, const void *, char *const *, char *const *) __asm__("posix_spawn");
 int process_actions_init(void *) __asm__("posix_spawn_file_actions_init");
@@ -15,7 +17,8 @@ int process_kill(int, int) __asm__("kill");
 long process_syscall(long, ...) __asm__("syscall");
 int process_close(int) __asm__("close");
 extern char **environ;
-]])
+]]
+)
 
 local C = ffi.C
 local PIDFD_OPEN, NOHANG = 434, 1
@@ -26,9 +29,7 @@ Process.__index = Process
 
 local function read_file(path)
   local file = io.open(path, "rb")
-  if not file then
-    return ""
-  end
+  if not file then return "" end
   local text = file:read("*a")
   file:close()
   return text
@@ -40,15 +41,11 @@ local function environment(changes)
   local i = 0
   while C.environ[i] ~= nil do
     local entry = ffi.string(C.environ[i])
-    if changes[entry:match("^[^=]*")] == nil then
-      list[#list + 1] = entry
-    end
+    if changes[entry:match("^[^=]*")] == nil then list[#list + 1] = entry end
     i = i + 1
   end
   for name, value in pairs(changes) do
-    if value then
-      list[#list + 1] = name .. "=" .. value
-    end
+    if value then list[#list + 1] = name .. "=" .. value end
   end
   return list
 end
@@ -95,18 +92,12 @@ function Process:reap()
   end
 end
 
-function Process:stdout()
-  return read_file(self.name .. ".out")
-end
+function Process:stdout() return read_file(self.name .. ".out") end
 
-function Process:stderr()
-  return read_file(self.name .. ".err")
-end
+function Process:stderr() return read_file(self.name .. ".err") end
 
 function Process:kill(signal)
-  if self.pidfd then
-    C.process_kill(self.pid, SIGNALS[signal])
-  end
+  if self.pidfd then C.process_kill(self.pid, SIGNALS[signal]) end
 end
 
 --- Waits for its end; the exit code, negative for a signal, nil when it does not end.

@@ -71,7 +71,9 @@ function M:upstream(on_request, raw)
         on_request(e, message, #up.requests)
       end
     end
-    e.on_end = function() if not e.closed then e:close() end end
+    e.on_end = function()
+      if not e.closed then e:close() end
+    end
     if up.on_conn then up.on_conn(e) end
   end)
   self.upstreams[#self.upstreams + 1] = up
@@ -145,7 +147,11 @@ function M:configure(options)
   for i, route in ipairs(routes) do
     local struct = structs[i - 1]
     set_service(build, services[i - 1], route)
-    set_targets(build, upstreams[i - 1], { name = route.name, targets = route.targets or {}, host_header = route.host_header })
+    set_targets(
+      build,
+      upstreams[i - 1],
+      { name = route.name, targets = route.targets or {}, host_header = route.host_header }
+    )
     text(build, struct.name, route.name)
     struct.strip_path, struct.preserve_host = route.strip_path or false, route.preserve_host or false
     if route.targets then struct.service = services[i - 1] end
@@ -185,8 +191,14 @@ function M:write_plugin(build, handler, routes, fetch)
   file:write(handler)
   file:close()
   local plan = {
-    plugins = { tried = { dir = self.folder } }, uses = { { plugin = "tried", conf = {}, on_error = "reply" } },
-    plans = { {}, { { use = 1 } } }, global = 1, routes = {}, services = {}, consumers = {}, fetch = fetch,
+    plugins = { tried = { dir = self.folder } },
+    uses = { { plugin = "tried", conf = {}, on_error = "reply" } },
+    plans = { {}, { { use = 1 } } },
+    global = 1,
+    routes = {},
+    services = {},
+    consumers = {},
+    fetch = fetch,
   }
   for i, route in ipairs(routes) do
     plan.routes[i] = { name = route.name, id = route.name, plan = 2, service = i }
@@ -196,12 +208,18 @@ function M:write_plugin(build, handler, routes, fetch)
 end
 
 local unused = {} -- scripts whose last reference is gone
-local on_unused = ffi.cast("void (*)(struct gw_script *, void *)", function(script) unused[#unused + 1] = script end)
+local on_unused = ffi.cast(
+  "void (*)(struct gw_script *, void *)",
+  function(script) unused[#unused + 1] = script end
+)
 
 function M:make_script(config)
   local why = ffi.new("char *[1]")
   local options = ffi.new("struct gw_script_options", {
-    config = config, home = host.source_dir, worker = 0, on_unused = on_unused,
+    config = config,
+    home = host.source_dir,
+    worker = 0,
+    on_unused = on_unused,
   })
   local script = c.gw_script_new(options, why)
   assert(script ~= nil, why[0] ~= nil and ffi.string(why[0]))
@@ -211,7 +229,8 @@ end
 
 function M:start(options)
   local config = self:configure(options)
-  local made = ffi.new("struct gw_proxy_options", { loop = self.loop.c, pool = self.pool, registry = self.registry })
+  local made =
+    ffi.new("struct gw_proxy_options", { loop = self.loop.c, pool = self.pool, registry = self.registry })
   self.metrics = c.gw_metrics_new(1)
   made.metrics = self.metrics
   made.on_log = ffi.C.gw_spec_keep_access
@@ -284,7 +303,11 @@ Client.__index = Client
 function M:client(peer)
   local near, far = ffi.new("struct gw_conn *[1]"), ffi.new("struct gw_conn *[1]")
   local limits = ffi.new("struct gw_h1_limits", {
-    head_bytes = 32768, headers = 100, target_bytes = 8192, head_timeout_us = 10e6, idle_timeout_us = 60e6,
+    head_bytes = 32768,
+    headers = 100,
+    target_bytes = 8192,
+    head_timeout_us = 10e6,
+    idle_timeout_us = 60e6,
   })
   c.gw_memory_pair_new(self.loop.c, net.addr(peer or "192.0.2.7:1234"), net.addr("127.0.0.1:8000"), near, far)
   c.gw_conn_set_write_limit(near[0], 65536)
@@ -311,7 +334,10 @@ end
 
 --- A request and its response.
 function Client:ask(head, body)
-  local request = head:gsub("\n", "\r\n") .. "\r\n" .. (body and ("content-length: %d\r\n"):format(#body) or "") .. "\r\n"
+  local request = head:gsub("\n", "\r\n")
+    .. "\r\n"
+    .. (body and ("content-length: %d\r\n"):format(#body) or "")
+    .. "\r\n"
   self:write(request .. (body or ""))
   return self:response(head:match("^%u+"))
 end
@@ -346,9 +372,7 @@ function M:advance(seconds)
 end
 
 --- The last line of the access log, decoded.
-function M.access()
-  return require("cjson").decode(ffi.string(ffi.C.gw_spec_access))
-end
+function M.access() return require("cjson").decode(ffi.string(ffi.C.gw_spec_access)) end
 
 function M.access_count() return ffi.C.gw_spec_access_count end
 
@@ -373,7 +397,9 @@ function M:in_flight()
   local out, sum = ffi.new("struct gw_buf"), 0
   c.gw_buf_init(out, 1e6)
   c.gw_registry_describe(self.registry, out)
-  for count in ffi.string(out.data, out.len):gmatch('"inFlight":(%d+)') do sum = sum + tonumber(count) end
+  for count in ffi.string(out.data, out.len):gmatch('"inFlight":(%d+)') do
+    sum = sum + tonumber(count)
+  end
   c.gw_buf_deinit(out)
   return sum
 end
@@ -385,17 +411,23 @@ end
 
 function M:free()
   if self.script then c.gw_script_retire(self.script) end
-  for _, client in ipairs(self.clients) do client:close() end
+  for _, client in ipairs(self.clients) do
+    client:close()
+  end
   if self.proxy then
     self:until_true(function() return self:is_quiet() end, "the last request to end")
     self:until_true(function() return self.front.sessions == 0 end, "the last session to end")
   end
   c.gw_pool_free(self.pool)
-  for _, config in ipairs(self.keep) do c.gw_config_unref(config) end
+  for _, config in ipairs(self.keep) do
+    c.gw_config_unref(config)
+  end
   if self.proxy then
     c.gw_proxy_free(self.proxy)
     c.gw_metrics_free(self.metrics)
-    for _, script in ipairs(unused) do c.gw_script_free(script) end
+    for _, script in ipairs(unused) do
+      c.gw_script_free(script)
+    end
     unused = {}
     if self.folder then os.execute("rm -r " .. self.folder) end
   end

@@ -48,8 +48,10 @@ return function(options)
     for _, pending in ipairs(handler.pendings) do
       io.stdout:write("PENDING ", pending.name, "\n")
     end
-    local line = ("%d passed, %d failed"):format(handler.successesCount,
-      handler.failuresCount + handler.errorsCount)
+    local line = ("%d passed, %d failed"):format(
+      handler.successesCount,
+      handler.failuresCount + handler.errorsCount
+    )
     if handler.pendingsCount > 0 then line = ("%s, %d skipped"):format(line, handler.pendingsCount) end
     io.stdout:write(line, "\n")
     io.stdout:flush()

@@ -12,15 +12,11 @@ local ffi = require("ffi")
 local M = {}
 M.__index = M
 
-local function said(why)
-  return why ~= nil and ffi.string(why) or nil
-end
+local function said(why) return why ~= nil and ffi.string(why) or nil end
 
 local function add_conditions(build, index, add, conditions)
   for name, values in pairs(conditions or {}) do
-    if #values == 0 then
-      assert(not said(add(build, index, name, #name, nil, 0)))
-    end
+    if #values == 0 then assert(not said(add(build, index, name, #name, nil, 0))) end
     for _, value in ipairs(values) do
       local why = said(add(build, index, name, #name, value, #value))
       if why then error(why, 0) end
@@ -120,8 +116,10 @@ function M:explain(ask, max)
   local count = tonumber(c.gw_router_explain(self.router, make_query(ask, keep), candidates, max or 16))
   for i = 0, math.min(count, max or 16) - 1 do
     list[i + 1] = {
-      c.str(candidates[i].route.name), ffi.string(candidates[i].why),
-      path = c.str(candidates[i].path), host = c.str(candidates[i].host),
+      c.str(candidates[i].route.name),
+      ffi.string(candidates[i].why),
+      path = c.str(candidates[i].path),
+      host = c.str(candidates[i].host),
     }
   end
   return list, count

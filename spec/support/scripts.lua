@@ -63,7 +63,9 @@ end
 
 local function sorted(names)
   local list = {}
-  for name in pairs(names) do list[#list + 1] = name end
+  for name in pairs(names) do
+    list[#list + 1] = name
+  end
   table.sort(list)
   return list
 end
@@ -71,10 +73,15 @@ end
 -- Without uses: one of each plugin, in alphabetical order, in the plan of the one route.
 local function complete(options, list)
   local plan = {
-    plugins = list, uses = options.uses, plans = options.plans, global = options.global or 1,
+    plugins = list,
+    uses = options.uses,
+    plans = options.plans,
+    global = options.global or 1,
     routes = options.routes or { { name = "r1", id = "route-1", plan = 2, service = 1 } },
     services = options.services or { { name = "s1", id = "service-1", host = "upstream.test", port = 80 } },
-    consumers = options.consumers or {}, fetch = options.fetch, zones = options.zone_sizes,
+    consumers = options.consumers or {},
+    fetch = options.fetch,
+    zones = options.zone_sizes,
   }
   if not plan.uses then
     local entries = {}
@@ -128,9 +135,7 @@ local Exchange = {}
 Exchange.__index = Exchange
 
 --- "done" or "waits".
-function Exchange:run(phase)
-  return c.gw_fake_run(self.fake, PHASES[phase]) == c.GW_RUN_WAITS and "waits" or "done"
-end
+function Exchange:run(phase) return c.gw_fake_run(self.fake, PHASES[phase]) == c.GW_RUN_WAITS and "waits" or "done" end
 
 --- A piece through the hooks of "request_body" or "body": "done", "waits" or "failed", and what came out.
 function Exchange:pipe(phase, piece, last)
@@ -163,9 +168,7 @@ function Exchange:finished() return self.fake.done end
 function Exchange:cancel() c.gw_phase_cancel(self.fake.x) end
 
 --- The body that a hook waits for.
-function Exchange:deliver(which, body)
-  return c.gw_fake_deliver(self.fake, which == "request", body, #body)
-end
+function Exchange:deliver(which, body) return c.gw_fake_deliver(self.fake, which == "request", body, #body) end
 
 function Exchange:free()
   c.gw_fake_free(self.fake)
@@ -177,21 +180,25 @@ function Exchange:reply()
   local reply = self.fake.x.reply
   if reply == nil then return nil end
   return {
-    status = reply.status, error = c.reason(reply.error), headers = M.headers(reply.fields),
+    status = reply.status,
+    error = c.reason(reply.error),
+    headers = M.headers(reply.fields),
     body = reply.body ~= nil and ffi.string(reply.body.data, reply.body.len) or nil,
   }
 end
 
 function Exchange:add_header(name, value)
   local x = self.fake.x
-  c.gw_fields_add(x.request.fields, x.arena, c.gw_arena_copy(x.arena, c.slice(name)),
-    c.gw_arena_copy(x.arena, c.slice(value)))
+  c.gw_fields_add(
+    x.request.fields,
+    x.arena,
+    c.gw_arena_copy(x.arena, c.slice(name)),
+    c.gw_arena_copy(x.arena, c.slice(value))
+  )
 end
 
 --- Keeps the text as long as the exchange.
-function Exchange:text(value)
-  return c.gw_arena_copy(self.fake.x.arena, c.slice(value))
-end
+function Exchange:text(value) return c.gw_arena_copy(self.fake.x.arena, c.slice(value)) end
 
 --- Fields as a table: the last value of each name.
 function M.headers(fields)
@@ -218,9 +225,7 @@ function Script:turn() c.gw_loop_turn(self.loop, false) end
 
 function Script:memory() return tonumber(c.gw_script_memory(self.script)) end
 
-function Script:phases(route)
-  return c.gw_script_phases(self.script, route and self.config.routes + route or nil)
-end
+function Script:phases(route) return c.gw_script_phases(self.script, route and self.config.routes + route or nil) end
 
 function Script:repeat_all(times) c.gw_fake_repeat(self.loop, self.config, self.script, times) end
 
@@ -234,7 +239,10 @@ function Script:free()
   os.execute("rm -r " .. self.folder)
 end
 
-local never = ffi.cast("void (*)(struct gw_script *, void *)", function() error("nobody drops the script here") end)
+local never = ffi.cast(
+  "void (*)(struct gw_script *, void *)",
+  function() error("nobody drops the script here") end
+)
 
 --- `why` is what gw_script_new() said when it failed.
 ---@param options table  plugins, and if wanted conf, uses, plans, routes, consumers, buffer, memory
@@ -246,8 +254,13 @@ function M.new(options)
   local why = ffi.new("char *[1]")
   local home = host.source_dir
   local script_options = ffi.new("struct gw_script_options", {
-    config = self.config, home = home, worker = options.worker or 0, on_unused = never, clock = self.loop.clock,
-    zones = options.zones, metrics = options.metrics,
+    config = self.config,
+    home = home,
+    worker = options.worker or 0,
+    on_unused = never,
+    clock = self.loop.clock,
+    zones = options.zones,
+    metrics = options.metrics,
   })
   self.script = c.gw_script_new(script_options, why)
   if self.script == nil then

@@ -43,9 +43,9 @@ struct gw_dialer *gw_dialer_new(struct gw_conn *conn, const struct gw_h1_limits 
 void gw_dialer_free(struct gw_dialer *dialer);
 ]])
 
-local probes = {}    -- by id
+local probes = {} -- by id
 local acceptors = {} -- by address
-local failure        -- an error must not cross C
+local failure -- an error must not cross C
 
 local function guarded(fn)
   return function(...)
@@ -69,7 +69,9 @@ function M.limits(over)
   limits.head_timeout_us = 10e6
   limits.idle_timeout_us = 60e6
   limits.requests = 0
-  for name, value in pairs(over or {}) do limits[name] = value end
+  for name, value in pairs(over or {}) do
+    limits[name] = value
+  end
   return limits
 end
 
@@ -118,7 +120,9 @@ function M.request(arena, spec)
   head.scheme = slice("http")
   head.authority = slice(spec.authority or "example.com")
   head.path = slice(spec.path or "/")
-  if spec.query then head.query, head.has_query = slice(spec.query), true end
+  if spec.query then
+    head.query, head.has_query = slice(spec.query), true
+  end
   head.version = 11
   head.body_length = spec.length or NONE
   head.expect_continue = spec.expect or false
@@ -139,13 +143,9 @@ local function wrap(pointer)
 end
 
 --- Owns a stream. `arena` (may be nil) is freed with the probe.
-function M.probe(stream, arena)
-  return wrap(c.gw_probe_new(stream, arena))
-end
+function M.probe(stream, arena) return wrap(c.gw_probe_new(stream, arena)) end
 
-local function text(buf)
-  return buf.len == 0 and "" or ffi.string(buf.data, buf.len)
-end
+local function text(buf) return buf.len == 0 and "" or ffi.string(buf.data, buf.len) end
 
 --- What happened, one event a line.
 function Probe:log() return text(self.c.log) end
@@ -154,13 +154,9 @@ function Probe:arena() return self.c.stream.arena end
 function Probe:error() return self.c.failures > 0 and c.reason(self.c.error) or nil end
 function Probe:is_open() return self.c.stream ~= nil end
 
-function Probe:respond(spec, stop)
-  c.gw_probe_send_head(self.c, M.response(self:arena(), spec), stop or false)
-end
+function Probe:respond(spec, stop) c.gw_probe_send_head(self.c, M.response(self:arena(), spec), stop or false) end
 
-function Probe:ask(spec, stop)
-  c.gw_probe_send_head(self.c, M.request(self:arena(), spec), stop or false)
-end
+function Probe:ask(spec, stop) c.gw_probe_send_head(self.c, M.request(self:arena(), spec), stop or false) end
 
 --- True while more may be sent.
 function Probe:send(bytes, stop) return c.gw_probe_send_body(self.c, bytes, #bytes, stop or false) end
@@ -196,9 +192,7 @@ end)
 local Acceptor = {}
 Acceptor.__index = Acceptor
 
-local function address(pointer)
-  return tonumber(ffi.cast("intptr_t", ffi.cast("void *", pointer)))
-end
+local function address(pointer) return tonumber(ffi.cast("intptr_t", ffi.cast("void *", pointer))) end
 
 --- A server session over a connection; on_request(probe), on_refused(probe, reason) act on each.
 function M.accept(conn, over)
@@ -211,7 +205,9 @@ function Acceptor:last() return self.probes[#self.probes] end
 function Acceptor:refusal() return self.c.refused > 0 and c.reason(self.c.refusal) or nil end
 
 function Acceptor:free()
-  for _, probe in ipairs(self.probes) do probe:free() end
+  for _, probe in ipairs(self.probes) do
+    probe:free()
+  end
   acceptors[address(self.c)] = nil
   c.gw_acceptor_free(self.c)
   self.c = nil
@@ -231,9 +227,7 @@ end)
 local Dialer = {}
 Dialer.__index = Dialer
 
-function M.dial(conn, over)
-  return setmetatable({ c = c.gw_dialer_new(conn, M.limits(over)), probes = {} }, Dialer)
-end
+function M.dial(conn, over) return setmetatable({ c = c.gw_dialer_new(conn, M.limits(over)), probes = {} }, Dialer) end
 
 --- A probe on a new stream.
 function Dialer:open()
@@ -244,7 +238,9 @@ function Dialer:open()
 end
 
 function Dialer:free()
-  for _, probe in ipairs(self.probes) do probe:free() end
+  for _, probe in ipairs(self.probes) do
+    probe:free()
+  end
   c.gw_dialer_free(self.c)
   self.c = nil
 end

@@ -5,7 +5,9 @@ local ffi = require("ffi")
 
 local M = {}
 
-pcall(ffi.cdef, [[
+pcall(
+  ffi.cdef,
+  [[
 struct wire_pollfd { int fd; short events; short revents; };
 int wire_socket(int, int, int) __asm__("socket");
 int wire_bind(int, const void *, unsigned) __asm__("bind");
@@ -22,7 +24,8 @@ int wire_setsockopt(int, int, int, const void *, unsigned) __asm__("setsockopt")
 struct wire_timespec { long sec; long nsec; };
 int wire_clock_gettime(int, struct wire_timespec *) __asm__("clock_gettime");
 char *wire_strerror(int) __asm__("strerror");
-]])
+]]
+)
 
 local C = ffi.C
 local EAGAIN, EINPROGRESS, EINTR = 11, 115, 4
@@ -36,9 +39,7 @@ function M.now()
   return tonumber(time.sec) + tonumber(time.nsec) / 1e9
 end
 
-local function fail(what)
-  error(what .. ": " .. ffi.string(C.wire_strerror(ffi.errno())), 3)
-end
+local function fail(what) error(what .. ": " .. ffi.string(C.wire_strerror(ffi.errno())), 3) end
 
 -- --- turning everybody ----------------------------------------------------------------------------------------
 
@@ -48,9 +49,7 @@ local function turn(timeout)
   local list = {}
   for _, watcher in pairs(watchers) do
     local events = watcher.wants()
-    if events ~= 0 then
-      list[#list + 1] = { watcher, events }
-    end
+    if events ~= 0 then list[#list + 1] = { watcher, events } end
   end
   local fds = ffi.new("struct wire_pollfd[?]", math.max(#list, 1))
   for i, item in ipairs(list) do
@@ -58,9 +57,7 @@ local function turn(timeout)
   end
   C.wire_poll(fds, #list, math.max(0, math.ceil(timeout * 1000)))
   for i, item in ipairs(list) do
-    if fds[i - 1].revents ~= 0 and watchers[item[1].fd] == item[1] then
-      item[1].on_ready(fds[i - 1].revents)
-    end
+    if fds[i - 1].revents ~= 0 and watchers[item[1].fd] == item[1] then item[1].on_ready(fds[i - 1].revents) end
   end
 end
 
@@ -69,13 +66,9 @@ function M.wait(done, seconds)
   local deadline = M.now() + (seconds or 10)
   while true do
     local result = done()
-    if result then
-      return result
-    end
+    if result then return result end
     local left = deadline - M.now()
-    if left <= 0 then
-      return nil
-    end
+    if left <= 0 then return nil end
     turn(math.min(left, 0.5))
   end
 end
@@ -90,9 +83,7 @@ function M.watch(fd, on_ready)
   watchers[fd] = { fd = fd, wants = function() return POLLIN end, on_ready = on_ready }
 end
 
-function M.unwatch(fd)
-  watchers[fd] = nil
-end
+function M.unwatch(fd) watchers[fd] = nil end
 
 -- --- addresses --------------------------------------------------------------------------------------------------
 
@@ -108,9 +99,7 @@ local function unix_address(path)
 end
 
 local function address_of(where)
-  if type(where) == "number" then
-    return 2, tcp_address(where)
-  end
+  if type(where) == "number" then return 2, tcp_address(where) end
   return 1, unix_address(where)
 end
 
@@ -130,9 +119,7 @@ local function receive(conn)
   local got = tonumber(C.wire_recv(conn.fd, chunk, conn.read_size, 0))
   if got > 0 then
     conn.bytes_in = conn.bytes_in + got
-    if conn.discards then
-      return
-    end
+    if conn.discards then return end
     conn.parts[#conn.parts + 1] = ffi.string(chunk, got)
   elseif got == 0 then
     conn.ended = "end"
@@ -165,23 +152,19 @@ end
 
 local function wrap(fd, opts)
   local conn = setmetatable({
-    fd = fd, parts = {}, out = {}, bytes_in = 0, read_size = opts and opts.read_size or 262144,
+    fd = fd,
+    parts = {},
+    out = {},
+    bytes_in = 0,
+    read_size = opts and opts.read_size or 262144,
   }, Conn)
   watchers[fd] = {
     fd = fd,
-    wants = function()
-      return bit.bor(conn.held or conn.ended and 0 or POLLIN, #conn.out > 0 and POLLOUT or 0)
-    end,
+    wants = function() return bit.bor(conn.held or conn.ended and 0 or POLLIN, #conn.out > 0 and POLLOUT or 0) end,
     on_ready = function(events)
-      if bit.band(events, POLLOUT) ~= 0 then
-        flush(conn)
-      end
-      if bit.band(events, bit.bnot(POLLOUT)) ~= 0 and not conn.ended then
-        receive(conn)
-      end
-      if conn.on_change then
-        conn.on_change(conn)
-      end
+      if bit.band(events, POLLOUT) ~= 0 then flush(conn) end
+      if bit.band(events, bit.bnot(POLLOUT)) ~= 0 and not conn.ended then receive(conn) end
+      if conn.on_change then conn.on_change(conn) end
     end,
   }
   return conn
@@ -191,9 +174,7 @@ end
 function M.connect(where, opts)
   local family, addr, len = address_of(where)
   local fd = C.wire_socket(family, bit.bor(1, NONBLOCK, CLOEXEC), 0)
-  if opts and opts.receive_buffer then
-    C.wire_setsockopt(fd, 1, 8, ffi.new("int[1]", opts.receive_buffer), 4)
-  end
+  if opts and opts.receive_buffer then C.wire_setsockopt(fd, 1, 8, ffi.new("int[1]", opts.receive_buffer), 4) end
   if C.wire_connect(fd, addr, len) ~= 0 and ffi.errno() ~= EINPROGRESS then
     local reason = ffi.string(C.wire_strerror(ffi.errno()))
     C.wire_close(fd)
@@ -217,9 +198,7 @@ end
 
 --- What was received and not yet taken.
 function Conn:peek()
-  if #self.parts > 1 then
-    self.parts = { table.concat(self.parts) }
-  end
+  if #self.parts > 1 then self.parts = { table.concat(self.parts) } end
   return self.parts[1] or ""
 end
 
@@ -238,18 +217,14 @@ function Conn:read_until(text, seconds)
     from, to = self:peek():find(text, 1, true)
     return from or self.ended
   end, seconds)
-  if not from then
-    return nil, self:peek()
-  end
+  if not from then return nil, self:peek() end
   return self:take(to)
 end
 
 --- Waits for that many bytes and takes them.
 function Conn:read(count, seconds)
   M.wait(function() return #self:peek() >= count or self.ended end, seconds)
-  if #self:peek() < count then
-    return nil, self:peek()
-  end
+  if #self:peek() < count then return nil, self:peek() end
   return self:take(count)
 end
 
@@ -259,14 +234,10 @@ function Conn:read_all(seconds)
   return self:take(), self.ended
 end
 
-function Conn:hold(on)
-  self.held = on and 0 or nil
-end
+function Conn:hold(on) self.held = on and 0 or nil end
 
 --- Reads on, but only counts (bytes_in).
-function Conn:discard()
-  self.discards = true
-end
+function Conn:discard() self.discards = true end
 
 --- Ends our side after what is queued.
 function Conn:shutdown()
@@ -299,18 +270,14 @@ function M.listen(opts)
   local fd = C.wire_socket(2, bit.bor(1, NONBLOCK, CLOEXEC), 0)
   C.wire_setsockopt(fd, 1, 2, ffi.new("int[1]", 1), 4)
   local addr, len = tcp_address(opts.port or 0)
-  if C.wire_bind(fd, addr, len) ~= 0 or C.wire_listen(fd, opts.backlog or 512) ~= 0 then
-    fail("listen")
-  end
+  if C.wire_bind(fd, addr, len) ~= 0 or C.wire_listen(fd, opts.backlog or 512) ~= 0 then fail("listen") end
   local listener = setmetatable({ fd = fd, port = port_of(fd), waiting = {}, conns = {}, accepted = 0 }, Listener)
   watchers[fd] = {
     fd = fd,
     wants = function() return listener.held or POLLIN end,
     on_ready = function()
       local peer = C.wire_accept4(fd, nil, nil, bit.bor(NONBLOCK, CLOEXEC))
-      if peer < 0 then
-        return
-      end
+      if peer < 0 then return end
       local conn = wrap(peer)
       listener.accepted = listener.accepted + 1
       listener.conns[#listener.conns + 1] = conn

@@ -6,9 +6,7 @@ local M = {}
 
 local MAX_UNIX_PATH = 107 -- sun_path without its closing zero
 
-local function is_loopback(host)
-  return host:find("^127%.") ~= nil or host == "::1"
-end
+local function is_loopback(host) return host:find("^127%.") ~= nil or host == "::1" end
 
 --- Splits "host:port"; an IPv6 host needs its brackets.
 ---@param text string
@@ -19,9 +17,7 @@ function M.split(text)
   if not host then
     host, port = text:match("^([^:%[%]]*):(%d+)$")
   end
-  if not host or #port > 5 or tonumber(port) > 65535 then
-    return nil
-  end
+  if not host or #port > 5 or tonumber(port) > 65535 then return nil end
   return host, tonumber(port)
 end
 
@@ -33,9 +29,7 @@ end
 function M.parse(text, folder)
   local path = text:match("^unix:(.+)$")
   if path then
-    if not folder then
-      return nil, "a unix socket is not taken here"
-    end
+    if not folder then return nil, "a unix socket is not taken here" end
     path = path:sub(1, 1) == "/" and path or folder .. "/" .. path
     if #path > MAX_UNIX_PATH then
       return nil, ("the socket's path is longer than %d bytes"):format(MAX_UNIX_PATH)

@@ -9,16 +9,24 @@ local M = {}
 
 local KINDS = { "services", "routes", "upstreams", "targets", "consumers", "consumer_groups", "plugins" }
 local ONE = {
-  services = "service", routes = "route", upstreams = "upstream", targets = "target", consumers = "consumer",
-  consumer_groups = "consumer group", plugins = "plugin",
+  services = "service",
+  routes = "route",
+  upstreams = "upstream",
+  targets = "target",
+  consumers = "consumer",
+  consumer_groups = "consumer group",
+  plugins = "plugin",
 }
 
 local add_list
 
 local function add_item(state, kind, raw, path, parents)
   if type(raw) ~= "table" or state.report.kind_of(raw) == "array" then
-    report.error(state.report, path,
-      ("expected a %s (a map), got %s"):format(ONE[kind], words.value(raw, state.report.kind_of(raw))))
+    report.error(
+      state.report,
+      path,
+      ("expected a %s (a map), got %s"):format(ONE[kind], words.value(raw, state.report.kind_of(raw)))
+    )
     return
   end
   local item = { kind = kind, raw = raw, path = path, parents = {} }
@@ -43,9 +51,7 @@ end
 
 local function name_of(item)
   local name = item.raw.name or item.raw.username
-  if type(name) ~= "string" then
-    return nil
-  end
+  if type(name) ~= "string" then return nil end
   return item.kind == "upstreams" and name:lower() or name -- a host name, which services write as they like
 end
 
@@ -55,9 +61,15 @@ local function register(state, item)
   if item.kind ~= "plugins" and item.kind ~= "targets" and type(name) == "string" then
     local other = names[name]
     if other then
-      report.error(state.report, report.join(item.path, item.raw.name and "name" or "username"),
-        ("a %s named %s is already there (line %d)"):format(ONE[item.kind], words.quote(name),
-          report.line(state.report, other.path)))
+      report.error(
+        state.report,
+        report.join(item.path, item.raw.name and "name" or "username"),
+        ("a %s named %s is already there (line %d)"):format(
+          ONE[item.kind],
+          words.quote(name),
+          report.line(state.report, other.path)
+        )
+      )
     else
       names[name] = item
     end
@@ -65,16 +77,17 @@ local function register(state, item)
   if type(id) == "string" then
     id = id:lower()
     if ids[id] then
-      report.error(state.report, report.join(item.path, "id"), ("another %s has this id (line %d)"):format(
-        ONE[item.kind], report.line(state.report, ids[id].path)))
+      report.error(
+        state.report,
+        report.join(item.path, "id"),
+        ("another %s has this id (line %d)"):format(ONE[item.kind], report.line(state.report, ids[id].path))
+      )
     end
     ids[id] = ids[id] or item
   end
 end
 
-local function known_names(state, kind)
-  return words.keys(state.names[kind])
-end
+local function known_names(state, kind) return words.keys(state.names[kind]) end
 
 --- The item a foreign key points to; nil, with an error, when there is none.
 ---@param state table
@@ -83,17 +96,18 @@ end
 ---@param path (string|integer)[]
 ---@return table? item
 function M.resolve(state, kind, value, path)
-  if type(value) == "table" then
-    value = value.id or value.name or value.username
-  end
+  if type(value) == "table" then value = value.id or value.name or value.username end
   if type(value) ~= "string" then
     return nil -- the schema has said so
   end
   local item = state.names[kind][value] or state.ids[kind][value:lower()]
   if not item then
     local names = known_names(state, kind)
-    report.error(state.report, path, ("no %s named %s%s"):format(ONE[kind], words.quote(value),
-      words.did_you_mean(value, names)))
+    report.error(
+      state.report,
+      path,
+      ("no %s named %s%s"):format(ONE[kind], words.quote(value), words.did_you_mean(value, names))
+    )
   end
   return item
 end
@@ -127,9 +141,7 @@ end
 
 -- What names an entity that has no name, independent of its place in the file.
 local function content_key(value)
-  if type(value) ~= "table" then
-    return tostring(value)
-  end
+  if type(value) ~= "table" then return tostring(value) end
   local parts = {}
   for _, key in ipairs(words.keys(value)) do
     if key ~= "plugins" and key ~= "routes" then
@@ -144,7 +156,10 @@ local function identity(item)
     return parent_name(item, "upstream") .. ":" .. tostring(item.raw.target)
   elseif item.kind == "plugins" then
     return table.concat({
-      tostring(item.raw.name), parent_name(item, "route"), parent_name(item, "service"), parent_name(item, "consumer"),
+      tostring(item.raw.name),
+      parent_name(item, "route"),
+      parent_name(item, "service"),
+      parent_name(item, "consumer"),
       tostring(item.raw.instance_name or ""),
     }, ":")
   end

@@ -15,7 +15,11 @@ local M = {}
 M.BUILT_IN = {
   ["key-auth"] = t.record {
     key = t.string {
-      required = true, len_min = 1, len_max = 512, unique = true, secret = true,
+      required = true,
+      len_min = 1,
+      len_max = 512,
+      unique = true,
+      secret = true,
       about = "What the client sends; no two consumers have the same.",
     },
     ttl = t.any { later = "Who you are" },
@@ -29,9 +33,7 @@ M.BUILT_IN = {
 ---@return string?
 function M.kind_of(plugins, name)
   local info, reason = plugins(name)
-  if not info then
-    return nil, later.plugin_reason(name, reason)
-  end
+  if not info then return nil, later.plugin_reason(name, reason) end
   return info.credentials or M.BUILT_IN[name], ("the plugin %s has no credentials"):format(words.quote(name))
 end
 
@@ -56,8 +58,11 @@ local function check_unique(job, kind, value, path)
       job.seen[field] = seen
       if seen[text] then
         local line = report.line(job.state.report, seen[text])
-        report.error(job.state.report, report.join(path, field),
-          ("another credential has the same %s (line %d)"):format(field, line))
+        report.error(
+          job.state.report,
+          report.join(path, field),
+          ("another credential has the same %s (line %d)"):format(field, line)
+        )
       end
       seen[text] = seen[text] or report.join(path, field)
     end
@@ -95,9 +100,7 @@ end
 
 local function add_all(job, list, path, owner)
   local rep = job.state.report
-  if type(list) ~= "table" or rep.kind_of(list) ~= "array" or #list == 0 then
-    return
-  end
+  if type(list) ~= "table" or rep.kind_of(list) ~= "array" or #list == 0 then return end
   local kind, reason = M.kind_of(job.plugins, job.plugin)
   if not kind then
     report.error(rep, path, reason)
@@ -115,12 +118,18 @@ end
 function M.run(state, consumers, plugins)
   local jobs = {}
   local function job(name)
-    jobs[name] = jobs[name] or { state = state, consumers = consumers, plugins = plugins, plugin = name, seen = {} }
+    jobs[name] = jobs[name]
+      or { state = state, consumers = consumers, plugins = plugins, plugin = name, seen = {} }
     return jobs[name]
   end
   for _, item in ipairs(state.items.consumers) do
     for _, collection in ipairs(words.keys(entities.COLLECTIONS)) do
-      add_all(job(entities.COLLECTIONS[collection]), item.raw[collection], report.join(item.path, collection), item)
+      add_all(
+        job(entities.COLLECTIONS[collection]),
+        item.raw[collection],
+        report.join(item.path, collection),
+        item
+      )
     end
     local own = item.raw.credentials
     if type(own) == "table" and state.report.kind_of(own) == "map" then

@@ -14,24 +14,18 @@ M.MAX_BYTES = 64 * 1024 * 1024
 M.MAX_NODES = 2 * 1000 * 1000 -- also counts what aliases repeat
 
 ---@return table
-function M.new()
-  return { root = nil, marks = {}, errors = {}, unresolved = {}, nodes = 0 }
-end
+function M.new() return { root = nil, marks = {}, errors = {}, unresolved = {}, nodes = 0 } end
 
 --- Raised inside a reader to give up: what follows cannot be read any more.
 ---@param line integer?
 ---@param message string
-function M.stop(line, message)
-  error({ line = line, message = message }, 0)
-end
+function M.stop(line, message) error({ line = line, message = message }, 0) end
 
 --- Notes an error that reading can survive.
 ---@param doc table
 ---@param line integer
 ---@param message string
-function M.complain(doc, line, message)
-  doc.errors[#doc.errors + 1] = { line = line, message = message }
-end
+function M.complain(doc, line, message) doc.errors[#doc.errors + 1] = { line = line, message = message } end
 
 --- Notes a value that cannot be known; other complaints about it, which only follow from that, are
 --- to be left out.
@@ -69,9 +63,7 @@ end
 ---@param depth integer
 ---@param line integer
 function M.check_depth(depth, line)
-  if depth > M.MAX_DEPTH then
-    M.stop(line, ("nested more than %d levels deep"):format(M.MAX_DEPTH))
-  end
+  if depth > M.MAX_DEPTH then M.stop(line, ("nested more than %d levels deep"):format(M.MAX_DEPTH)) end
 end
 
 --- Notes a map's key at `line`; a key that was there before is an error that names both lines.
@@ -98,9 +90,7 @@ function M.line_of(doc, path)
   local line = mark and mark.line
   for _, key in ipairs(path) do
     mark = type(value) == "table" and doc.marks[value] or nil
-    if not mark then
-      break
-    end
+    if not mark then break end
     local at = type(key) == "number" and mark.kind == "array" and key + 1 or key
     line = mark.lines[at] or line
     value = value[at]

@@ -20,9 +20,7 @@ local function reference(about)
     by_reference = true,
     about = about,
     check = function(value)
-      if type(value) == "table" then
-        value = value.id or value.name or value.username
-      end
+      if type(value) == "table" then value = value.id or value.name or value.username end
       return type(value) == "string", "must be a name or an id"
     end,
   }
@@ -62,21 +60,27 @@ M.services = entity(later.service, {
   port = t.port { about = "80 where nothing is written." },
   path = t.path { about = "Put before the path of every request." },
   retries = t.integer {
-    between = { 0, 32767 }, default = 5,
+    between = { 0, 32767 },
+    default = 5,
     about = "How often a failed try is made again, where the request allows it.",
   },
   connect_timeout = t.timeout { default = 60000, about = "Until a connection is made." },
   write_timeout = t.timeout { default = 60000, about = "Between two writes to the service." },
   read_timeout = t.timeout {
-    default = 60000, about = "Between two reads; rests while the request's body is still being sent.",
+    default = 60000,
+    about = "Between two reads; rests while the request's body is still being sent.",
   },
   response_timeout = t.duration {
-    unit = "ms", off = true, default = "60s",
+    unit = "ms",
+    off = true,
+    default = "60s",
     about = "From the last byte of the request to the head of the response.",
   },
   keepalive = t.record {
     connections = t.integer {
-      between = { 0, 65535 }, default = 512, about = "Idle connections that one worker keeps to each target.",
+      between = { 0, 65535 },
+      default = 512,
+      about = "Idle connections that one worker keeps to each target.",
     },
     requests = t.count { off = true, default = 10000, about = "Requests on one connection." },
     idle = t.duration { unit = "ms", default = "60s", about = "How long a connection is kept without a request." },
@@ -88,9 +92,7 @@ M.services = entity(later.service, {
 
 local function protocols_of_route(list)
   for _, name in ipairs(list) do
-    if name == "http" then
-      return true
-    end
+    if name == "http" then return true end
   end
   return nil, "https alone is " .. later.MESSAGE
 end
@@ -99,9 +101,7 @@ local HTTP_LATER = { "grpc", "grpcs", "tcp", "tls", "tls_passthrough", "udp", "w
 
 local function no_host_header(headers)
   for name in pairs(headers) do
-    if name:lower() == "host" then
-      return nil, "host is not matched here: write hosts"
-    end
+    if name:lower() == "host" then return nil, "host is not matched here: write hosts" end
   end
   return true
 end
@@ -118,7 +118,8 @@ M.routes = entity(later.route, {
   },
   methods = t.set { t.http_method {}, about = "Methods it takes; without it every one." },
   hosts = t.set {
-    t.string { len_min = 1 }, about = "Hosts it takes: `example.com`, `*.example.com`, `example.*`.",
+    t.string { len_min = 1 },
+    about = "Hosts it takes: `example.com`, `*.example.com`, `example.*`.",
   },
   paths = t.set {
     t.string { len_min = 1 },
@@ -126,21 +127,28 @@ M.routes = entity(later.route, {
       .. "`~/users/\\d+` as a regular expression.",
   },
   headers = t.map {
-    t.header_name {}, t.array { t.string {} }, check = no_host_header,
+    t.header_name {},
+    t.array { t.string {} },
+    check = no_host_header,
     about = "Headers it asks for, each with one of these values; one value `~*…` is a regular expression; none: it "
       .. "must be there.",
   },
   query = t.map {
-    t.string { len_min = 1 }, t.array { t.string {} }, about = "Query arguments it asks for, written as `headers` are.",
+    t.string { len_min = 1 },
+    t.array { t.string {} },
+    about = "Query arguments it asks for, written as `headers` are.",
   },
   regex_priority = t.integer {
-    between = { -2 ^ 31, 2 ^ 31 - 1 }, default = 0, about = "Among regular expressions that match, higher first.",
+    between = { -2 ^ 31, 2 ^ 31 - 1 },
+    default = 0,
+    about = "Among regular expressions that match, higher first.",
   },
   strip_path = t.boolean { default = true, about = "Take away the part of the path that matched." },
   preserve_host = t.boolean { default = false, about = "Send the client's Host on, not the service's." },
   path_match = t.one_of { "segment", "prefix", about = "As at the top, for this route." },
   public = t.boolean {
-    default = false, about = "Nobody needs to say who they are; asked for where no plugin authenticates.",
+    default = false,
+    about = "Nobody needs to say who they are; asked for where no plugin authenticates.",
   },
   limits = limits.of_scope,
   plugins = child("a plugin", "plugins"),
@@ -153,15 +161,17 @@ local function algorithm(name)
   for _, known in ipairs(ALGORITHMS) do
     if name == known then return true end
   end
-  if later.ALGORITHMS[name] then
-    return nil, ("%s is %s"):format(words.quote(name), later.MESSAGE)
-  end
+  if later.ALGORITHMS[name] then return nil, ("%s is %s"):format(words.quote(name), later.MESSAGE) end
   return nil, ("%s is no algorithm%s"):format(words.quote(name), words.did_you_mean(name, ALGORITHMS))
 end
 
 M.upstreams = entity(later.upstream, {
   name = t.host { required = true, about = "What the host of a service says to mean it." },
-  algorithm = t.string { default = ALGORITHMS[1], check = algorithm, about = "How a target is chosen: `round-robin`." },
+  algorithm = t.string {
+    default = ALGORITHMS[1],
+    check = algorithm,
+    about = "How a target is chosen: `round-robin`.",
+  },
   host_header = t.string { match = "^[%w._:%[%]-]+$", about = "The Host its targets get." },
   targets = child("a target", "targets"),
 })
@@ -190,13 +200,17 @@ local function consumer_fields()
     custom_id = t.string { len_min = 1, len_max = 256, about = "What you call it elsewhere." },
     groups = groups,
     credentials = t.map {
-      child("a credential", "credentials"), about = "What it is recognised by: lists by the name of the plugin.",
+      child("a credential", "credentials"),
+      about = "What it is recognised by: lists by the name of the plugin.",
     },
     plugins = child("a plugin", "plugins"),
   }
   for name in pairs(M.COLLECTIONS) do
-    fields[name] = child("a credential", "credentials",
-      ("Its credentials for %s, as Kong's files have them."):format(M.COLLECTIONS[name]))
+    fields[name] = child(
+      "a credential",
+      "credentials",
+      ("Its credentials for %s, as Kong's files have them."):format(M.COLLECTIONS[name])
+    )
   end
   return fields
 end
@@ -216,9 +230,7 @@ M.credential_extras = entity({}, { consumer = reference("Whose it is, where it s
 
 local function protocols_of_plugin(list)
   for _, name in ipairs(list) do
-    if name == "http" then
-      return true
-    end
+    if name == "http" then return true end
   end
   return nil, "without http is " .. later.MESSAGE
 end
@@ -230,7 +242,12 @@ local function config_of_plugin()
 end
 
 M.plugins = entity(later.plugin, {
-  name = t.string { required = true, match = "^[%w][%w_-]*$", len_max = 64, about = "The plugin: its folder's name." },
+  name = t.string {
+    required = true,
+    match = "^[%w][%w_-]*$",
+    len_max = 64,
+    about = "The plugin: its folder's name.",
+  },
   instance_name = t.name { about = "What this use of it is called." },
   config = config_of_plugin(),
   enabled = t.boolean { default = true, about = "Whether it runs." },
@@ -244,10 +261,13 @@ M.plugins = entity(later.plugin, {
   route = reference("Only for requests that this route takes."),
   consumer = reference("Only for this consumer's requests."),
   priority = t.integer {
-    between = { -2 ^ 31, 2 ^ 31 - 1 }, about = "When it runs in a hook: higher first; the plugin's own elsewhere.",
+    between = { -2 ^ 31, 2 ^ 31 - 1 },
+    about = "When it runs in a hook: higher first; the plugin's own elsewhere.",
   },
   on_error = t.one_of {
-    "reply", "skip", default = "reply",
+    "reply",
+    "skip",
+    default = "reply",
     about = "What an error of its code does: a 500, or a line in the log and on without it.",
   },
   when = t.string {

@@ -11,7 +11,8 @@ local M = {}
 ---@return string? problem
 function M.expand(text, lookup)
   if text:find("^{vault://.*}$") then
-    return nil, "references to vaults are known, not in this version (write ${NAME} to take it from the environment)"
+    return nil,
+      "references to vaults are known, not in this version (write ${NAME} to take it from the environment)"
   elseif not text:find("${", 1, true) then
     return text
   end
@@ -29,8 +30,10 @@ function M.expand(text, lookup)
       local inner = close and text:sub(from + 2, close - 1) or ""
       local name, default = inner:match("^([%a_][%w_]*)(.*)$")
       if not name or (default ~= "" and default:sub(1, 2) ~= ":-") then
-        return nil, ("%s is not ${NAME} or ${NAME:-default} (write $${ for a plain ${)")
-          :format(words.quote(text:sub(from, close or -1)))
+        return nil,
+          ("%s is not ${NAME} or ${NAME:-default} (write $${ for a plain ${)"):format(
+            words.quote(text:sub(from, close or -1))
+          )
       end
       local value = lookup(name)
       if default ~= "" and (value == nil or value == "") then
@@ -42,9 +45,7 @@ function M.expand(text, lookup)
       at = close + 1
     end
   end
-  if problem then
-    return nil, problem
-  end
+  if problem then return nil, problem end
   return table.concat(out)
 end
 

@@ -20,12 +20,12 @@ local function put_text(build, struct, field, text)
 end
 
 local function put_texts(build, struct, values)
-  for field, text in pairs(values) do put_text(build, struct, field, text) end
+  for field, text in pairs(values) do
+    put_text(build, struct, field, text)
+  end
 end
 
-local function us(milliseconds)
-  return (milliseconds or 0) * 1000
-end
+local function us(milliseconds) return (milliseconds or 0) * 1000 end
 
 local function put_limits(target, limits)
   target.head, target.headers, target.target = limits.head, limits.headers, limits.target
@@ -78,7 +78,11 @@ local function put_services(build, normal)
   for i, service in ipairs(normal.services) do
     local target = services[i - 1]
     put_texts(build, services + (i - 1), {
-      name = service.name, id = service.id, scheme = service.protocol, host = service.host, path = service.path,
+      name = service.name,
+      id = service.id,
+      scheme = service.protocol,
+      host = service.host,
+      path = service.path,
       authority = authority(service),
     })
     target.port, target.retries = service.port, service.retries
@@ -98,7 +102,9 @@ local function put_upstreams(build, normal)
   local upstreams = C.gw_build_upstreams(build, #normal.upstreams)
   for i, upstream in ipairs(normal.upstreams) do
     put_texts(build, upstreams + (i - 1), {
-      name = upstream.name, algorithm = upstream.algorithm, host_header = upstream.host_header,
+      name = upstream.name,
+      algorithm = upstream.algorithm,
+      host_header = upstream.host_header,
     })
     local targets = C.gw_build_targets(build, upstreams + (i - 1), #upstream.targets)
     for k, target in ipairs(upstream.targets) do
@@ -112,7 +118,9 @@ local function put_consumers(build, normal)
   local consumers = C.gw_build_consumers(build, #normal.consumers)
   for i, consumer in ipairs(normal.consumers) do
     put_texts(build, consumers + (i - 1), {
-      username = consumer.username, custom_id = consumer.custom_id, id = consumer.id,
+      username = consumer.username,
+      custom_id = consumer.custom_id,
+      id = consumer.id,
     })
   end
 end
@@ -133,9 +141,7 @@ local function put_conditions(problems, build, index, route, key, add)
     for _, value in ipairs(values) do
       check(problems, route, add(build, index, name, #name, value, #value))
     end
-    if #values == 0 then
-      check(problems, route, add(build, index, name, #name, nil, 0))
-    end
+    if #values == 0 then check(problems, route, add(build, index, name, #name, nil, 0)) end
   end
 end
 
@@ -160,9 +166,7 @@ local function put_routes(problems, build, normal, services)
   for i, route in ipairs(normal.routes) do
     local target = routes[i - 1]
     put_texts(build, routes + (i - 1), { name = route.name or route.id, id = route.id })
-    if route.service then
-      target.service = services + (route.service - 1)
-    end
+    if route.service then target.service = services + (route.service - 1) end
     target.strip_path, target.preserve_host = route.strip_path, route.preserve_host
     put_limits(target.limits, route.limits)
     if route.enabled ~= false then -- a route that asks for nothing gets no requests
@@ -175,14 +179,16 @@ local function put_trusted_proxies(problems, build, normal)
   for i, network in ipairs(normal.trusted_proxies) do
     local why = C.gw_build_trusted_proxy(build, network, #network)
     if why ~= nil then
-      problems[#problems + 1] = ("trusted_proxies[%d]: %s: %s"):format(i - 1, words.quote(network), ffi.string(why))
+      problems[#problems + 1] = ("trusted_proxies[%d]: %s: %s"):format(
+        i - 1,
+        words.quote(network),
+        ffi.string(why)
+      )
     end
   end
 end
 
-local function name_of(route)
-  return words.quote(route.name or route.id)
-end
+local function name_of(route) return words.quote(route.name or route.id) end
 
 -- Routes that no request ever reaches become warnings of the configuration.
 local function warn_of_shadows(build, normal)
@@ -190,19 +196,19 @@ local function warn_of_shadows(build, normal)
   local found = {}
   while C.gw_build_shadow(build, at, route, by) do
     local shadowed = normal.routes[route[0] + 1]
+    local text = "the route %s never gets a request: %s takes all of them (make it more specific, or remove it)"
     found[#found + 1] = {
-      path = shadowed.path, line = shadowed.line, file = normal.file,
-      message = ("the route %s never gets a request: %s takes all of them (make it more specific, or remove it)")
-        :format(name_of(shadowed), name_of(normal.routes[by[0] + 1])),
+      path = shadowed.path,
+      line = shadowed.line,
+      file = normal.file,
+      message = text:format(name_of(shadowed), name_of(normal.routes[by[0] + 1])),
     }
     at = at + 1
   end
   return found
 end
 
-local function format(entry)
-  return require("moongate.config.report").format(entry)
-end
+local function format(entry) return require("moongate.config.report").format(entry) end
 
 local function texts_of(warnings)
   local texts = {}
@@ -240,9 +246,7 @@ end
 ---@return number? config  the address of a struct gw_config; the caller owns its one reference
 ---@return string[]? problems
 function M.freeze(normal)
-  if not C then
-    return nil, { "the core is not there: a configuration can only be frozen inside moongate" }
-  end
+  if not C then return nil, { "the core is not there: a configuration can only be frozen inside moongate" } end
   local problems = {}
   local build = ffi.gc(C.gw_build_new(), C.gw_build_free)
   fill(problems, build, normal)

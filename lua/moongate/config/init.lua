@@ -60,21 +60,18 @@ local function read(path, opts)
     local reason
     text, reason = files.read(path)
     if not text then
-      return nil, { { path = "", file = path, message = "cannot be read: " .. tostring(reason):gsub("^.-: ", "") } }
+      return nil,
+        { { path = "", file = path, message = "cannot be read: " .. tostring(reason):gsub("^.-: ", "") } }
     end
   end
   local reader = path:find("%.json$") and json or yaml
   local doc = reader.read(text, opts.env or os.getenv)
-  if doc.root == nil and #doc.errors == 0 then
-    doc.root = document.container(doc, "map", 1)
-  end
+  if doc.root == nil and #doc.errors == 0 then doc.root = document.container(doc, "map", 1) end
   return doc
 end
 
 local function finder(config, opts)
-  if opts.plugins then
-    return opts.plugins
-  end
+  if opts.plugins then return opts.plugins end
   return plugins.finder { paths = config.plugin_paths, bundled = opts.bundled or "plugins" }
 end
 
@@ -92,8 +89,14 @@ local function check_listeners(rep, config)
   for i, listener in ipairs(config.listeners) do
     local before = listener.port ~= 0 and listener.text and seen[listener.text]
     if before then
-      report.error(rep, { "listeners", i - 1, "address" }, ("%s is listened to already (line %d)"):format(listener.text,
-        report.line(rep, { "listeners", before - 1 })))
+      report.error(
+        rep,
+        { "listeners", i - 1, "address" },
+        ("%s is listened to already (line %d)"):format(
+          listener.text,
+          report.line(rep, { "listeners", before - 1 })
+        )
+      )
     end
     seen[listener.text or ""] = i
   end
@@ -126,9 +129,7 @@ local function judge(rep, config, state)
   for _, item in ipairs(state.items.plugins) do
     understood = understood and item.good and not item.dangling
   end
-  if understood then
-    access.run(state, config)
-  end
+  if understood then access.run(state, config) end
   if config.strict then
     for _, warning in ipairs(rep.warnings) do
       rep.errors[#rep.errors + 1] = warning
@@ -154,9 +155,7 @@ function M.load(path, opts)
   opts = setmetatable({}, { __index = opts or {} })
   opts.check_regex = opts.check_regex or native.check_regex
   local doc, problem = read(path, opts)
-  if not doc then
-    return nil, problem
-  end
+  if not doc then return nil, problem end
   if type(doc.root) ~= "table" or doc.marks[doc.root].kind ~= "map" then
     if #doc.errors == 0 then
       document.complain(doc, 1, "a configuration is a map; this file holds " .. words.value(doc.root))
@@ -172,9 +171,7 @@ function M.load(path, opts)
   check_listeners(rep, config)
   judge(rep, config, entities(rep, config, value, opts))
   local errors = report.finish(rep)
-  if #errors > 0 then
-    return nil, errors
-  end
+  if #errors > 0 then return nil, errors end
   config.warnings = rep.warnings
   return config
 end

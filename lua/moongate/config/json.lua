@@ -9,16 +9,12 @@ local function line_at(state, at)
   -- Positions are asked for in rising order, so lines are counted once.
   while true do
     local newline = state.text:find("\n", state.counted, true)
-    if not newline or newline >= at then
-      return state.line
-    end
+    if not newline or newline >= at then return state.line end
     state.line, state.counted = state.line + 1, newline + 1
   end
 end
 
-local function stop(state, at, message)
-  document.stop(line_at(state, at), message)
-end
+local function stop(state, at, message) document.stop(line_at(state, at), message) end
 
 local function skip(state)
   state.at = state.text:find("[^ \t\r\n]", state.at) or #state.text + 1
@@ -26,7 +22,14 @@ local function skip(state)
 end
 
 local ESCAPES = {
-  ['"'] = '"', ["\\"] = "\\", ["/"] = "/", b = "\b", f = "\f", n = "\n", r = "\r", t = "\t",
+  ['"'] = '"',
+  ["\\"] = "\\",
+  ["/"] = "/",
+  b = "\b",
+  f = "\f",
+  n = "\n",
+  r = "\r",
+  t = "\t",
 }
 
 local function utf8_char(code)
@@ -37,8 +40,12 @@ local function utf8_char(code)
   elseif code < 0x10000 then
     return string.char(0xE0 + math.floor(code / 0x1000), 0x80 + math.floor(code / 0x40) % 0x40, 0x80 + code % 0x40)
   end
-  return string.char(0xF0 + math.floor(code / 0x40000), 0x80 + math.floor(code / 0x1000) % 0x40,
-    0x80 + math.floor(code / 0x40) % 0x40, 0x80 + code % 0x40)
+  return string.char(
+    0xF0 + math.floor(code / 0x40000),
+    0x80 + math.floor(code / 0x1000) % 0x40,
+    0x80 + math.floor(code / 0x40) % 0x40,
+    0x80 + code % 0x40
+  )
 end
 
 -- \uXXXX at `at`; two of them where they are a surrogate pair. Returns the bytes and where to go
@@ -51,9 +58,7 @@ local function unicode_escape(state, at)
     return utf8_char(high), at + 6
   end
   local low = tonumber(state.text:match("^\\u(%x%x%x%x)", at + 6) or "", 16)
-  if high > 0xDBFF or not low or low < 0xDC00 or low > 0xDFFF then
-    stop(state, at, "half of a surrogate pair")
-  end
+  if high > 0xDBFF or not low or low < 0xDC00 or low > 0xDFFF then stop(state, at, "half of a surrogate pair") end
   return utf8_char(0x10000 + (high - 0xD800) * 0x400 + (low - 0xDC00)), at + 12
 end
 
@@ -61,9 +66,7 @@ local function read_string(state)
   local out, at = {}, state.at + 1
   while true do
     local special = state.text:find('["\\%c]', at)
-    if not special then
-      stop(state, state.at, "a string without its closing quote")
-    end
+    if not special then stop(state, state.at, "a string without its closing quote") end
     out[#out + 1] = state.text:sub(at, special - 1)
     local char = state.text:sub(special, special)
     if char == '"' then
@@ -100,8 +103,14 @@ end
 local function number_value(state)
   local text = state.text:match("^-?%d+%.?%d*[eE]?[+-]?%d*", state.at)
   local whole = text and text:match("^-?(%d+)")
-  if not text or (whole:sub(1, 1) == "0" and #whole > 1) or text:find("%.$") or text:find("%.[eE]")
-    or text:find("[eE+-]$") or not tonumber(text) then
+  if
+    not text
+    or (whole:sub(1, 1) == "0" and #whole > 1)
+    or text:find("%.$")
+    or text:find("%.[eE]")
+    or text:find("[eE+-]$")
+    or not tonumber(text)
+  then
     stop(state, state.at, "expected a value")
   end
   state.at = state.at + #text
@@ -120,19 +129,13 @@ local function object(state, depth)
     return map
   end
   while true do
-    if skip(state) ~= '"' then
-      stop(state, state.at, "expected a key in double quotes")
-    end
+    if skip(state) ~= '"' then stop(state, state.at, "expected a key in double quotes") end
     local line = line_at(state, state.at)
     local key = read_string(state)
-    if skip(state) ~= ":" then
-      stop(state, state.at, 'expected ":" after the key')
-    end
+    if skip(state) ~= ":" then stop(state, state.at, 'expected ":" after the key') end
     state.at = state.at + 1
     local value = read_value(state, depth + 1)
-    if document.key(state.doc, mark, key, line) and value ~= document.null then
-      map[key] = value
-    end
+    if document.key(state.doc, mark, key, line) and value ~= document.null then map[key] = value end
     local char = skip(state)
     state.at = state.at + 1
     if char == "}" then
@@ -191,16 +194,10 @@ end
 function M.read(text, lookup)
   return document.read(text, function(doc)
     local state = { text = text, at = 1, line = 1, counted = 1, doc = doc, lookup = lookup }
-    if text:sub(1, 3) == "\239\187\191" then
-      state.at = 4
-    end
+    if text:sub(1, 3) == "\239\187\191" then state.at = 4 end
     local root = read_value(state, 1)
-    if skip(state) ~= "" then
-      stop(state, state.at, "something follows the end of the value")
-    end
-    if root == document.null then
-      return nil
-    end
+    if skip(state) ~= "" then stop(state, state.at, "something follows the end of the value") end
+    if root == document.null then return nil end
     return root
   end)
 end

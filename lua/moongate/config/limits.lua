@@ -36,7 +36,9 @@ local function fields()
     total_timeout = t.duration { unit = "ms", off = true, about = "A whole request, from head to end." },
     connections = t.count { off = true, about = "Client connections of one worker process." },
     connections_per_client = t.count {
-      off = true, check = later.only(0), about = "Client connections of one address; not in this version.",
+      off = true,
+      check = later.only(0),
+      about = "Client connections of one address; not in this version.",
     },
     requests_per_connection = t.count { off = true, about = "Requests on one connection." },
     write_queue = t.size { about = "Bytes that may wait for a slow reader." },
@@ -46,12 +48,14 @@ end
 
 -- These are decided before a route is known.
 local ONLY_LISTENERS = {
-  "target", "head_timeout", "connections", "connections_per_client", "requests_per_connection",
+  "target",
+  "head_timeout",
+  "connections",
+  "connections_per_client",
+  "requests_per_connection",
 }
 
-local function too_late()
-  return nil, "is decided before a route is known: write it at the top or on a listener"
-end
+local function too_late() return nil, "is decided before a route is known: write it at the top or on a listener" end
 
 --- `limits` at the top and on a listener.
 M.of_listener = t.record(fields(), { default = t.none, about = "Bounds of what a peer can make grow." })

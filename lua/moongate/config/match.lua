@@ -48,9 +48,7 @@ function M.path(text, check_regex)
       return nil, 'a regex must begin with "~/"'
     elseif check_regex then
       local ok, problem = check_regex(rest)
-      if not ok then
-        return nil, "is not a regular expression: " .. tostring(problem)
-      end
+      if not ok then return nil, "is not a regular expression: " .. tostring(problem) end
     end
     return { kind = "regex", text = rest }
   elseif first == "=" then
@@ -62,9 +60,7 @@ function M.path(text, check_regex)
     problem = template_problem(text)
     return not problem and { kind = "template", text = text } or nil, problem
   end
-  if problem and first ~= "/" then
-    problem = 'must begin with "/", or "=/" (exact) or "~/" (regex)'
-  end
+  if problem and first ~= "/" then problem = 'must begin with "/", or "=/" (exact) or "~/" (regex)' end
   return not problem and { kind = "prefix", text = text } or nil, problem
 end
 
@@ -75,9 +71,7 @@ end
 function M.host(text)
   local lower = text:lower()
   local with_port = address.split(lower)
-  if with_port and not types.is_ipv6(lower) then
-    return nil, ("a port in a host is %s"):format(later.MESSAGE)
-  end
+  if with_port and not types.is_ipv6(lower) then return nil, ("a port in a host is %s"):format(later.MESSAGE) end
   local kind, name = "exact", lower
   if lower:find("^%*%.") then
     kind, name = "leading", lower:sub(3)
@@ -102,9 +96,7 @@ local function pairs_of(map, lower, check_regex, complain)
     local regex = #values == 1 and values[1]:match("^~%*(.+)$") or nil
     if regex and check_regex then
       local ok, problem = check_regex(regex)
-      if not ok then
-        complain(name, "is not a regular expression: " .. tostring(problem))
-      end
+      if not ok then complain(name, "is not a regular expression: " .. tostring(problem)) end
     end
     list[#list + 1] = {
       name = lower and name:lower() or name,
@@ -122,9 +114,7 @@ local function list_of(rep, item, key, parse)
     if type(text) == "string" and text ~= "" and not seen[text] then
       seen[text] = true
       local entry, problem = parse(text)
-      if problem and not entry then
-        report.error(rep, report.join(item.path, key, i - 1), problem)
-      end
+      if problem and not entry then report.error(rep, report.join(item.path, key, i - 1), problem) end
       list[#list + 1] = entry
     end
   end
@@ -139,16 +129,17 @@ end
 function M.of_route(rep, item, check_regex)
   local value = item.value or {}
   local match = {
-    paths = list_of(rep, item, "paths", function(text)
-      return M.path(text, check_regex)
-    end),
+    paths = list_of(rep, item, "paths", function(text) return M.path(text, check_regex) end),
     hosts = list_of(rep, item, "hosts", M.host),
     methods = value.methods or {},
   }
   for _, key in ipairs { "headers", "query" } do
-    match[key] = pairs_of(value[key], key == "headers", check_regex, function(name, problem)
-      report.error(rep, report.join(item.path, key, name), problem)
-    end)
+    match[key] = pairs_of(
+      value[key],
+      key == "headers",
+      check_regex,
+      function(name, problem) report.error(rep, report.join(item.path, key, name), problem) end
+    )
   end
   local something = false
   for _, key in ipairs { "paths", "hosts", "methods", "headers", "query" } do
@@ -156,8 +147,11 @@ function M.of_route(rep, item, check_regex)
     something = something or (raw ~= nil and (type(raw) ~= "table" or next(raw) ~= nil))
   end
   if not something then
-    report.error(rep, item.path,
-      "needs at least one of paths, hosts, methods, headers, query (paths: [/] takes every request)")
+    report.error(
+      rep,
+      item.path,
+      "needs at least one of paths, hosts, methods, headers, query (paths: [/] takes every request)"
+    )
   end
   return match
 end

@@ -22,17 +22,13 @@ end
 ---@param pattern string
 ---@return boolean?
 ---@return string? reason  "missing closing parenthesis (at byte 5)"
-function M.check_regex(pattern)
-  return check_regex(pattern, ANCHORED)
-end
+function M.check_regex(pattern) return check_regex(pattern, ANCHORED) end
 
 --- The same for a header or query value (without its "~*").
 ---@param pattern string
 ---@return boolean?
 ---@return string? reason
-function M.check_value_regex(pattern)
-  return check_regex(pattern, CASELESS)
-end
+function M.check_value_regex(pattern) return check_regex(pattern, CASELESS) end
 
 --- Whether a text is an IP address or a network in CIDR notation.
 ---@param text string

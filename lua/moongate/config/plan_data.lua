@@ -8,13 +8,17 @@ local PREFIXES = { regex = "~", exact = "=" }
 
 local function texts(list)
   local result = {}
-  for i, item in ipairs(list or {}) do result[i] = (PREFIXES[item.kind] or "") .. item.text end
+  for i, item in ipairs(list or {}) do
+    result[i] = (PREFIXES[item.kind] or "") .. item.text
+  end
   return result
 end
 
 local function hosts(list)
   local result = {}
-  for i, item in ipairs(list or {}) do result[i] = item.text end
+  for i, item in ipairs(list or {}) do
+    result[i] = item.text
+  end
   return result
 end
 
@@ -29,39 +33,66 @@ end
 --- Conditions and paths are written as in a file again: this is what ctx.router:get_route() shows.
 local function route_of(route, plan_index)
   return {
-    id = route.id, name = route.name, tags = route.tags, service = route.service, plan = plan_index,
-    paths = texts(route.paths), hosts = hosts(route.hosts), methods = route.methods,
-    headers = conditions(route.headers), query = conditions(route.query),
-    regex_priority = route.regex_priority, strip_path = route.strip_path, preserve_host = route.preserve_host,
+    id = route.id,
+    name = route.name,
+    tags = route.tags,
+    service = route.service,
+    plan = plan_index,
+    paths = texts(route.paths),
+    hosts = hosts(route.hosts),
+    methods = route.methods,
+    headers = conditions(route.headers),
+    query = conditions(route.query),
+    regex_priority = route.regex_priority,
+    strip_path = route.strip_path,
+    preserve_host = route.preserve_host,
   }
 end
 
 local function service_of(service)
   return {
-    id = service.id, name = service.name, tags = service.tags, protocol = service.protocol,
-    host = service.host, port = service.port, path = service.path, retries = service.retries,
-    connect_timeout = service.connect_timeout, write_timeout = service.write_timeout,
+    id = service.id,
+    name = service.name,
+    tags = service.tags,
+    protocol = service.protocol,
+    host = service.host,
+    port = service.port,
+    path = service.path,
+    retries = service.retries,
+    connect_timeout = service.connect_timeout,
+    write_timeout = service.write_timeout,
     read_timeout = service.read_timeout,
   }
 end
 
 local function consumer_of(consumer)
   return {
-    id = consumer.id, username = consumer.username, custom_id = consumer.custom_id, tags = consumer.tags,
-    groups = consumer.groups, credentials = consumer.credentials,
+    id = consumer.id,
+    username = consumer.username,
+    custom_id = consumer.custom_id,
+    tags = consumer.tags,
+    groups = consumer.groups,
+    credentials = consumer.credentials,
   }
 end
 
 local function use_of(use)
   return {
-    plugin = use.name, conf = use.config, on_error = use.on_error, where = use.path, id = use.id,
-    instance_name = use.instance_name, when = use.when,
+    plugin = use.name,
+    conf = use.config,
+    on_error = use.on_error,
+    where = use.path,
+    id = use.id,
+    instance_name = use.instance_name,
+    when = use.when,
   }
 end
 
 local function map(list, convert)
   local result = {}
-  for i, item in ipairs(list or {}) do result[i] = convert(item) end
+  for i, item in ipairs(list or {}) do
+    result[i] = convert(item)
+  end
   return result
 end
 
@@ -76,7 +107,9 @@ local function number_plans(plans, routes)
     return index[one]
   end
   local global, of_route = number(plans.global), {}
-  for i in ipairs(routes) do of_route[i] = number(plans.routes[i]) end
+  for i in ipairs(routes) do
+    of_route[i] = number(plans.routes[i])
+  end
   return list, global, of_route
 end
 
@@ -93,11 +126,14 @@ end
 function M.make(normal)
   local plans, global, of_route = number_plans(plan.build(normal), normal.routes)
   local routes = {}
-  for i, route in ipairs(normal.routes) do routes[i] = route_of(route, of_route[i]) end
+  for i, route in ipairs(normal.routes) do
+    routes[i] = route_of(route, of_route[i])
+  end
   return {
     plugins = plugin_folders(normal.plugins),
     uses = map(normal.plugins, use_of),
-    plans = plans, global = global,
+    plans = plans,
+    global = global,
     routes = routes,
     services = map(normal.services, service_of),
     consumers = map(normal.consumers, consumer_of),

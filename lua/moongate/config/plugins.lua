@@ -14,8 +14,12 @@ local FIELDS = { "version", "priority", "authenticates" }
 
 -- What people who come from Kong write, and what it is called here.
 local KONG_NAMES = {
-  PRIORITY = "priority", VERSION = "version", header_filter = "response", body_filter = "body",
-  init_worker = "init", configure = "init",
+  PRIORITY = "priority",
+  VERSION = "version",
+  header_filter = "response",
+  body_filter = "body",
+  init_worker = "init",
+  configure = "init",
 }
 
 local IS_HOOK = {}
@@ -37,9 +41,7 @@ end
 local function find(paths, name)
   for i, path in ipairs(paths) do
     local folder = path .. "/" .. name
-    if files.is_folder(folder) then
-      return folder, i == #paths
-    end
+    if files.is_folder(folder) then return folder, i == #paths end
   end
 end
 
@@ -47,9 +49,7 @@ local function every_name(paths)
   local seen = {}
   for _, path in ipairs(paths) do
     for _, name in ipairs(files.list(path) or {}) do
-      if files.is_folder(path .. "/" .. name) then
-        seen[name] = true
-      end
+      if files.is_folder(path .. "/" .. name) then seen[name] = true end
     end
   end
   return words.keys(seen)
@@ -64,9 +64,7 @@ local function private_require(folder, name, environment, loaded, other)
     elseif loaded[module] == nil then
       local path = folder .. "/" .. rest:gsub("%.", "/")
       local chunk, reason = loadfile(files.exists(path .. ".lua") and path .. ".lua" or path .. "/init.lua")
-      if not chunk then
-        error(("module '%s' not found: %s"):format(module, reason), 2)
-      end
+      if not chunk then error(("module '%s' not found: %s"):format(module, reason), 2) end
       local result = setfenv(chunk, environment)(module)
       loaded[module] = result == nil and true or result
     end
@@ -78,9 +76,7 @@ end
 -- is done with it gives it back.
 local absent = {}
 do
-  local function itself()
-    return absent
-  end
+  local function itself() return absent end
   local meta = { __newindex = function() end, __tostring = function() return "(nothing yet)" end }
   for _, event in ipairs { "index", "call", "add", "sub", "mul", "div", "mod", "pow", "unm", "concat" } do
     meta["__" .. event] = itself
@@ -89,15 +85,11 @@ do
 end
 
 -- What schemas are written with: it needs no gateway.
-local function is_there(module)
-  return module:find("^moongate%.schema") or module == "moongate.regex"
-end
+local function is_there(module) return module:find("^moongate%.schema") or module == "moongate.regex" end
 
 local function look_only(module)
   if module == "kong.db.schema.typedefs" then return require("moongate.kong.typedefs") end
-  if type(module) == "string" and module:find("^moongate%.") and not is_there(module) then
-    return absent
-  end
+  if type(module) == "string" and module:find("^moongate%.") and not is_there(module) then return absent end
   return require(module)
 end
 
@@ -111,9 +103,7 @@ end
 ---@return any result  or the error
 function M.run_file(path, folder, name, loaded, other)
   local chunk, reason = loadfile(path)
-  if not chunk then
-    return false, reason
-  end
+  if not chunk then return false, reason end
   local environment = setmetatable({}, { __index = _G })
   environment._G = environment
   environment.require = private_require(folder, name, environment, loaded, other or require)
@@ -126,7 +116,10 @@ local function function_problem(key)
   elseif KONG_NAMES[key] then
     return ("%s is %s here"):format(key, KONG_NAMES[key])
   end
-  return ("%s is no hook%s; helpers are local functions"):format(words.quote(key), words.did_you_mean(key, M.HOOKS))
+  return ("%s is no hook%s; helpers are local functions"):format(
+    words.quote(key),
+    words.did_you_mean(key, M.HOOKS)
+  )
 end
 
 local function field_problem(key)
@@ -136,9 +129,7 @@ local function field_problem(key)
     return ("%s is written %s here"):format(key, KONG_NAMES[key])
   end
   for _, name in ipairs(known_names()) do
-    if key == name then
-      return nil
-    end
+    if key == name then return nil end
   end
   local meant = words.suggest(key, known_names())
   return meant and ("%s means nothing (did you mean %s?)"):format(words.quote(key), words.quote(meant)) or nil
@@ -154,9 +145,7 @@ function M.handler_problem(handler)
   for _, key in ipairs(words.keys(handler)) do
     local problem = type(handler[key]) == "function" and function_problem(key)
       or type(handler[key]) ~= "function" and field_problem(key)
-    if problem then
-      return problem
-    end
+    if problem then return problem end
     if IS_HOOK[key] and type(handler[key]) ~= "function" then
       return ("%s must be a function, got %s"):format(key, words.value(handler[key]))
     end
@@ -191,21 +180,27 @@ local function load(name, folder)
     kind, schema_error = ok and result or nil, not ok and "schema.lua: " .. tostring(result) or nil
   end
   if schema_error or not schema.is_type(kind) or kind.kind ~= "record" then
-    return nil, ("the plugin %s cannot be loaded: %s"):format(words.quote(name),
-      schema_error or "schema.lua must return t.record { … }")
+    return nil,
+      ("the plugin %s cannot be loaded: %s"):format(
+        words.quote(name),
+        schema_error or "schema.lua must return t.record { … }"
+      )
   end
   local handler, handler_error = run("handler.lua")
   local problem = not handler_error and M.handler_problem(handler)
   if handler_error or problem then
-    return nil, ("the plugin %s cannot be loaded: %s"):format(words.quote(name),
-      handler_error or "handler.lua: " .. problem)
+    return nil,
+      ("the plugin %s cannot be loaded: %s"):format(words.quote(name), handler_error or "handler.lua: " .. problem)
   end
   local credentials, credentials_error
   if files.exists(folder .. "/credentials.lua") then
     credentials, credentials_error = run("credentials.lua")
     if credentials_error or not schema.is_type(credentials) or credentials.kind ~= "record" then
-      return nil, ("the plugin %s cannot be loaded: %s"):format(words.quote(name),
-        credentials_error or "credentials.lua must return t.record { … }")
+      return nil,
+        ("the plugin %s cannot be loaded: %s"):format(
+          words.quote(name),
+          credentials_error or "credentials.lua must return t.record { … }"
+        )
     end
   end
   local hooks = {}
@@ -213,8 +208,13 @@ local function load(name, folder)
     hooks[hook] = handler[hook] ~= nil or nil
   end
   return {
-    name = name, path = folder, schema = kind, credentials = credentials,
-    priority = handler.priority, version = handler.version, hooks = hooks,
+    name = name,
+    path = folder,
+    schema = kind,
+    credentials = credentials,
+    priority = handler.priority,
+    version = handler.version,
+    hooks = hooks,
     authenticates = handler.authenticates == true,
   }
 end
@@ -235,12 +235,12 @@ function M.finder(opts)
       if folder then
         info, reason = load(name, folder)
       else
-        reason = later.plugin_reason(name, ("no plugin named %s%s"):format(words.quote(name),
-          words.did_you_mean(name, every_name(paths))))
+        reason = later.plugin_reason(
+          name,
+          ("no plugin named %s%s"):format(words.quote(name), words.did_you_mean(name, every_name(paths)))
+        )
       end
-      if info then
-        info.bundled = bundled
-      end
+      if info then info.bundled = bundled end
       answers[name] = { info, reason }
     end
     return answers[name][1], answers[name][2]

@@ -62,21 +62,15 @@ end
 ---@param report table
 ---@param path (string|integer)[]
 ---@param message string
-function M.error(report, path, message)
-  report.errors[#report.errors + 1] = entry(report, path, message)
-end
+function M.error(report, path, message) report.errors[#report.errors + 1] = entry(report, path, message) end
 
 ---@param report table
 ---@param path (string|integer)[]
 ---@param message string
-function M.warn(report, path, message)
-  report.warnings[#report.warnings + 1] = entry(report, path, message)
-end
+function M.warn(report, path, message) report.warnings[#report.warnings + 1] = entry(report, path, message) end
 
 --- The line a path stands at, for messages about two places.
-function M.line(report, path)
-  return document.line_of(report.doc, path) or 1
-end
+function M.line(report, path) return document.line_of(report.doc, path) or 1 end
 
 --- Validates `value`, which stands at `path`; what is wrong goes into the report.
 ---@param report table
@@ -115,9 +109,7 @@ function M.finish(report)
     all[#all + 1] = { path = "", line = err.line, file = report.file, message = err.message }
   end
   for _, err in ipairs(report.errors) do
-    if not report.doc.unresolved[err.line] then
-      all[#all + 1] = err
-    end
+    if not report.doc.unresolved[err.line] then all[#all + 1] = err end
   end
   table.sort(all, by_place)
   table.sort(report.warnings, by_place)

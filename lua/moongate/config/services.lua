@@ -19,8 +19,8 @@ local function split_url(url)
   scheme = scheme:lower()
   if scheme ~= "http" then
     local known = scheme == "https" or scheme == "grpc" or scheme == "grpcs" or scheme == "ws" or scheme == "wss"
-    return nil, known and ('"%s" is %s'):format(scheme, later.MESSAGE)
-      or ('"%s" is no protocol of a service'):format(scheme)
+    return nil,
+      known and ('"%s" is %s'):format(scheme, later.MESSAGE) or ('"%s" is no protocol of a service'):format(scheme)
   elseif authority:find("@", 1, true) then
     return nil, "must not hold a user or password"
   elseif rest:find("[?#]") then
@@ -31,9 +31,7 @@ local function split_url(url)
     host, port = authority:gsub("^%[(.*)%]$", "%1"), 80
   end
   host = types.SCALARS.host.parse(host)
-  if not host or port == 0 then
-    return nil, "is not a URL: its host or port is malformed"
-  end
+  if not host or port == 0 then return nil, "is not a URL: its host or port is malformed" end
   return { protocol = scheme, host = host, port = port, path = rest ~= "" and rest or nil }
 end
 
@@ -46,9 +44,7 @@ local function location(rep, item)
       end
     end
     local parts, problem = split_url(value.url)
-    if not parts then
-      report.error(rep, report.join(item.path, "url"), problem)
-    end
+    if not parts then report.error(rep, report.join(item.path, "url"), problem) end
     return parts
   elseif raw.host == nil and raw.url == nil then
     report.error(rep, item.path, "needs a url, or a host")
@@ -67,12 +63,20 @@ function M.service(state, item, top)
   local place = location(state.report, item) or {}
   local upstream = place.host and state.names.upstreams[place.host]
   return {
-    id = item.id, name = value.name, tags = value.tags, enabled = value.enabled,
-    protocol = place.protocol, host = place.host, port = place.port, path = place.path,
+    id = item.id,
+    name = value.name,
+    tags = value.tags,
+    enabled = value.enabled,
+    protocol = place.protocol,
+    host = place.host,
+    port = place.port,
+    path = place.path,
     upstream = upstream and upstream.index or nil,
     retries = value.retries,
-    connect_timeout = value.connect_timeout, write_timeout = value.write_timeout,
-    read_timeout = value.read_timeout, response_timeout = value.response_timeout,
+    connect_timeout = value.connect_timeout,
+    write_timeout = value.write_timeout,
+    read_timeout = value.read_timeout,
+    response_timeout = value.response_timeout,
     keepalive = value.keepalive,
     limits = limits.resolve(top.limits, value.limits),
   }
@@ -98,25 +102,32 @@ function M.route(state, item, config, top, opts)
     end
   end
   return {
-    id = item.id, name = value.name, tags = value.tags,
+    id = item.id,
+    name = value.name,
+    tags = value.tags,
     service = service and service.index or nil,
     enabled = not (service and service.value and service.value.enabled == false),
-    paths = parts.paths, hosts = parts.hosts, methods = parts.methods, headers = parts.headers, query = parts.query,
-    regex_priority = value.regex_priority, strip_path = value.strip_path, preserve_host = value.preserve_host,
+    paths = parts.paths,
+    hosts = parts.hosts,
+    methods = parts.methods,
+    headers = parts.headers,
+    query = parts.query,
+    regex_priority = value.regex_priority,
+    strip_path = value.strip_path,
+    preserve_host = value.preserve_host,
     path_match = value.path_match or config.path_match,
     public = value.public,
     limits = limits.resolve(top.limits, own),
     own_limits = own,
-    path = report.path_text(item.path), line = report.line(state.report, item.path),
+    path = report.path_text(item.path),
+    line = report.line(state.report, item.path),
   }
 end
 
 local function target(rep, item)
   local text = item.value.target
   local path = report.join(item.path, "target")
-  if type(text) ~= "string" then
-    return nil
-  end
+  if type(text) ~= "string" then return nil end
   local host, port = address.split(text)
   if not host then
     host, port = text, 8000
@@ -137,8 +148,12 @@ function M.upstreams(state)
   for index, item in ipairs(state.items.upstreams) do
     local value = item.value or {}
     list[index] = {
-      id = item.id, name = value.name, tags = value.tags, host_header = value.host_header,
-      algorithm = value.algorithm, targets = {},
+      id = item.id,
+      name = value.name,
+      tags = value.tags,
+      host_header = value.host_header,
+      algorithm = value.algorithm,
+      targets = {},
     }
   end
   for _, item in ipairs(state.items.targets) do
@@ -148,8 +163,11 @@ function M.upstreams(state)
       local targets = list[upstream.index].targets
       for _, other in ipairs(targets) do
         if other.host == entry.host and other.port == entry.port then
-          report.error(state.report, item.path, ("%s:%d is a target of this upstream already"):format(entry.host,
-            entry.port))
+          report.error(
+            state.report,
+            item.path,
+            ("%s:%d is a target of this upstream already"):format(entry.host, entry.port)
+          )
         end
       end
       targets[#targets + 1] = entry
@@ -196,14 +214,21 @@ function M.consumers(state)
     local value = item.value or {}
     local other = value.custom_id and custom_ids[value.custom_id]
     if other then
-      report.error(state.report, report.join(item.path, "custom_id"), ("another consumer has this custom_id (line %d)")
-        :format(report.line(state.report, other)))
+      report.error(
+        state.report,
+        report.join(item.path, "custom_id"),
+        ("another consumer has this custom_id (line %d)"):format(report.line(state.report, other))
+      )
     elseif value.custom_id then
       custom_ids[value.custom_id] = report.join(item.path, "custom_id")
     end
     list[index] = {
-      id = item.id, username = value.username, custom_id = value.custom_id, tags = value.tags,
-      groups = groups_of(state, item), credentials = {},
+      id = item.id,
+      username = value.username,
+      custom_id = value.custom_id,
+      tags = value.tags,
+      groups = groups_of(state, item),
+      credentials = {},
     }
   end
   return list

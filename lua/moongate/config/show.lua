@@ -8,7 +8,15 @@ local M = {}
 local HIDDEN = "***"
 
 local SECRET_NAMES = {
-  "secret", "password", "passwd", "passphrase", "token", "private_key", "api_key", "apikey", "credential",
+  "secret",
+  "password",
+  "passwd",
+  "passphrase",
+  "token",
+  "private_key",
+  "api_key",
+  "apikey",
+  "credential",
   "authorization",
 }
 
@@ -46,9 +54,9 @@ end
 local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
 
 local function quote(text)
-  return '"' .. text:gsub('[%c"\\\127]', function(char)
-    return ESCAPES[char] or ("\\u%04x"):format(char:byte())
-  end) .. '"'
+  return '"'
+    .. text:gsub('[%c"\\\127]', function(char) return ESCAPES[char] or ("\\u%04x"):format(char:byte()) end)
+    .. '"'
 end
 
 local function number(value)
@@ -58,7 +66,9 @@ end
 
 local function sorted_keys(map)
   local keys = {}
-  for key in pairs(map) do keys[#keys + 1] = key end
+  for key in pairs(map) do
+    keys[#keys + 1] = key
+  end
   table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
   return keys
 end
@@ -144,7 +154,9 @@ end
 
 local function map(list, convert)
   local result = {}
-  for i, item in ipairs(list or {}) do result[i] = convert(item) end
+  for i, item in ipairs(list or {}) do
+    result[i] = convert(item)
+  end
   return result
 end
 
@@ -156,9 +168,7 @@ local NOT_SHOWN = { warnings = true, consumers = true, plugins = true }
 function M.config(normal)
   local shown = {}
   for key, value in pairs(normal) do
-    if not NOT_SHOWN[key] then
-      shown[key] = M.redact(value)
-    end
+    if not NOT_SHOWN[key] then shown[key] = M.redact(value) end
   end
   shown.consumers = map(normal.consumers, show_consumer)
   shown.plugins = map(normal.plugins, show_use)

@@ -63,7 +63,7 @@ local function fields()
         elseif version == "1.1" or version == "2.1" then
           return nil, ('"%s" is %s; convert the file to "3.0" (deck convert)'):format(version, later.MESSAGE)
         end
-        return nil, words.quote(version) .. " is no version of Kong's format that is read here: write \"3.0\""
+        return nil, words.quote(version) .. ' is no version of Kong\'s format that is read here: write "3.0"'
       end,
     },
     _transform = t.boolean { about = "Kong's; taken and not used." },
@@ -82,8 +82,11 @@ local function fields()
     targets = list_of("a target", "targets", "Addresses of upstreams; they may stand in their upstream, too."),
     consumers = list_of("a consumer", "consumers", "Who asks, with their credentials."),
     consumer_groups = list_of("a consumer group", "consumer groups", "Names that consumers share."),
-    plugins = list_of("a plugin", "plugins",
-      "For every request; elsewhere: for the route, service or consumer they stand in."),
+    plugins = list_of(
+      "a plugin",
+      "plugins",
+      "For every request; elsewhere: for the route, service or consumer they stand in."
+    ),
 
     listeners = t.array { listener(), default = {}, about = "Where clients connect." },
     admin = t.record({
@@ -97,46 +100,69 @@ local function fields()
       about = "Folders of plugins, before the bundled ones; `[./plugins]` where nothing is written.",
     },
     default_access = t.one_of {
-      "deny", "allow", default = "deny", kong_default = "allow",
+      "deny",
+      "allow",
+      default = "deny",
+      kong_default = "allow",
       about = "Whether a route without an authenticating plugin may do without `public: true`.",
     },
     watch = t.boolean { default = false, about = "Reload when this file or a plugin changes, as `--watch` does." },
     strict = t.boolean { default = false, about = "Warnings are errors." },
     path_match = t.one_of {
-      "segment", "prefix", default = "segment", kong_default = "prefix",
+      "segment",
+      "prefix",
+      default = "segment",
+      kong_default = "prefix",
       about = "Whether the path `/users` takes `/users/7` alone, or `/usersx`, too.",
     },
     drain_timeout = t.duration {
-      unit = "ms", default = "60s", about = "How long a stopping process waits for its streams.",
+      unit = "ms",
+      default = "60s",
+      about = "How long a stopping process waits for its streams.",
     },
     limits = limits.of_listener,
     lua = t.record {
       budget = t.duration {
-        unit = "ms", default = "100ms", check = later.only(100),
+        unit = "ms",
+        default = "100ms",
+        check = later.only(100),
         about = "How long a hook may compute without waiting; not in this version.",
       },
       stuck_limit = t.duration {
-        unit = "ms", default = "2s", check = later.only(2000),
+        unit = "ms",
+        default = "2s",
+        check = later.only(2000),
         about = "After it a hook that cannot be stopped ends the process; not in this version.",
       },
       memory = t.size { default = "256m", about = "Memory of one Lua state." },
       old_generations = t.size {
-        default = "256m", check = later.only(2 ^ 28), about = "Memory of all older generations; not in this version.",
+        default = "256m",
+        check = later.only(2 ^ 28),
+        about = "Memory of all older generations; not in this version.",
       },
     },
     log = t.record {
       access = t.string {
-        default = "stdout", len_min = 1, about = "Where a line a request goes: stdout, off or a path.",
+        default = "stdout",
+        len_min = 1,
+        about = "Where a line a request goes: stdout, off or a path.",
       },
       error = t.string { default = "stderr", len_min = 1, about = "Where messages go: stderr or a path." },
       level = t.one_of {
-        "debug", "info", "notice", "warn", "warning", "err", "error",
+        "debug",
+        "info",
+        "notice",
+        "warn",
+        "warning",
+        "err",
+        "error",
         default = "notice",
         about = "The least important messages that are written.",
       },
     },
     trusted_proxies = t.array {
-      t.ip_or_cidr {}, about = "Whose X-Forwarded-* headers and correlation ids are believed.",
+      t.ip_or_cidr {},
+      about = "Whose X-Forwarded-* headers and correlation ids are believed.",
     },
     trusted_ips = t.array { t.ip_or_cidr {}, about = "Kong's name for trusted_proxies." },
     zones = t.map {
@@ -150,7 +176,8 @@ local function fields()
     },
     fetch = t.record {
       allow = t.array {
-        t.string { len_min = 1 }, default = {},
+        t.string { len_min = 1 },
+        default = {},
         about = "Hosts outside this file that ctx:fetch may ask: `host`, `host:port` or `*.domain`.",
       },
     },
@@ -168,8 +195,11 @@ end
 
 local all = fields()
 for name in pairs(entities.COLLECTIONS) do
-  all[name] = list_of("a credential", "credentials",
-    ("Credentials for %s; each names its consumer."):format(entities.COLLECTIONS[name]))
+  all[name] = list_of(
+    "a credential",
+    "credentials",
+    ("Credentials for %s; each names its consumer."):format(entities.COLLECTIONS[name])
+  )
 end
 for name, kind in pairs(later.top) do
   all[name] = kind
@@ -216,16 +246,22 @@ function M.normalise(top, good, folder)
   top = good and top or whole(top)
   local config = {
     format = top._format_version and "kong" or "native",
-    workers = top.workers, watch = top.watch, strict = top.strict,
-    default_access = top.default_access, path_match = top.path_match,
+    workers = top.workers,
+    watch = top.watch,
+    strict = top.strict,
+    default_access = top.default_access,
+    path_match = top.path_match,
     drain_timeout = top.drain_timeout,
-    lua = top.lua, fetch = top.fetch, zones = top.zones,
+    lua = top.lua,
+    fetch = top.fetch,
+    zones = top.zones,
     log = good and log_of(top.log, folder) or nil,
     limits = limits.resolve(top.limits),
     trusted_proxies = top.trusted_proxies or top.trusted_ips or {},
     admin = { address = place_of(top.admin, folder), token = top.admin and top.admin.token },
     status = top.status and { address = place_of(top.status) } or nil,
-    listeners = {}, plugin_paths = {},
+    listeners = {},
+    plugin_paths = {},
   }
   for i, entry in ipairs(top.listeners) do
     local listener_config = place_of(entry) or {}

@@ -9,15 +9,11 @@ local M = {}
 --- What a handler without a priority of its own gets.
 M.DEFAULT_PRIORITY = 1000
 
-local function index_of(item)
-  return item and item.index or nil
-end
+local function index_of(item) return item and item.index or nil end
 
 local function info_of(state, item, plugins)
   local name = item.value and item.value.name
-  if type(name) ~= "string" then
-    return nil
-  end
+  if type(name) ~= "string" then return nil end
   local info, reason = plugins(name)
   if not info then
     report.error(state.report, report.join(item.path, "name"), later.plugin_reason(name, reason))
@@ -28,17 +24,28 @@ end
 local function check_scope(state, item, seen)
   local scope = item.parents
   local key = table.concat({
-    tostring(item.raw.name), tostring(index_of(scope.service)), tostring(index_of(scope.route)),
+    tostring(item.raw.name),
+    tostring(index_of(scope.service)),
+    tostring(index_of(scope.route)),
     tostring(index_of(scope.consumer)),
   }, "\0")
   if seen[key] then
-    report.error(state.report, item.path, ("%s is used in this scope already (line %d)"):format(
-      tostring(item.raw.name), report.line(state.report, seen[key].path)))
+    report.error(
+      state.report,
+      item.path,
+      ("%s is used in this scope already (line %d)"):format(
+        tostring(item.raw.name),
+        report.line(state.report, seen[key].path)
+      )
+    )
   end
   seen[key] = seen[key] or item
   if scope.consumer and item.raw.priority ~= nil then
-    report.error(state.report, report.join(item.path, "priority"),
-      "has no effect for one consumer: who it is becomes known while plugins run already")
+    report.error(
+      state.report,
+      report.join(item.path, "priority"),
+      "has no effect for one consumer: who it is becomes known while plugins run already"
+    )
   end
 end
 
@@ -47,8 +54,11 @@ local function check_names(state, item, seen)
   if not name then
     return
   elseif seen[name] then
-    report.error(state.report, report.join(item.path, "instance_name"), ('"%s" is taken (line %d)'):format(name,
-      report.line(state.report, seen[name].path)))
+    report.error(
+      state.report,
+      report.join(item.path, "instance_name"),
+      ('"%s" is taken (line %d)'):format(name, report.line(state.report, seen[name].path))
+    )
   end
   seen[name] = seen[name] or item
 end
@@ -60,8 +70,15 @@ local function check_when(state, item, info)
   local global = not (scope.route or scope.service or scope.consumer)
   for _, name in ipairs { "consumer", global and "route" or nil } do
     if names[name] then
-      report.warn(state.report, report.join(item.path, "when"), ("%s is nil in rewrite, where %s begins%s"):format(
-        name, item.value.name, name == "route" and " (a global use)" or ""))
+      report.warn(
+        state.report,
+        report.join(item.path, "when"),
+        ("%s is nil in rewrite, where %s begins%s"):format(
+          name,
+          item.value.name,
+          name == "route" and " (a global use)" or ""
+        )
+      )
     end
   end
 end
@@ -76,18 +93,26 @@ local function use(state, item, info)
   local value = item.value
   local config = report.check(state.report, info.schema, item.raw.config, report.join(item.path, "config"))
   if value.on_error == "skip" and info.authenticates then
-    report.error(state.report, report.join(item.path, "on_error"),
-      ("skip is refused: %s authenticates, and an error of it would let everybody in"):format(value.name))
+    report.error(
+      state.report,
+      report.join(item.path, "on_error"),
+      ("skip is refused: %s authenticates, and an error of it would let everybody in"):format(value.name)
+    )
   end
   check_when(state, item, info)
   local scope = item.parents
   return {
-    id = item.id, name = value.name, instance_name = value.instance_name, tags = value.tags,
+    id = item.id,
+    name = value.name,
+    instance_name = value.instance_name,
+    tags = value.tags,
     enabled = value.enabled,
     hooks = info.hooks,
     config = config,
     scope = {
-      service = index_of(scope.service), route = index_of(scope.route), consumer = index_of(scope.consumer),
+      service = index_of(scope.service),
+      route = index_of(scope.route),
+      consumer = index_of(scope.consumer),
     },
     priority = value.priority or info.priority or M.DEFAULT_PRIORITY,
     on_error = value.on_error,
@@ -108,13 +133,9 @@ function M.run(state, plugins)
   local list, scopes, names = {}, {}, {}
   for _, item in ipairs(state.items.plugins) do
     local info = info_of(state, item, plugins)
-    if not item.dangling then
-      check_scope(state, item, scopes)
-    end
+    if not item.dangling then check_scope(state, item, scopes) end
     check_names(state, item, names)
-    if info and item.value then
-      list[#list + 1] = use(state, item, info)
-    end
+    if info and item.value then list[#list + 1] = use(state, item, info) end
   end
   return list
 end

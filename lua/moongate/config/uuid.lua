@@ -5,8 +5,12 @@ local band, bor, bxor, rol, bnot, tobit = bit.band, bit.bor, bit.bxor, bit.rol, 
 local M = {}
 
 local function big_endian(number)
-  return string.char(band(bit.rshift(number, 24), 255), band(bit.rshift(number, 16), 255),
-    band(bit.rshift(number, 8), 255), band(number, 255))
+  return string.char(
+    band(bit.rshift(number, 24), 255),
+    band(bit.rshift(number, 16), 255),
+    band(bit.rshift(number, 8), 255),
+    band(number, 255)
+  )
 end
 
 local function word(text, at)
@@ -56,9 +60,7 @@ function M.sha1(text)
 end
 
 local function bytes_of(uuid)
-  return (uuid:gsub("-", ""):gsub("%x%x", function(hex)
-    return string.char(tonumber(hex, 16))
-  end))
+  return (uuid:gsub("-", ""):gsub("%x%x", function(hex) return string.char(tonumber(hex, 16)) end))
 end
 
 -- The namespace of everything Moongate names by itself.
@@ -71,8 +73,14 @@ local NAMESPACE = bytes_of("5b8f3f2e-6a0c-5d1b-9a53-6d6f6f6e6761")
 function M.of(kind, name)
   local hex = M.sha1(NAMESPACE .. kind .. ":" .. name)
   local variant = ("%x"):format(bor(band(tonumber(hex:sub(17, 17), 16), 3), 8))
-  return ("%s-%s-5%s-%s%s-%s"):format(hex:sub(1, 8), hex:sub(9, 12), hex:sub(14, 16), variant, hex:sub(18, 20),
-    hex:sub(21, 32))
+  return ("%s-%s-5%s-%s%s-%s"):format(
+    hex:sub(1, 8),
+    hex:sub(9, 12),
+    hex:sub(14, 16),
+    variant,
+    hex:sub(18, 20),
+    hex:sub(21, 32)
+  )
 end
 
 return M

@@ -16,9 +16,17 @@ local CORE_TAGS = {
 }
 
 local WORDS = {
-  [""] = document.null, ["~"] = document.null, null = document.null, Null = document.null, NULL = document.null,
-  ["true"] = true, True = true, TRUE = true,
-  ["false"] = false, False = false, FALSE = false,
+  [""] = document.null,
+  ["~"] = document.null,
+  null = document.null,
+  Null = document.null,
+  NULL = document.null,
+  ["true"] = true,
+  True = true,
+  TRUE = true,
+  ["false"] = false,
+  False = false,
+  FALSE = false,
 }
 
 local function plain_number(text)
@@ -38,9 +46,7 @@ end
 ---@return any
 function M.resolve(text)
   local word = WORDS[text]
-  if word ~= nil then
-    return word
-  end
+  if word ~= nil then return word end
   return plain_number(text) or text
 end
 
@@ -59,15 +65,11 @@ end
 
 local function next_event(state)
   local ok, event = pcall(state.parser)
-  if not ok then
-    syntax_error(event)
-  end
+  if not ok then syntax_error(event) end
   return event
 end
 
-local function line_of(event)
-  return event.start_mark.line + 1
-end
+local function line_of(event) return event.start_mark.line + 1 end
 
 local read_node
 
@@ -81,25 +83,19 @@ end
 local function scalar(state, event)
   check_tag(event)
   local tag = CORE_TAGS[event.tag]
-  if tag == "map" or tag == "array" then
-    document.stop(line_of(event), "a scalar cannot carry this tag")
-  end
+  if tag == "map" or tag == "array" then document.stop(line_of(event), "a scalar cannot carry this tag") end
   local text, problem = env.expand(event.value, state.lookup)
   if problem then
     document.unresolved(state.doc, line_of(event), problem)
     return event.value
   end
   local is_plain = event.style == "PLAIN" and event.tag == nil or tag == "plain"
-  if is_plain then
-    return M.resolve(text)
-  end
+  if is_plain then return M.resolve(text) end
   return text
 end
 
 local function key_text(event)
-  if event.type ~= "SCALAR" then
-    document.stop(line_of(event), "a key must be a plain word or a string")
-  end
+  if event.type ~= "SCALAR" then document.stop(line_of(event), "a key must be a plain word or a string") end
   return event.value
 end
 
@@ -129,9 +125,7 @@ local function mapping(state, event, depth)
   local merges = {}
   while true do
     local key_event = next_event(state)
-    if key_event.type == "MAPPING_END" then
-      break
-    end
+    if key_event.type == "MAPPING_END" then break end
     local key, line = key_text(key_event), line_of(key_event)
     local value = read_node(state, next_event(state), depth + 1)
     if key == "<<" and key_event.style == "PLAIN" then
@@ -151,9 +145,7 @@ local function sequence(state, event, depth)
   local array, mark = document.container(state.doc, "array", line_of(event))
   while true do
     local inner = next_event(state)
-    if inner.type == "SEQUENCE_END" then
-      return array
-    end
+    if inner.type == "SEQUENCE_END" then return array end
     local at = #array + 1
     mark.lines[at] = line_of(inner)
     array[at] = read_node(state, inner, depth + 1)
@@ -178,9 +170,7 @@ local READERS = { SCALAR = scalar, MAPPING_START = mapping, SEQUENCE_START = seq
 function read_node(state, event, depth)
   document.check_depth(depth, line_of(event))
   state.depth, state.deepest = depth, math.max(state.deepest, depth)
-  if event.type == "ALIAS" then
-    return alias(state, event)
-  end
+  if event.type == "ALIAS" then return alias(state, event) end
   document.count(state.doc, 1, line_of(event))
   local anchor
   local before, deepest = state.doc.nodes, state.deepest
@@ -205,24 +195,18 @@ end
 function M.read(text, lookup)
   return document.read(text, function(doc)
     local ok, parser = pcall(require("yaml").parser, text)
-    if not ok then
-      syntax_error(parser)
-    end
+    if not ok then syntax_error(parser) end
     local state = { parser = parser, doc = doc, lookup = lookup, anchors = {}, depth = 0, deepest = 0 }
     next_event(state) -- STREAM_START
     local event = next_event(state)
-    if event.type == "STREAM_END" then
-      return nil
-    end
+    if event.type == "STREAM_END" then return nil end
     local root = read_node(state, next_event(state), 1)
     next_event(state) -- DOCUMENT_END
     event = next_event(state)
     if event.type ~= "STREAM_END" then
       document.stop(line_of(event), "a second document begins here; one file is one document")
     end
-    if root == document.null then
-      return nil
-    end
+    if root == document.null then return nil end
     return root
   end)
 end

@@ -24,9 +24,7 @@ local function find_outside(text, stop)
   end
 end
 
-local function trim(text)
-  return (text:gsub("^%s+", ""):gsub("%s+$", ""))
-end
+local function trim(text) return (text:gsub("^%s+", ""):gsub("%s+$", "")) end
 
 -- "string? name  what it is" → type, rest. A function's type goes on behind its colon.
 local function split_type(text)
@@ -44,7 +42,9 @@ local function read_param(text)
   if not name then return nil end
   local cut = find_outside(rest, "  ")
   local declared, about = cut and rest:sub(1, cut - 1) or rest, cut and trim(rest:sub(cut)) or ""
-  if not cut and not rest:find("^fun%(") then declared, about = split_type(rest) end
+  if not cut and not rest:find("^fun%(") then
+    declared, about = split_type(rest)
+  end
   return { name = name, optional = mark == "?", type = declared, text = about }
 end
 
@@ -68,7 +68,9 @@ end
 
 local function read_phases(text)
   local list = {}
-  for name in text:gmatch("[^,]+") do list[#list + 1] = trim(name) end
+  for name in text:gmatch("[^,]+") do
+    list[#list + 1] = trim(name)
+  end
   return list
 end
 
@@ -92,9 +94,7 @@ local TAGS = {
   private = function(block) block.private = true end,
 }
 
-local function new_block()
-  return { text = {}, params = {}, returns = {}, fields = {} }
-end
+local function new_block() return { text = {}, params = {}, returns = {}, fields = {} } end
 
 local function add_line(block, line)
   local tag, rest = line:match("^%-%-%-@(%a+)%s*(.*)$")
@@ -132,13 +132,18 @@ local function keep(result, block, line)
   if block.class then
     local name = line:match("^local ([%w_]+) =")
     result.classes[#result.classes + 1] = {
-      name = block.class, text = block.text, fields = block.fields, variable = name,
+      name = block.class,
+      text = block.text,
+      fields = block.fields,
+      variable = name,
     }
     return
   end
   local found = read_function(line)
   if found and not block.private then
-    for key, value in pairs(found) do block[key] = value end
+    for key, value in pairs(found) do
+      block[key] = value
+    end
     result.functions[#result.functions + 1] = block
   end
 end

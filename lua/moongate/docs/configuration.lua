@@ -34,7 +34,9 @@ listener only.
 
 local function skip_common()
   local set = {}
-  for _, name in ipairs(EVERY) do set[name] = true end
+  for _, name in ipairs(EVERY) do
+    set[name] = true
+  end
   return set
 end
 
@@ -78,9 +80,13 @@ function M.text(plugins)
   unexplained("lua/moongate/config/top.lua", missing)
   local out = { "## At the top\n\n" .. at_top .. "\n" }
   out[#out + 1] = LIMITS .. limits_table() .. "\n"
-  for _, entry in ipairs(SECTIONS) do section(out, entry[1], entry[2], entry[3]) end
+  for _, entry in ipairs(SECTIONS) do
+    section(out, entry[1], entry[2], entry[3])
+  end
   local common = { fields = {}, names = EVERY, rules = {} }
-  for _, name in ipairs(EVERY) do common.fields[name] = entities.services.fields[name] end
+  for _, name in ipairs(EVERY) do
+    common.fields[name] = entities.services.fields[name]
+  end
   out[#out + 1] = "## What every one of them may say\n\n" .. schema_text.fields(common) .. "\n"
   for _, info in ipairs(plugins) do
     if info.credentials then
@@ -90,7 +96,9 @@ function M.text(plugins)
     end
   end
   local list = {}
-  for i, info in ipairs(plugins) do list[i] = ("[%s](../plugins/%s/README.md)"):format(info.name, info.name) end
+  for i, info in ipairs(plugins) do
+    list[i] = ("[%s](../plugins/%s/README.md)"):format(info.name, info.name)
+  end
   out[#out + 1] = "## Bundled plugins\n\n" .. table.concat(list, " · ") .. "\n"
   return table.concat(out, "\n")
 end

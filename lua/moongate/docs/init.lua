@@ -35,9 +35,15 @@ end
 
 local function read_sources(root)
   local sources = {}
-  for _, part in ipairs(modules.CTX) do sources[part.file] = source_of(root, part.file) end
-  for _, name in ipairs(modules.PUBLIC) do sources[name] = source_of(root, name) end
-  for _, name in ipairs(modules.SPEC) do sources[name] = source_of(root, name) end
+  for _, part in ipairs(modules.CTX) do
+    sources[part.file] = source_of(root, part.file)
+  end
+  for _, name in ipairs(modules.PUBLIC) do
+    sources[name] = source_of(root, name)
+  end
+  for _, name in ipairs(modules.SPEC) do
+    sources[name] = source_of(root, name)
+  end
   sources.schema = source_of(root, "schema")
   return sources
 end
@@ -46,7 +52,9 @@ end
 local function check_modules(root)
   local known, forgotten = {}, 0
   for _, list in ipairs { modules.PUBLIC, modules.INTERNAL } do
-    for _, name in ipairs(list) do known[name] = true end
+    for _, name in ipairs(list) do
+      known[name] = true
+    end
   end
   for _, entry in ipairs(files.list(root .. "/lua/moongate")) do
     local name = entry:gsub("%.lua$", "")
@@ -72,9 +80,7 @@ end
 local function between_marks(path, text, part)
   local _, from = text:find(BEGIN, 1, true)
   local to = from and text:find(END, from, true)
-  if not to then
-    error(("%s: needs %s and %s, where the table of its fields goes"):format(path, BEGIN, END), 0)
-  end
+  if not to then error(("%s: needs %s and %s, where the table of its fields goes"):format(path, BEGIN, END), 0) end
   return text:sub(1, from) .. "\n" .. part .. text:sub(to)
 end
 
@@ -83,9 +89,7 @@ end
 ---@return table<string, string>
 function M.make(root)
   local sources, plugins, made = read_sources(root), read_plugins(root), {}
-  local function fill(path, part)
-    made[path] = between_marks(path, read(root .. "/" .. path), part)
-  end
+  local function fill(path, part) made[path] = between_marks(path, read(root .. "/" .. path), part) end
   fill("docs/pdk.md", pdk.text(sources))
   fill("docs/testing-plugins.md", pdk.spec_text(sources))
   fill("docs/configuration.md", configuration.text(plugins))
@@ -93,7 +97,9 @@ function M.make(root)
     fill(("plugins/%s/README.md"):format(info.name), configuration.plugin(info))
   end
   made["docs/moongate.schema.json"] = json_schema.text(plugins)
-  for path, text in pairs(types.files(sources)) do made["lua/moongate/types/" .. path] = text end
+  for path, text in pairs(types.files(sources)) do
+    made["lua/moongate/types/" .. path] = text
+  end
   return made
 end
 

@@ -2,11 +2,23 @@
 local M = {}
 
 local FIRST = {
-  "$schema", "$id", "$ref", "title", "description", "type", "enum", "const", "pattern", "required", "properties",
+  "$schema",
+  "$id",
+  "$ref",
+  "title",
+  "description",
+  "type",
+  "enum",
+  "const",
+  "pattern",
+  "required",
+  "properties",
   "items",
 }
 local RANK = {}
-for i, name in ipairs(FIRST) do RANK[name] = i end
+for i, name in ipairs(FIRST) do
+  RANK[name] = i
+end
 
 local WIDTH = 100
 
@@ -18,14 +30,16 @@ M.EMPTY_LIST = EMPTY_LIST
 local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\t"] = "\\t" }
 
 local function quote(text)
-  return '"' .. text:gsub('[%c"\\]', function(char)
-    return ESCAPES[char] or ("\\u%04x"):format(char:byte())
-  end) .. '"'
+  return '"'
+    .. text:gsub('[%c"\\]', function(char) return ESCAPES[char] or ("\\u%04x"):format(char:byte()) end)
+    .. '"'
 end
 
 local function keys(map)
   local list = {}
-  for key in pairs(map) do list[#list + 1] = key end
+  for key in pairs(map) do
+    list[#list + 1] = key
+  end
   table.sort(list, function(a, b)
     local first, second = RANK[a] or 100, RANK[b] or 100
     if first ~= second then return first < second end
@@ -60,17 +74,19 @@ function encode(value, indent)
   end
   local parts, inner = {}, indent .. "  "
   if #value > 0 then
-    for i, item in ipairs(value) do parts[i] = encode(item, inner) end
+    for i, item in ipairs(value) do
+      parts[i] = encode(item, inner)
+    end
     return block("[", parts, "]", indent)
   end
-  for i, key in ipairs(keys(value)) do parts[i] = quote(key) .. ": " .. encode(value[key], inner) end
+  for i, key in ipairs(keys(value)) do
+    parts[i] = quote(key) .. ": " .. encode(value[key], inner)
+  end
   return block("{", parts, "}", indent)
 end
 
 ---@param value any
 ---@return string
-function M.encode(value)
-  return encode(value, "") .. "\n"
-end
+function M.encode(value) return encode(value, "") .. "\n" end
 
 return M

@@ -14,19 +14,21 @@ local DURATION = "^\\d+\\.?\\d*\\s*([mM]?[sS]|[mMhHdD])$"
 local SIZE = "^\\d+\\.?\\d*\\s*[bBkKmMgG]$"
 local ENV = { ["$ref"] = "#/$defs/env" }
 
-local function ref(name)
-  return { ["$ref"] = "#/$defs/" .. name }
-end
+local function ref(name) return { ["$ref"] = "#/$defs/" .. name } end
 
-local function any_of(...)
-  return { anyOf = { ... } }
-end
+local function any_of(...) return { anyOf = { ... } } end
 
 -- Entities stand in each other as `any`: by what messages call them.
 local BY_NOUN = {
-  ["a service"] = ref("service"), ["a route"] = ref("route"), ["an upstream"] = ref("upstream"),
-  ["a target"] = ref("target"), ["a consumer"] = ref("consumer"), ["a consumer group"] = ref("consumer-group"),
-  ["a plugin"] = ref("plugin"), ["a name or id"] = ref("reference"), ["a map"] = { type = "object" },
+  ["a service"] = ref("service"),
+  ["a route"] = ref("route"),
+  ["an upstream"] = ref("upstream"),
+  ["a target"] = ref("target"),
+  ["a consumer"] = ref("consumer"),
+  ["a consumer group"] = ref("consumer-group"),
+  ["a plugin"] = ref("plugin"),
+  ["a name or id"] = ref("reference"),
+  ["a map"] = { type = "object" },
   ["a list of names"] = { type = "array" },
   ["`auto` or a number"] = any_of({ const = "auto" }, { type = "integer", minimum = 1, maximum = 512 }, ENV),
 }
@@ -49,8 +51,12 @@ end
 
 local function number(kind)
   local result = { type = kind.name == "number" and "number" or "integer" }
-  if kind.name == "port" then result.minimum, result.maximum = 1, 65535 end
-  if kind.between then result.minimum, result.maximum = kind.between[1], kind.between[2] end
+  if kind.name == "port" then
+    result.minimum, result.maximum = 1, 65535
+  end
+  if kind.between then
+    result.minimum, result.maximum = kind.between[1], kind.between[2]
+  end
   if kind.gt then result.exclusiveMinimum = kind.gt end
   return any_of(result, ENV)
 end
@@ -63,15 +69,15 @@ local function text(kind)
 end
 
 -- What no value passes: it only stands there to be explained.
-local function refuses(kind)
-  return kind.check and not kind.check({}) and not kind.check("x") and not kind.check(1)
-end
+local function refuses(kind) return kind.check and not kind.check({}) and not kind.check("x") and not kind.check(1) end
 
 local function of_any(kind)
   local known = BY_NOUN[kind.noun[1]]
   if known then
     local copy = {}
-    for key, value in pairs(known) do copy[key] = value end
+    for key, value in pairs(known) do
+      copy[key] = value
+    end
     return copy
   end
   return refuses(kind) and { ["not"] = {} } or {}
@@ -92,7 +98,9 @@ end
 
 local function needs(names)
   local choices = {}
-  for i, name in ipairs(names) do choices[i] = { required = { name } } end
+  for i, name in ipairs(names) do
+    choices[i] = { required = { name } }
+  end
   return choices
 end
 
@@ -110,13 +118,17 @@ local RULES = {
   mutually_exclusive = function(rule)
     local both = {}
     for i, first in ipairs(rule.fields) do
-      for j = i + 1, #rule.fields do both[#both + 1] = { required = { first, rule.fields[j] } } end
+      for j = i + 1, #rule.fields do
+        both[#both + 1] = { required = { first, rule.fields[j] } }
+      end
     end
     return { ["not"] = { anyOf = both } }
   end,
   mutually_required = function(rule)
     local all = {}
-    for _, name in ipairs(rule.fields) do all[name] = rule.fields end
+    for _, name in ipairs(rule.fields) do
+      all[name] = rule.fields
+    end
     return { dependentRequired = all }
   end,
   conditional = function(rule)
@@ -131,20 +143,25 @@ local function rules_of(kind)
   local all = {}
   for _, rule in ipairs(kind.rules) do
     local visible = RULES[rule.rule] ~= nil
-    for _, name in ipairs(rule.fields) do visible = visible and not has_default(kind.fields[name]) end
+    for _, name in ipairs(rule.fields) do
+      visible = visible and not has_default(kind.fields[name])
+    end
     if visible then all[#all + 1] = RULES[rule.rule](rule) end
   end
   return #all > 0 and all or nil
 end
 
-local function credentials(name)
-  return ref("credential-" .. entities.COLLECTIONS[name])
-end
+local function credentials(name) return ref("credential-" .. entities.COLLECTIONS[name]) end
 
 local function field(name, kind)
   if kind == limits.of_listener then return ref("limits") end
   if kind == limits.of_scope then return ref("limits-of-scope") end
-  if kind.element and kind.element.noun and kind.element.noun[1] == "a credential" and entities.COLLECTIONS[name] then
+  if
+    kind.element
+    and kind.element.noun
+    and kind.element.noun[1] == "a credential"
+    and entities.COLLECTIONS[name]
+  then
     return { type = "array", items = credentials(name), description = kind.about }
   end
   return convert(kind)
@@ -158,8 +175,11 @@ local function record(kind)
     if inner.required and not has_default(inner) then required[#required + 1] = name end
   end
   return {
-    type = "object", properties = properties, additionalProperties = false,
-    required = #required > 0 and required or nil, allOf = rules_of(kind),
+    type = "object",
+    properties = properties,
+    additionalProperties = false,
+    required = #required > 0 and required or nil,
+    allOf = rules_of(kind),
   }
 end
 

@@ -26,15 +26,33 @@ M.CTX_FIELDS = {
 
 --- Modules for `require`, in the order of the documentation.
 M.PUBLIC = {
-  "auth", "json", "time", "uuid", "crypto", "ip", "regex", "metrics", "shared", "task", "sink", "table",
-  "inspect", "version", "http",
+  "auth",
+  "json",
+  "time",
+  "uuid",
+  "crypto",
+  "ip",
+  "regex",
+  "metrics",
+  "shared",
+  "task",
+  "sink",
+  "table",
+  "inspect",
+  "version",
+  "http",
 }
 
 --- The harness, and what its objects are called in the documentation.
 M.SPEC = { "spec/init", "spec/gateway", "spec/clock", "spec/log", "spec/client", "spec/upstream" }
 M.SPEC_CALLED = {
-  { "Gateway", "gw" }, { "Clock", "gw.clock" }, { "Log", "gw.log" }, { "Handle", "request" },
-  { "Connection", "conn" }, { "Upstream", "gw.upstream" }, { "Up", "up" },
+  { "Gateway", "gw" },
+  { "Clock", "gw.clock" },
+  { "Log", "gw.log" },
+  { "Handle", "request" },
+  { "Connection", "conn" },
+  { "Upstream", "gw.upstream" },
+  { "Up", "up" },
 }
 M.SPEC_INTERNAL = { ["Gateway:fail"] = true, ["Gateway:alarm"] = true, ["Gateway:drive"] = true }
 
@@ -43,9 +61,36 @@ M.SPEC_METHODS = { "get", "post", "put", "patch", "delete", "head", "options" }
 
 --- The rest: nothing a plugin needs to know.
 M.INTERNAL = {
-  "args", "cdef", "cli", "config", "coroutines", "ctx", "declaring", "docs", "entities", "fetch",
-  "fetch_request", "finalisers", "guards", "kong", "load", "loader", "multipart", "new", "outside", "pdk", "phases",
-  "pipe", "plan", "race", "schema", "sink_url", "spec", "types", "views", "when",
+  "args",
+  "cdef",
+  "cli",
+  "config",
+  "coroutines",
+  "ctx",
+  "declaring",
+  "docs",
+  "entities",
+  "fetch",
+  "fetch_request",
+  "finalisers",
+  "guards",
+  "kong",
+  "load",
+  "loader",
+  "multipart",
+  "new",
+  "outside",
+  "pdk",
+  "phases",
+  "pipe",
+  "plan",
+  "race",
+  "schema",
+  "sink_url",
+  "spec",
+  "types",
+  "views",
+  "when",
 }
 
 return M

@@ -18,11 +18,14 @@ end
 function M.hooks(phases)
   if not phases then return nil end
   local set, list = {}, {}
-  for _, name in ipairs(phases) do set[name] = true end
+  for _, name in ipairs(phases) do
+    set[name] = true
+  end
   if set.any then
     return set.init and "init and every hook" or "every hook"
   elseif has_all(set) then
-    return (set.init and "init and every hook" or "every hook") .. (set.task and ", and in tasks" or "")
+    return (set.init and "init and every hook" or "every hook")
+      .. (set.task and ", and in tasks" or "")
       .. (set["rewrite after routing"] and ", rewrite only after routing" or "")
   end
   for _, name in ipairs(phases) do
@@ -34,23 +37,23 @@ end
 -- "name, max?" of a signature, without self.
 local function arguments(block)
   local known, list = {}, {}
-  for _, param in ipairs(block.params) do known[param.name] = param end
+  for _, param in ipairs(block.params) do
+    known[param.name] = param
+  end
   for name in block.args:gmatch("[%w_.]+") do
-    if name ~= "self" then
-      list[#list + 1] = name .. (known[name] and known[name].optional and "?" or "")
-    end
+    if name ~= "self" then list[#list + 1] = name .. (known[name] and known[name].optional and "?" or "") end
   end
   return table.concat(list, ", ")
 end
 
-local function code(text)
-  return "`" .. text .. "`"
-end
+local function code(text) return "`" .. text .. "`" end
 
 local function returns_line(block)
   local parts = {}
   for i, value in ipairs(block.returns) do
-    local about = value.text == "" and "" or #block.returns == 1 and ": " .. value.text or (" (%s)"):format(value.text)
+    local about = value.text == "" and ""
+      or #block.returns == 1 and ": " .. value.text
+      or (" (%s)"):format(value.text)
     parts[i] = code(value.type) .. (value.name and " " .. value.name or "") .. about
   end
   return "- returns " .. table.concat(parts, ", ")
@@ -67,8 +70,11 @@ function M.one(out, called, block)
   if hooks then out[#out + 1] = "In " .. hooks .. ".\n" end
   local facts = {}
   for _, param in ipairs(block.params) do
-    facts[#facts + 1] = ("- `%s`: %s%s"):format(param.name .. (param.optional and "?" or ""), code(param.type),
-      param.text ~= "" and ", " .. param.text or "")
+    facts[#facts + 1] = ("- `%s`: %s%s"):format(
+      param.name .. (param.optional and "?" or ""),
+      code(param.type),
+      param.text ~= "" and ", " .. param.text or ""
+    )
   end
   if #block.returns > 0 then facts[#facts + 1] = returns_line(block) end
   if #facts > 0 then out[#out + 1] = table.concat(facts, "\n") .. "\n" end
@@ -79,8 +85,11 @@ local function class(out, block)
   if block.text ~= "" then out[#out + 1] = block.text .. "\n" end
   local rows = {}
   for _, field in ipairs(block.fields) do
-    rows[#rows + 1] = ("- `%s`: %s%s"):format(field.name .. (field.optional and "?" or ""), code(field.type),
-      field.text ~= "" and ", " .. field.text or "")
+    rows[#rows + 1] = ("- `%s`: %s%s"):format(
+      field.name .. (field.optional and "?" or ""),
+      code(field.type),
+      field.text ~= "" and ", " .. field.text or ""
+    )
   end
   out[#out + 1] = table.concat(rows, "\n") .. "\n"
 end
@@ -156,7 +165,9 @@ function M.spec_text(sources)
     spec_functions(out, sources, entry[1], entry[2])
     if entry[1] == "Gateway" then
       local list = {}
-      for i, name in ipairs(modules.SPEC_METHODS) do list[i] = ("`gw:%s(path, options?)`"):format(name) end
+      for i, name in ipairs(modules.SPEC_METHODS) do
+        list[i] = ("`gw:%s(path, options?)`"):format(name)
+      end
       out[#out + 1] = ("### %s\n\n`gw:request()` with the method in its name.\n"):format(table.concat(list, ", "))
     end
   end
@@ -168,13 +179,13 @@ function M.spec_text(sources)
   return table.concat(out, "\n")
 end
 
-local function anchor(title)
-  return (title:lower():gsub("[^%w_ -]", ""):gsub(" ", "-"))
-end
+local function anchor(title) return (title:lower():gsub("[^%w_ -]", ""):gsub(" ", "-")) end
 
 local function contents(parts)
   local list = {}
-  for _, title in ipairs(parts) do list[#list + 1] = ("[%s](#%s)"):format(title, anchor(title)) end
+  for _, title in ipairs(parts) do
+    list[#list + 1] = ("[%s](#%s)"):format(title, anchor(title))
+  end
   return table.concat(list, " · ") .. "\n"
 end
 

@@ -6,13 +6,18 @@ local words = require("moongate.schema.words")
 local M = {}
 
 local NAMES = {
-  string = "string", number = "number", integer = "integer", boolean = "boolean", duration = "duration", size = "size",
-  count = "count", timeout = "ms or duration", any = "any",
+  string = "string",
+  number = "number",
+  integer = "integer",
+  boolean = "boolean",
+  duration = "duration",
+  size = "size",
+  count = "count",
+  timeout = "ms or duration",
+  any = "any",
 }
 
-local function code(text)
-  return "`" .. text .. "`"
-end
+local function code(text) return "`" .. text .. "`" end
 
 -- A value as YAML's flow style has it.
 local function flow(value)
@@ -23,23 +28,27 @@ local function flow(value)
   end
   local parts = {}
   if #value > 0 or next(value) == nil then
-    for i, inner in ipairs(value) do parts[i] = flow(inner) end
+    for i, inner in ipairs(value) do
+      parts[i] = flow(inner)
+    end
     return "[" .. table.concat(parts, ", ") .. "]"
   end
-  for i, key in ipairs(words.keys(value)) do parts[i] = key .. ": " .. flow(value[key]) end
+  for i, key in ipairs(words.keys(value)) do
+    parts[i] = key .. ": " .. flow(value[key])
+  end
   return "{ " .. table.concat(parts, ", ") .. " }"
 end
 
 local function choices(kind)
   local parts = {}
-  for i, value in ipairs(kind.one_of) do parts[i] = code(flow(value)) end
+  for i, value in ipairs(kind.one_of) do
+    parts[i] = code(flow(value))
+  end
   return table.concat(parts, ", ")
 end
 
 -- "a header name" → "header name"
-local function bare(noun)
-  return (noun:gsub("^an? ", ""))
-end
+local function bare(noun) return (noun:gsub("^an? ", "")) end
 
 local function many(kind)
   if kind.one_of then
@@ -72,7 +81,8 @@ function M.type(kind)
   elseif kind.kind == "record" then
     return bare(kind.noun[1] == "a map of settings" and "record" or kind.noun[1])
   end
-  local text = kind.name == "any" and kind.noun[1] ~= "any value" and bare(kind.noun[1]) or NAMES[kind.name]
+  local text = kind.name == "any" and kind.noun[1] ~= "any value" and bare(kind.noun[1])
+    or NAMES[kind.name]
     or bare(kind.noun[1])
   if kind.between and kind.kind == "number" and kind.name ~= "port" then
     text = text .. range(kind.between[1], kind.between[2])
@@ -89,9 +99,7 @@ function M.default(kind)
     return code(value == "" and '""' or flow(value))
   end
   local text = kind.required and "required" or shown(kind.default)
-  if kind.kong_default ~= nil then
-    text = ("%s (%s)"):format(text, shown(kind.kong_default))
-  end
+  if kind.kong_default ~= nil then text = ("%s (%s)"):format(text, shown(kind.kong_default)) end
   return text
 end
 
@@ -105,7 +113,9 @@ end
 ---@return string[]
 function M.names(kind)
   local names, home = {}, place_of(kind)
-  for i, name in ipairs(kind.names) do names[i] = name end
+  for i, name in ipairs(kind.names) do
+    names[i] = name
+  end
   local function rank(name)
     local field = kind.fields[name]
     return field.required and 0 or name:find("^_") and 3 or place_of(field) == home and 1 or 2
@@ -120,9 +130,7 @@ function M.names(kind)
   return names
 end
 
-local function cell(text)
-  return (text:gsub("|", "\\|"):gsub("\n", " "))
-end
+local function cell(text) return (text:gsub("|", "\\|"):gsub("\n", " ")) end
 
 local add_fields
 
@@ -132,8 +140,8 @@ local function add(rows, path, kind)
     return
   end
   local leaf = rows.leaves and rows.leaves[kind]
-  local inner = not leaf and (kind.kind == "record" and kind or (kind.element and kind.element.kind == "record"
-    and kind.element))
+  local inner = not leaf
+    and (kind.kind == "record" and kind or (kind.element and kind.element.kind == "record" and kind.element))
   if not inner or kind.about then
     rows[#rows + 1] = { code(path), leaf or M.type(kind), M.default(kind), kind.about or "" }
     rows.unexplained = rows.unexplained or (not kind.about and path)
@@ -144,15 +152,15 @@ end
 
 function add_fields(rows, before, kind)
   for _, name in ipairs(M.names(kind)) do
-    if not (rows.skip and rows.skip[name] and before == "") then
-      add(rows, before .. name, kind.fields[name])
-    end
+    if not (rows.skip and rows.skip[name] and before == "") then add(rows, before .. name, kind.fields[name]) end
   end
 end
 
 local function list(fields)
   local parts = {}
-  for i, name in ipairs(fields) do parts[i] = code(name) end
+  for i, name in ipairs(fields) do
+    parts[i] = code(name)
+  end
   return table.concat(parts, ", ")
 end
 
@@ -187,14 +195,18 @@ function M.fields(kind, opts)
     out[1] = ("| Field | Type | %s | About |"):format(rows.has_kong and "Default (Kong file)" or "Default")
     out[2] = "|---|---|---|---|"
     for _, row in ipairs(rows) do
-      for i, text in ipairs(row) do row[i] = cell(text) end
+      for i, text in ipairs(row) do
+        row[i] = cell(text)
+      end
       out[#out + 1] = "| " .. table.concat(row, " | ") .. " |"
     end
   else
     out[1] = "It takes no configuration."
   end
   local notes = {}
-  for _, rule in ipairs(kind.rules) do notes[#notes + 1] = RULES[rule.rule](rule) end
+  for _, rule in ipairs(kind.rules) do
+    notes[#notes + 1] = RULES[rule.rule](rule)
+  end
   if #notes > 0 then out[#out + 1] = "\n" .. table.concat(notes, " ") end
   if #rows.later > 0 then
     table.sort(rows.later)

@@ -51,13 +51,20 @@ local function write_function(out, block, called)
   out[#out + 1] = ""
   comment(out, block.text .. (hooks and "\n\nIn " .. hooks .. "." or ""))
   for _, param in ipairs(block.params) do
-    out[#out + 1] = ("---@param %s%s %s%s"):format(param.name, param.optional and "?" or "", param.type,
-      param.text ~= "" and " # " .. param.text or "")
+    out[#out + 1] = ("---@param %s%s %s%s"):format(
+      param.name,
+      param.optional and "?" or "",
+      param.type,
+      param.text ~= "" and " # " .. param.text or ""
+    )
   end
   for _, value in ipairs(block.returns) do
     local name = value.name or value.text ~= "" and "_" or nil
-    out[#out + 1] = ("---@return %s%s%s"):format(value.type, name and " " .. name or "",
-      value.text ~= "" and " # " .. value.text or "")
+    out[#out + 1] = ("---@return %s%s%s"):format(
+      value.type,
+      name and " " .. name or "",
+      value.text ~= "" and " # " .. value.text or ""
+    )
   end
   out[#out + 1] = ("function %s(%s) end"):format(called, arguments(block))
 end
@@ -67,14 +74,16 @@ local function write_class(out, name, text, fields)
   if text and text ~= "" then comment(out, text) end
   out[#out + 1] = "---@class " .. name
   for _, field in ipairs(fields or {}) do
-    out[#out + 1] = ("---@field %s%s %s%s"):format(field.name, field.optional and "?" or "", field.type,
-      (field.text or "") ~= "" and " # " .. field.text or "")
+    out[#out + 1] = ("---@field %s%s %s%s"):format(
+      field.name,
+      field.optional and "?" or "",
+      field.type,
+      (field.text or "") ~= "" and " # " .. field.text or ""
+    )
   end
 end
 
-local function last_word(name)
-  return name:match("([%w_]+)$")
-end
+local function last_word(name) return name:match("([%w_]+)$") end
 
 -- The parts below one: ctx.service has .request and .response.
 local function parts_of(name)
@@ -176,7 +185,9 @@ local function spec_file(sources)
     end
     module_classes(out, "spec", parsed)
   end
-  for _, name in ipairs(modules.SPEC_METHODS) do out[#out + 1] = METHOD:format(name) end
+  for _, name in ipairs(modules.SPEC_METHODS) do
+    out[#out + 1] = METHOD:format(name)
+  end
   for _, block in ipairs(sources["spec/init"].functions) do
     if block.owner == "M" then write_function(out, block, "M." .. block.name) end
   end
@@ -186,8 +197,15 @@ local function spec_file(sources)
 end
 
 local LUA_TYPES = {
-  any = "any", type = "moongate.schema.Type", list = "any[]", pattern = "string", count = "integer", range = "number[]",
-  number = "number", unit = '"s"|"ms"', ["function"] = "fun(value: any): boolean?, string?",
+  any = "any",
+  type = "moongate.schema.Type",
+  list = "any[]",
+  pattern = "string",
+  count = "integer",
+  range = "number[]",
+  number = "number",
+  unit = '"s"|"ms"',
+  ["function"] = "fun(value: any): boolean?, string?",
 }
 
 local function attributes_class(out, kind)
@@ -210,10 +228,14 @@ local function schema_file(sources)
   comment(out, sources.schema.intro)
   out[#out + 1] = "---@class moongate.schema\n---@field none any # default = t.none: no default here\nlocal t = {}"
   out[#out + 1] = "\n---@class moongate.schema.Type"
-  for _, kind in ipairs(words.keys(schema_types.KINDS)) do attributes_class(out, kind) end
+  for _, kind in ipairs(words.keys(schema_types.KINDS)) do
+    attributes_class(out, kind)
+  end
   local function constructor(name, kind, about)
-    out[#out + 1] = ("\n---%s\n---@param spec moongate.schema.%sAttributes\n---@return moongate.schema.Type\n" ..
-      "function t.%s(spec) end"):format(about, kind:gsub("^%l", string.upper), name)
+    out[#out + 1] = (
+      "\n---%s\n---@param spec moongate.schema.%sAttributes\n---@return moongate.schema.Type\n"
+      .. "function t.%s(spec) end"
+    ):format(about, kind:gsub("^%l", string.upper), name)
   end
   for _, name in ipairs(words.keys(schema_types.SCALARS)) do
     constructor(name, schema_types.SCALARS[name].kind, schema_types.SCALARS[name].noun[1])
@@ -229,8 +251,8 @@ local function schema_file(sources)
     out[#out + 1] = ("\n---@param fields string[]\n---@return table\nfunction t.%s(fields) end"):format(name)
   end
   out[#out + 1] = "\n---@param rule table\n---@return table\nfunction t.conditional(rule) end"
-  out[#out + 1] = "\n---@param rule fun(record: table): boolean?, string?, string?\n---@return table\n" ..
-    "function t.check(rule) end"
+  out[#out + 1] = "\n---@param rule fun(record: table): boolean?, string?, string?\n---@return table\n"
+    .. "function t.check(rule) end"
   out[#out + 1] = "\nreturn t"
   return table.concat(out, "\n") .. "\n"
 end

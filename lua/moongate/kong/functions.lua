@@ -3,7 +3,8 @@ local edit = require("moongate.kong.edit")
 local names = require("moongate.kong.names")
 local tokens = require("moongate.kong.tokens")
 
-local after, before, is, closing, block_end = tokens.after, tokens.before, tokens.is, tokens.closing, tokens.block_end
+local after, before, is, closing, block_end =
+  tokens.after, tokens.before, tokens.is, tokens.closing, tokens.block_end
 local note, erase, chain_at, starts_chain, add_ctx =
   edit.note, edit.erase, edit.chain_at, edit.starts_chain, edit.add_ctx
 

@@ -61,7 +61,9 @@ local function move_pdk(state, from, prefix)
     )
     return
   end
-  if space and not state.known(names.NAMESPACES[space], name) then note(state, from, "%s: has no like here", whole) end
+  if space and not state.known(names.NAMESPACES[space], name) then
+    note(state, from, "%s: has no like here", whole)
+  end
   replace(list, from, last, text, needs)
   list[from].answers = space == "response" and (name == "exit" or name == "error")
 end
@@ -107,7 +109,8 @@ local function move_names(state)
     local prefix = aliases[list[i].text]
     if prefix and starts_chain(list, i) then
       local following = after(list, i)
-      local is_key = is(list, following, "=") and (is(list, before(list, i), "{") or is(list, before(list, i), ","))
+      local is_key = is(list, following, "=")
+        and (is(list, before(list, i), "{") or is(list, before(list, i), ","))
       if not is_key then move_pdk(state, i, prefix) end
     end
   end
@@ -194,7 +197,9 @@ local function move_modules(state)
       if like then
         list[at].text = (list[at].text:gsub(name:gsub("%p", "%%%0"), (like:gsub("%%", "%%%%"))))
         if name == "resty.http" then give_ctx(list, assigned_to(list, i)) end
-      elseif not names.SAME_MODULES[name] and (name:find("^[%w_]+%.") or name == "multipart" or name == "socket") then
+      elseif
+        not names.SAME_MODULES[name] and (name:find("^[%w_]+%.") or name == "multipart" or name == "socket")
+      then
         note(state, i, "require %q: has no like here", name)
       end
     end

@@ -91,7 +91,8 @@ local TESTS = {
     return false, want.err or "does not match"
   end,
   starts_with = function(value, want)
-    return type(value) == "string" and value:sub(1, #want) == want, ("must begin with %s"):format(words.quote(want))
+    return type(value) == "string" and value:sub(1, #want) == want,
+      ("must begin with %s"):format(words.quote(want))
   end,
   one_of = function(value, want) return contains(want, value), "is none of what it may be" end,
   not_one_of = function(value, want) return not contains(want, value), ("must not be %s"):format(tostring(value)) end,
@@ -241,7 +242,9 @@ local function each_field(fields, where)
   local result = {}
   for i, entry in ipairs(fields or {}) do
     local name, field = next(entry)
-    if type(name) ~= "string" or type(field) ~= "table" then fail(where, "fields[%d] must be { name = { … } }", i) end
+    if type(name) ~= "string" or type(field) ~= "table" then
+      fail(where, "fields[%d] must be { name = { … } }", i)
+    end
     result[#result + 1] = { name = name, field = field }
   end
   return result
@@ -265,7 +268,9 @@ end
 
 function convert(field, where, more)
   local kind = TYPES[field.type]
-  if not kind then fail(where, "the type %s of Kong's schemas has no like here", words.quote(tostring(field.type))) end
+  if not kind then
+    fail(where, "the type %s of Kong's schemas has no like here", words.quote(tostring(field.type)))
+  end
   local own = OWN[kind]
   local attributes = {
     about = field.description,

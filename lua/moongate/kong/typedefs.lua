@@ -62,5 +62,7 @@ for _, name in ipairs {
 end
 
 return setmetatable(M, {
-  __index = function(_, name) error(("typedefs.%s has no like here: write the type out"):format(tostring(name)), 2) end,
+  __index = function(_, name)
+    error(("typedefs.%s has no like here: write the type out"):format(tostring(name)), 2)
+  end,
 })

@@ -17,9 +17,7 @@ local M = {}
 function M.limit(h, max, what, level)
   local limit = C.gw_pdk_number(h, C.GW_PDK_BODY_LIMIT)
   if max == nil then return limit end
-  if type(max) ~= "number" or max < 0 then
-    error(what .. ": max must be a number of bytes", level or 4)
-  end
+  if type(max) ~= "number" or max < 0 then error(what .. ": max must be a number of bytes", level or 4) end
   return math.min(limit, max)
 end
 
@@ -53,17 +51,13 @@ local PARSERS = {
     if type(value) ~= "table" then return nil, "the JSON body is neither an object nor an array" end
     return value
   end,
-  ["application/x-www-form-urlencoded"] = function(text, max_args)
-    return args.decode(text, max_args)
-  end,
+  ["application/x-www-form-urlencoded"] = function(text, max_args) return args.decode(text, max_args) end,
   ["multipart/form-data"] = function(text, max_args, content_type)
     return multipart.decode(text, content_type, max_args)
   end,
 }
 
-local function media_of(content_type)
-  return content_type:match("^%s*([^;%s]*)"):lower()
-end
+local function media_of(content_type) return content_type:match("^%s*([^;%s]*)"):lower() end
 
 --- The body as a table, by its type. What a plugin says instead need not name a boundary: the header's is taken.
 ---@return table? body, string? reason, string? mimetype

@@ -55,7 +55,9 @@ local function refuse(self, h, what, mask)
   end
   local here = h.phase == M.APART and "the function of a body" or M.names(h.phase)
   if h.phase == M.REWRITE_GLOBAL and band(mask, M.REWRITE) ~= 0 then here = "global rewrite" end
-  if h.phase == M.REWRITE then here = band(mask, M.REWRITE_GLOBAL) ~= 0 and "rewrite after routing" or "rewrite" end
+  if h.phase == M.REWRITE then
+    here = band(mask, M.REWRITE_GLOBAL) ~= 0 and "rewrite after routing" or "rewrite"
+  end
   error(("%s cannot be called in %s (only in: %s)"):format(what, here, M.names(mask)), 4)
 end
 
@@ -65,19 +67,13 @@ end
 ---@param mask integer  hooks it may be called in
 function M.enter(self, what, mask)
   local h = type(self) == "table" and self[1]
-  if not h then
-    error(("%s is a method: call it with a colon"):format(what), 3)
-  end
-  if band(h.phase, mask) == 0 or self[2] ~= h.serial then
-    refuse(self, h, what, mask)
-  end
+  if not h then error(("%s is a method: call it with a colon"):format(what), 3) end
+  if band(h.phase, mask) == 0 or self[2] ~= h.serial then refuse(self, h, what, mask) end
   return h
 end
 
 --- What a function does that comes with a later version. Misuse of who called the PDK function.
-function M.later(what)
-  error(what .. ": not in this version", 3)
-end
+function M.later(what) error(what .. ": not in this version", 3) end
 
 --- An argument that must be a string (numbers pass).
 function M.text(value, what, name)
@@ -107,9 +103,7 @@ local VERDICTS = {
 
 --- Turns what a setter answered into an error of its caller's caller.
 function M.verdict(code, what, name, level)
-  if code ~= 0 then
-    error(VERDICTS[code]:format(what, name), (level or 2) + 1)
-  end
+  if code ~= 0 then error(VERDICTS[code]:format(what, name), (level or 2) + 1) end
 end
 
 return M

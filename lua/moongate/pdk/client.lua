@@ -17,23 +17,17 @@ end
 --- The address of who is connected.
 ---@phase rewrite, access, request_body, response, body, log
 ---@return string
-function M:get_ip()
-  return text(enter(self, "ctx.client:get_ip", ANY), C.GW_PDK_CLIENT_IP)
-end
+function M:get_ip() return text(enter(self, "ctx.client:get_ip", ANY), C.GW_PDK_CLIENT_IP) end
 
 --- The client's address, behind the proxies that trusted_proxies names.
 ---@phase rewrite, access, request_body, response, body, log
 ---@return string
-function M:get_forwarded_ip()
-  return text(enter(self, "ctx.client:get_forwarded_ip", ANY), C.GW_PDK_FORWARDED_IP)
-end
+function M:get_forwarded_ip() return text(enter(self, "ctx.client:get_forwarded_ip", ANY), C.GW_PDK_FORWARDED_IP) end
 
 --- The port of who is connected.
 ---@phase rewrite, access, request_body, response, body, log
 ---@return integer
-function M:get_port()
-  return C.gw_pdk_number(enter(self, "ctx.client:get_port", ANY), C.GW_PDK_CLIENT_PORT)
-end
+function M:get_port() return C.gw_pdk_number(enter(self, "ctx.client:get_port", ANY), C.GW_PDK_CLIENT_PORT) end
 
 --- The client's port. What stands between does not tell it, so this is the port of who is connected.
 ---@phase rewrite, access, request_body, response, body, log
@@ -97,7 +91,9 @@ function M:authenticate(consumer, credential)
   if consumer == nil and credential == nil then
     error(what .. ": either consumer or credential must be given", 2)
   end
-  if credential ~= nil and type(credential) ~= "table" then error(what .. ": the credential must be a table", 2) end
+  if credential ~= nil and type(credential) ~= "table" then
+    error(what .. ": the credential must be a table", 2)
+  end
   local index = 0
   if consumer ~= nil then
     index = type(consumer) == "table" and plan.consumer_index[consumer.id]
@@ -116,7 +112,9 @@ end
 -- { { name = "gold" }, … } of { "gold", … }
 local function as_groups(names)
   local groups = {}
-  for i, name in ipairs(names or {}) do groups[i] = { name = name } end
+  for i, name in ipairs(names or {}) do
+    groups[i] = { name = name }
+  end
   return groups
 end
 

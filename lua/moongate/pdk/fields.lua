@@ -17,9 +17,7 @@ local LOOSE = {
 }
 
 ---@return table<string, string|string[]>
-function M.new()
-  return setmetatable({}, LOOSE)
-end
+function M.new() return setmetatable({}, LOOSE) end
 
 --- One more value of a name: the second makes an array of it.
 function M.put(headers, name, value)
@@ -35,9 +33,7 @@ end
 
 --- The first value, or nil.
 function M.get(h, head, name)
-  if C.gw_pdk_field(h, head, name, #name) ~= 0 then
-    return ffi_string(h.ptr, h.len)
-  end
+  if C.gw_pdk_field(h, head, name, #name) ~= 0 then return ffi_string(h.ptr, h.len) end
 end
 
 --- At most `max` of them.
@@ -62,9 +58,7 @@ end
 
 --- Sets or adds one header; an array sets them all. Misuse is an error of who called the PDK function.
 function M.edit(h, head, verb, what, name, value)
-  if type(name) ~= "string" then
-    error(what .. ": the header's name must be a string", 3)
-  end
+  if type(name) ~= "string" then error(what .. ": the header's name must be a string", 3) end
   if type(value) ~= "table" then
     one(h, head, verb, what, name, value) -- no tail call: errors count the levels
     return
@@ -78,9 +72,7 @@ function M.edit(h, head, verb, what, name, value)
 end
 
 function M.clear(h, head, what, name)
-  if type(name) ~= "string" then
-    error(what .. ": the header's name must be a string", 3)
-  end
+  if type(name) ~= "string" then error(what .. ": the header's name must be a string", 3) end
   check.verdict(C.gw_pdk_edit(h, head, C.GW_PDK_CLEAR, name, #name, nil, 0), what, name, 3)
 end
 

@@ -14,7 +14,9 @@ local function join(...)
   local count = select("#", ...)
   if count == 1 then return tostring((...)) end
   local parts = { ... }
-  for i = 1, count do parts[i] = tostring(parts[i]) end
+  for i = 1, count do
+    parts[i] = tostring(parts[i])
+  end
   return table.concat(parts)
 end
 
@@ -28,65 +30,47 @@ end
 --- For who looks closely. The arguments are joined.
 ---@phase rewrite, access, request_body, response, body, log, task
 ---@param ... any
-function M:debug(...)
-  write(enter(self, "ctx.log:debug", ANY), 0, ...)
-end
+function M:debug(...) write(enter(self, "ctx.log:debug", ANY), 0, ...) end
 
 --- What is good to know.
 ---@phase rewrite, access, request_body, response, body, log, task
 ---@param ... any
-function M:info(...)
-  write(enter(self, "ctx.log:info", ANY), 1, ...)
-end
+function M:info(...) write(enter(self, "ctx.log:info", ANY), 1, ...) end
 
 --- What an operator should see.
 ---@phase rewrite, access, request_body, response, body, log, task
 ---@param ... any
-function M:notice(...)
-  write(enter(self, "ctx.log:notice", ANY), 2, ...)
-end
+function M:notice(...) write(enter(self, "ctx.log:notice", ANY), 2, ...) end
 
 --- Something is not as it should be.
 ---@phase rewrite, access, request_body, response, body, log, task
 ---@param ... any
-function M:warn(...)
-  write(enter(self, "ctx.log:warn", ANY), 3, ...)
-end
+function M:warn(...) write(enter(self, "ctx.log:warn", ANY), 3, ...) end
 
 --- Something failed.
 ---@phase rewrite, access, request_body, response, body, log, task
 ---@param ... any
-function M:err(...)
-  write(enter(self, "ctx.log:err", ANY), 4, ...)
-end
+function M:err(...) write(enter(self, "ctx.log:err", ANY), 4, ...) end
 
 --- The same as err.
 ---@phase rewrite, access, request_body, response, body, log, task
 ---@param ... any
-function M:error(...)
-  write(enter(self, "ctx.log:error", ANY), 4, ...)
-end
+function M:error(...) write(enter(self, "ctx.log:error", ANY), 4, ...) end
 
 --- The same as err: there is nothing above it.
 ---@phase rewrite, access, request_body, response, body, log, task
 ---@param ... any
-function M:crit(...)
-  write(enter(self, "ctx.log:crit", ANY), 4, ...)
-end
+function M:crit(...) write(enter(self, "ctx.log:crit", ANY), 4, ...) end
 
 --- The same as err: there is nothing above it.
 ---@phase rewrite, access, request_body, response, body, log, task
 ---@param ... any
-function M:alert(...)
-  write(enter(self, "ctx.log:alert", ANY), 4, ...)
-end
+function M:alert(...) write(enter(self, "ctx.log:alert", ANY), 4, ...) end
 
 --- The same as err: there is nothing above it.
 ---@phase rewrite, access, request_body, response, body, log, task
 ---@param ... any
-function M:emerg(...)
-  write(enter(self, "ctx.log:emerg", ANY), 4, ...)
-end
+function M:emerg(...) write(enter(self, "ctx.log:emerg", ANY), 4, ...) end
 
 --- Values as Lua would write them, tables with what is in them, as a line for who looks closely (debug).
 ---@phase rewrite, access, request_body, response, body, log, task
@@ -95,7 +79,9 @@ function M:inspect(...)
   local h = enter(self, "ctx.log:inspect", ANY)
   if C.gw_pdk_log_level() > 0 then return end
   local parts = {}
-  for i = 1, select("#", ...) do parts[i] = inspect((select(i, ...))) end
+  for i = 1, select("#", ...) do
+    parts[i] = inspect((select(i, ...)))
+  end
   write(h, 0, table.concat(parts, " "))
 end
 
@@ -106,8 +92,15 @@ end
 function M:deprecation(message, options)
   local h = enter(self, "ctx.log:deprecation", ANY)
   local after, removal = options and options.after, options and options.removal
-  write(h, 3, "[deprecated", after and (" after %s"):format(after) or "", "] ", message,
-    removal and (" (will be removed in %s)"):format(removal) or "")
+  write(
+    h,
+    3,
+    "[deprecated",
+    after and (" after %s"):format(after) or "",
+    "] ",
+    message,
+    removal and (" (will be removed in %s)"):format(removal) or ""
+  )
 end
 
 local MODES = { set = true, add = true, replace = true }

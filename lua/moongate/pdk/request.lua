@@ -21,23 +21,17 @@ end
 --- The scheme the client's connection uses: "http" or "https".
 ---@phase rewrite, access, request_body, response, body, log
 ---@return string
-function M:get_scheme()
-  return text(enter(self, "ctx.request:get_scheme", ANY), C.GW_PDK_SCHEME)
-end
+function M:get_scheme() return text(enter(self, "ctx.request:get_scheme", ANY), C.GW_PDK_SCHEME) end
 
 --- The host the request names, lower case, without port.
 ---@phase rewrite, access, request_body, response, body, log
 ---@return string
-function M:get_host()
-  return text(enter(self, "ctx.request:get_host", ANY), C.GW_PDK_HOST)
-end
+function M:get_host() return text(enter(self, "ctx.request:get_host", ANY), C.GW_PDK_HOST) end
 
 --- The port the client connected to.
 ---@phase rewrite, access, request_body, response, body, log
 ---@return integer
-function M:get_port()
-  return C.gw_pdk_number(enter(self, "ctx.request:get_port", ANY), C.GW_PDK_PORT)
-end
+function M:get_port() return C.gw_pdk_number(enter(self, "ctx.request:get_port", ANY), C.GW_PDK_PORT) end
 
 --- The scheme as the client saw it, when a trusted proxy stands between.
 ---@phase rewrite, access, request_body, response, body, log
@@ -61,9 +55,7 @@ function M:get_forwarded_port()
 end
 
 local function forwarded(h, name)
-  if C.gw_pdk_number(h, C.GW_PDK_PEER_TRUSTED) ~= 0 then
-    return fields.get(h, REQUEST, name)
-  end
+  if C.gw_pdk_number(h, C.GW_PDK_PEER_TRUSTED) ~= 0 then return fields.get(h, REQUEST, name) end
 end
 
 --- The path as the client saw it: X-Forwarded-Path of a trusted proxy, else the path.
@@ -91,16 +83,12 @@ end
 --- The method, as sent.
 ---@phase rewrite, access, request_body, response, body, log
 ---@return string
-function M:get_method()
-  return text(enter(self, "ctx.request:get_method", ANY), C.GW_PDK_METHOD)
-end
+function M:get_method() return text(enter(self, "ctx.request:get_method", ANY), C.GW_PDK_METHOD) end
 
 --- The path, normalised, without query.
 ---@phase rewrite, access, request_body, response, body, log
 ---@return string
-function M:get_path()
-  return text(enter(self, "ctx.request:get_path", ANY), C.GW_PDK_PATH)
-end
+function M:get_path() return text(enter(self, "ctx.request:get_path", ANY), C.GW_PDK_PATH) end
 
 --- The path as the client wrote it.
 ---@phase rewrite, access, request_body, response, body, log
@@ -108,9 +96,7 @@ end
 function M:get_raw_path()
   local target = text(enter(self, "ctx.request:get_raw_path", ANY), C.GW_PDK_RAW_TARGET)
   local path = target:match("^[^?]*")
-  if path:sub(1, 1) ~= "/" then
-    path = path:match("^%a[%w+.-]*://[^/]*(/.*)$") or path
-  end
+  if path:sub(1, 1) ~= "/" then path = path:match("^%a[%w+.-]*://[^/]*(/.*)$") or path end
   return path
 end
 
@@ -118,7 +104,8 @@ end
 ---@phase rewrite, access, request_body, response, body, log
 ---@return string
 function M:get_raw_forwarded_path()
-  return forwarded(enter(self, "ctx.request:get_raw_forwarded_path", ANY), "x-forwarded-path") or M.get_raw_path(self)
+  return forwarded(enter(self, "ctx.request:get_raw_forwarded_path", ANY), "x-forwarded-path")
+    or M.get_raw_path(self)
 end
 
 --- Path and query, as sent to be routed.
@@ -134,9 +121,7 @@ end
 --- The query without "?", "" when there is none.
 ---@phase rewrite, access, request_body, response, body, log
 ---@return string
-function M:get_raw_query()
-  return text(enter(self, "ctx.request:get_raw_query", ANY), C.GW_PDK_QUERY)
-end
+function M:get_raw_query() return text(enter(self, "ctx.request:get_raw_query", ANY), C.GW_PDK_QUERY) end
 
 --- The first argument of that name: its value, decoded, or true for a bare name.
 ---@phase rewrite, access, request_body, response, body, log
@@ -174,9 +159,7 @@ end
 function M:get_header(name)
   local h = enter(self, "ctx.request:get_header", ANY)
   name = check.text(name, "ctx.request:get_header", "the name")
-  if C.gw_pdk_field(h, REQUEST, name, #name) ~= 0 then
-    return ffi_string(h.ptr, h.len)
-  end
+  if C.gw_pdk_field(h, REQUEST, name, #name) ~= 0 then return ffi_string(h.ptr, h.len) end
 end
 
 --- How often a header of that name was sent: of two or more nobody knows which one the service will read.
@@ -221,9 +204,7 @@ end
 --- The correlation id of the request.
 ---@phase rewrite, access, request_body, response, body, log
 ---@return string
-function M:get_id()
-  return text(enter(self, "ctx.request:get_id", ANY), C.GW_PDK_CORRELATION_ID)
-end
+function M:get_id() return text(enter(self, "ctx.request:get_id", ANY), C.GW_PDK_CORRELATION_ID) end
 
 --- Another correlation id, for the log, for problems and for later plugins. At most 128 bytes of visible ASCII without
 --- quotes and backslashes.
@@ -262,9 +243,7 @@ end
 function M:get_path_param(name)
   local h = enter(self, "ctx.request:get_path_param", KNOWN)
   name = check.text(name, "ctx.request:get_path_param", "the name")
-  if C.gw_pdk_capture(h, name, #name) ~= 0 then
-    return ffi_string(h.ptr2, h.len2)
-  end
+  if C.gw_pdk_capture(h, name, #name) ~= 0 then return ffi_string(h.ptr2, h.len2) end
 end
 
 --- The whole body. Waits for it; it is sent to the service afterwards as it came. "" when there is none.
@@ -319,8 +298,13 @@ end
 ---@param method string
 function M:set_method(method)
   local h = enter(self, "ctx.request:set_method", GLOBAL)
-  change(h, "ctx.request:set_method", C.GW_PDK_METHOD,
-    check.text(method, "ctx.request:set_method", "the method"), "method")
+  change(
+    h,
+    "ctx.request:set_method",
+    C.GW_PDK_METHOD,
+    check.text(method, "ctx.request:set_method", "the method"),
+    "method"
+  )
 end
 
 --- Another path, before routing.
@@ -341,8 +325,13 @@ function M:set_query(query)
     if not encoded then error("ctx.request:set_query: " .. reason, 2) end
     query = encoded
   end
-  change(h, "ctx.request:set_query", C.GW_PDK_QUERY,
-    check.text(query, "ctx.request:set_query", "the query"), "query")
+  change(
+    h,
+    "ctx.request:set_query",
+    C.GW_PDK_QUERY,
+    check.text(query, "ctx.request:set_query", "the query"),
+    "query"
+  )
 end
 
 --- Sets a header, before routing.
@@ -370,6 +359,5 @@ function M:clear_header(name)
   local h = enter(self, "ctx.request:clear_header", GLOBAL)
   fields.clear(h, REQUEST, "ctx.request:clear_header", name)
 end
-
 
 return M

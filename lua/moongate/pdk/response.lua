@@ -17,9 +17,7 @@ local M = {}
 --- The status that will be sent.
 ---@phase response, body, log
 ---@return integer
-function M:get_status()
-  return C.gw_pdk_number(enter(self, "ctx.response:get_status", AFTER), C.GW_PDK_STATUS)
-end
+function M:get_status() return C.gw_pdk_number(enter(self, "ctx.response:get_status", AFTER), C.GW_PDK_STATUS) end
 
 --- The first header of that name, in any case; "_" stands for "-" too.
 ---@phase response, body, log
@@ -88,9 +86,7 @@ end
 ---@param headers table<string, string|number|boolean|string[]>
 function M:set_headers(headers)
   local h = enter(self, "ctx.response:set_headers", ANSWER)
-  if type(headers) ~= "table" then
-    error("ctx.response:set_headers: headers must be a table", 2)
-  end
+  if type(headers) ~= "table" then error("ctx.response:set_headers: headers must be a table", 2) end
   for name, value in pairs(headers) do
     fields.edit(h, OF_RESPONSE, C.GW_PDK_SET, "ctx.response:set_headers", name, value)
   end
@@ -98,9 +94,7 @@ end
 
 local function add_headers(h, what, headers)
   if headers == nil then return end
-  if type(headers) ~= "table" then
-    error(what .. ": headers must be a table", 3)
-  end
+  if type(headers) ~= "table" then error(what .. ": headers must be a table", 3) end
   for name, value in pairs(headers) do
     if type(name) ~= "string" then error(what .. ": the names of headers must be strings", 3) end
     local values = type(value) == "table" and value or { value }

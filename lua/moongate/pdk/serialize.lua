@@ -21,14 +21,14 @@ local function text(h, what)
   return ffi_string(h.ptr, h.len)
 end
 
-local function milliseconds(us)
-  return us < 0 and -1 or floor(us / 1000)
-end
+local function milliseconds(us) return us < 0 and -1 or floor(us / 1000) end
 
 local function copy(value)
   if type(value) ~= "table" then return value end
   local result = {}
-  for key, inner in next, value do result[key] = copy(inner) end
+  for key, inner in next, value do
+    result[key] = copy(inner)
+  end
   return setmetatable(result, getmetatable(value))
 end
 
@@ -50,9 +50,12 @@ end
 local function request_of(h, log)
   local uri = uri_of(log)
   return {
-    id = text(h, C.GW_PDK_CORRELATION_ID), method = text(h, C.GW_PDK_METHOD), uri = uri,
+    id = text(h, C.GW_PDK_CORRELATION_ID),
+    method = text(h, C.GW_PDK_METHOD),
+    uri = uri,
     url = ("%s://%s:%d%s"):format(text(h, C.GW_PDK_SCHEME), text(h, C.GW_PDK_HOST), number(h, C.GW_PDK_PORT), uri),
-    querystring = request.get_query(log, MAX), headers = headers_of(h, C.GW_PDK_OF_REQUEST),
+    querystring = request.get_query(log, MAX),
+    headers = headers_of(h, C.GW_PDK_OF_REQUEST),
     size = number(h, C.GW_PDK_BYTES_IN),
   }
 end
@@ -70,7 +73,9 @@ local function tries_of(h)
     end
     n = n + 1
   end
-  for i = 1, floor(n / 2) do tries[i], tries[n + 1 - i] = tries[n + 1 - i], tries[i] end
+  for i = 1, floor(n / 2) do
+    tries[i], tries[n + 1 - i] = tries[n + 1 - i], tries[i]
+  end
   return json.array(tries), n
 end
 
@@ -81,9 +86,7 @@ local function upstream_uri(h, tried)
 end
 
 local function entity_of(credential, consumer)
-  if credential then
-    return { id = credential.id, consumer_id = consumer and consumer.id }
-  end
+  if credential then return { id = credential.id, consumer_id = consumer and consumer.id } end
 end
 
 ---@param log table  ctx.log, whose handle `h` is
@@ -97,11 +100,13 @@ function M.build(h, log)
     upstream_uri = upstream_uri(h, tried),
     upstream_status = status == 0 and "" or tostring(status),
     response = {
-      status = number(h, C.GW_PDK_STATUS), headers = headers_of(h, C.GW_PDK_OF_RESPONSE),
+      status = number(h, C.GW_PDK_STATUS),
+      headers = headers_of(h, C.GW_PDK_OF_RESPONSE),
       size = number(h, C.GW_PDK_BYTES_OUT),
     },
     latencies = {
-      request = milliseconds(number(h, C.GW_PDK_DURATION)), kong = milliseconds(number(h, C.GW_PDK_OWN_TIME)),
+      request = milliseconds(number(h, C.GW_PDK_DURATION)),
+      kong = milliseconds(number(h, C.GW_PDK_OWN_TIME)),
       proxy = milliseconds(number(h, C.GW_PDK_WAIT_TIME)),
       receive = math.max(0, milliseconds(number(h, C.GW_PDK_REPLY_TIME))),
     },
@@ -134,9 +139,7 @@ end
 
 --- Why a value cannot stand in a log line.
 ---@return string?
-function M.problem(value)
-  return problem(value, 1)
-end
+function M.problem(value) return problem(value, 1) end
 
 -- The table that `key` ("a.b.c") names the last field of, and that field; tables on the way are made unless the
 -- value only replaces. nil: there is no way.

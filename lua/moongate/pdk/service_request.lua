@@ -43,9 +43,7 @@ end
 
 --- Does nothing: the response is read as a whole where a plugin asks for it (ctx.response:get_raw_body).
 ---@phase rewrite after routing, access
-function M:enable_buffering()
-  enter(self, "ctx.service.request:enable_buffering", ROUTED)
-end
+function M:enable_buffering() enter(self, "ctx.service.request:enable_buffering", ROUTED) end
 
 --- The path the service sees, whole: nothing is put before it.
 ---@phase rewrite after routing, access
@@ -127,9 +125,7 @@ end
 ---@param headers table<string, string|number|boolean|string[]>
 function M:set_headers(headers)
   local h = enter(self, "ctx.service.request:set_headers", BEFORE)
-  if type(headers) ~= "table" then
-    error("ctx.service.request:set_headers: headers must be a table", 2)
-  end
+  if type(headers) ~= "table" then error("ctx.service.request:set_headers: headers must be a table", 2) end
   for name, value in pairs(headers) do
     fields.edit(h, REQUEST, C.GW_PDK_SET, "ctx.service.request:set_headers", name, value)
   end

@@ -12,9 +12,7 @@ local M = {}
 
 --- The value of `default` and `kong_default` that says "no default here".
 M.none = setmetatable({}, {
-  __tostring = function()
-    return "moongate.schema.none"
-  end,
+  __tostring = function() return "moongate.schema.none" end,
 })
 
 local check -- of any type; the functions below call it for what they hold
@@ -22,9 +20,7 @@ local check -- of any type; the functions below call it for what they hold
 -- A deep copy of what a type `any` holds; aliases of a file may make it a graph, so its size is
 -- bounded by the reader.
 local function copy(value)
-  if type(value) ~= "table" then
-    return value
-  end
+  if type(value) ~= "table" then return value end
   local result = {}
   for key, inner in pairs(value) do
     result[key] = copy(inner)
@@ -34,8 +30,10 @@ end
 
 local function check_length(cx, kind, count, what)
   if kind.len_min and count < kind.len_min then
-    report(cx, count == 0 and "must not be empty"
-      or ("needs at least %d %s, got %d"):format(kind.len_min, what, count))
+    report(
+      cx,
+      count == 0 and "must not be empty" or ("needs at least %d %s, got %d"):format(kind.len_min, what, count)
+    )
   end
   if kind.len_max and count > kind.len_max then
     report(cx, ("takes at most %d %s, got %d"):format(kind.len_max, what, count))
@@ -43,9 +41,7 @@ local function check_length(cx, kind, count, what)
 end
 
 local function check_list(cx, kind, value)
-  if type(value) ~= "table" or kind_of(cx, value) == "map" then
-    return wrong_type(cx, kind, value)
-  end
+  if type(value) ~= "table" or kind_of(cx, value) == "map" then return wrong_type(cx, kind, value) end
   local result, seen = {}, {}
   for i = 1, #value do
     push(cx, i - 1)
@@ -66,21 +62,15 @@ local function check_list(cx, kind, value)
 end
 
 local function check_map(cx, kind, value)
-  if type(value) ~= "table" or kind_of(cx, value) == "array" then
-    return wrong_type(cx, kind, value)
-  end
+  if type(value) ~= "table" or kind_of(cx, value) == "array" then return wrong_type(cx, kind, value) end
   local result, count = {}, 0
   for _, key in ipairs(words.keys(value)) do
     push(cx, key)
     local name = check(cx, kind.keys, key)
     local inner
-    if not is_null(value[key]) then
-      inner = check(cx, kind.values, value[key])
-    end
+    if not is_null(value[key]) then inner = check(cx, kind.values, value[key]) end
     pop(cx)
-    if name ~= nil and inner ~= nil then
-      result[name] = inner
-    end
+    if name ~= nil and inner ~= nil then result[name] = inner end
     count = count + 1
   end
   check_length(cx, kind, count, "entries")
@@ -89,12 +79,8 @@ end
 
 local function default_of(cx, kind)
   local default = kind.default
-  if cx.kong and kind.kong_default ~= nil then
-    default = kind.kong_default
-  end
-  if default == M.none then
-    return nil, true
-  end
+  if cx.kong and kind.kong_default ~= nil then default = kind.kong_default end
+  if default == M.none then return nil, true end
   return default
 end
 
@@ -107,9 +93,7 @@ local function within(value, default)
     return false
   end
   for key, inner in pairs(value) do
-    if not is_null(inner) and not within(inner, default[key]) then
-      return false
-    end
+    if not is_null(inner) and not within(inner, default[key]) then return false end
   end
   return true
 end
@@ -122,9 +106,7 @@ local function from_defaults(cx, kind)
     local result = check(quiet, kind, {})
     kind[made] = #quiet.errors == 0 and next(result) ~= nil and { value = result, warnings = quiet.warnings }
   end
-  if not kind[made] then
-    return nil
-  end
+  if not kind[made] then return nil end
   for _, warning in ipairs(kind[made].warnings) do
     context.warn(cx, warning.message, warning.path)
   end
@@ -169,13 +151,9 @@ end
 local function check_unknown(cx, kind, value)
   local unknown = {}
   for name in pairs(value) do
-    if not kind.fields[name] then
-      unknown[name] = true
-    end
+    if not kind.fields[name] then unknown[name] = true end
   end
-  if next(unknown) == nil then
-    return
-  end
+  if next(unknown) == nil then return end
   for _, name in ipairs(words.keys(unknown)) do
     push(cx, name)
     report(cx, "unknown field" .. words.did_you_mean(name, kind.names))
@@ -184,9 +162,7 @@ local function check_unknown(cx, kind, value)
 end
 
 local function check_record(cx, kind, value)
-  if type(value) ~= "table" or kind_of(cx, value) == "array" then
-    return wrong_type(cx, kind, value)
-  end
+  if type(value) ~= "table" or kind_of(cx, value) == "array" then return wrong_type(cx, kind, value) end
   local result, before, broken = {}, #cx.errors, {}
   for _, name in ipairs(kind.names) do
     local count = #cx.errors
@@ -199,17 +175,13 @@ local function check_record(cx, kind, value)
   for _, rule in ipairs(kind.rules) do
     local message, field, warning = cross.run(rule, result, broken, #cx.errors > before, cx.kong)
     if message or warning then
-      if field then
-        push(cx, field)
-      end
+      if field then push(cx, field) end
       if message then
         report(cx, message)
       else
         context.warn(cx, warning)
       end
-      if field then
-        pop(cx)
-      end
+      if field then pop(cx) end
     end
   end
   return result
@@ -220,9 +192,7 @@ local CHECKS = {
   set = check_list,
   map = check_map,
   record = check_record,
-  any = function(_, kind, value)
-    return kind.by_reference and value or copy(value)
-  end,
+  any = function(_, kind, value) return kind.by_reference and value or copy(value) end,
 }
 
 function check(cx, kind, value)

@@ -5,9 +5,7 @@ local words = require("moongate.schema.words")
 local M = {}
 
 --- Whether a value counts as not written.
-function M.is_null(value)
-  return value == nil or type(value) == "userdata"
-end
+function M.is_null(value) return value == nil or type(value) == "userdata" end
 
 local function place(cx, below)
   local path = {}
@@ -21,14 +19,10 @@ local function place(cx, below)
 end
 
 --- Notes an error at the present place.
-function M.report(cx, message)
-  cx.errors[#cx.errors + 1] = { path = place(cx), message = message }
-end
+function M.report(cx, message) cx.errors[#cx.errors + 1] = { path = place(cx), message = message } end
 
 --- Notes a warning at the present place, or `below` it.
-function M.warn(cx, message, below)
-  cx.warnings[#cx.warnings + 1] = { path = place(cx, below), message = message }
-end
+function M.warn(cx, message, below) cx.warnings[#cx.warnings + 1] = { path = place(cx, below), message = message } end
 
 --- Goes one key deeper.
 function M.push(cx, key)
@@ -36,27 +30,19 @@ function M.push(cx, key)
   cx.path[cx.depth] = key
 end
 
-function M.pop(cx)
-  cx.depth = cx.depth - 1
-end
+function M.pop(cx) cx.depth = cx.depth - 1 end
 
 local function guess_kind(value)
-  if next(value) == nil then
-    return nil
-  end
+  if next(value) == nil then return nil end
   for key in pairs(value) do
-    if type(key) ~= "number" or key < 1 or key > #value or key % 1 ~= 0 then
-      return "map"
-    end
+    if type(key) ~= "number" or key < 1 or key > #value or key % 1 ~= 0 then return "map" end
   end
   return "array"
 end
 
 --- "array", "map", or nil where it is an empty table and nobody knows.
 function M.kind_of(cx, value)
-  if type(value) ~= "table" then
-    return nil
-  end
+  if type(value) ~= "table" then return nil end
   return cx.kind_of and cx.kind_of(value) or guess_kind(value)
 end
 

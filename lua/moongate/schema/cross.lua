@@ -13,9 +13,7 @@ local M = {}
 ---@return string? field
 function M.call(fn, value, kong)
   local ran, ok, message, field = pcall(fn, value, kong)
-  if not ran then
-    return nil, "cannot be checked, the schema's own function failed: " .. tostring(ok)
-  end
+  if not ran then return nil, "cannot be checked, the schema's own function failed: " .. tostring(ok) end
   return ok, message, field
 end
 
@@ -41,16 +39,12 @@ local function matches(rule, prefix, value)
     return true -- any value will do
   end
   for _, entry in ipairs(one_of) do
-    if entry == value then
-      return true
-    end
+    if entry == value then return true end
   end
   return false
 end
 
-local function show(value)
-  return type(value) == "string" and words.quote(value) or tostring(value)
-end
+local function show(value) return type(value) == "string" and words.quote(value) or tostring(value) end
 
 local function wanted(rule)
   if rule.then_equals ~= nil then
@@ -68,15 +62,11 @@ end
 --- What each rule says about a record: nil, or a message and the field it belongs to.
 M.RULES = {
   at_least_one_of = function(rule, record)
-    if given(rule.fields, record) == 0 then
-      return "needs at least one of " .. words.list(rule.fields)
-    end
+    if given(rule.fields, record) == 0 then return "needs at least one of " .. words.list(rule.fields) end
   end,
   only_one_of = function(rule, record)
     local count = given(rule.fields, record)
-    if count > 1 then
-      return "takes only one of " .. words.list(rule.fields)
-    end
+    if count > 1 then return "takes only one of " .. words.list(rule.fields) end
   end,
   mutually_required = function(rule, record)
     local count, missing = given(rule.fields, record)
@@ -85,22 +75,22 @@ M.RULES = {
     end
   end,
   mutually_exclusive = function(rule, record)
-    if given(rule.fields, record) == #rule.fields then
-      return words.list(rule.fields) .. " exclude each other"
-    end
+    if given(rule.fields, record) == #rule.fields then return words.list(rule.fields) .. " exclude each other" end
   end,
   conditional = function(rule, record)
     if not matches(rule, "if", record[rule.if_field]) or matches(rule, "then", record[rule.then_field]) then
       return nil
     end
-    return ("%s, because %s is %s"):format(wanted(rule), rule.if_field,
-      type(record[rule.if_field]) == "table" and "set" or show(record[rule.if_field])), rule.then_field
+    return ("%s, because %s is %s"):format(
+      wanted(rule),
+      rule.if_field,
+      type(record[rule.if_field]) == "table" and "set" or show(record[rule.if_field])
+    ),
+      rule.then_field
   end,
   check = function(rule, record, kong)
     local ok, message, field = M.call(rule.fn, record, kong)
-    if not ok then
-      return message or "is not valid", field
-    end
+    if not ok then return message or "is not valid", field end
     return nil, field, message
   end,
 }
@@ -121,9 +111,7 @@ function M.run(rule, record, broken, any_broken, kong)
     end
   else
     for _, name in ipairs(rule.fields) do
-      if broken[name] then
-        return nil
-      end
+      if broken[name] then return nil end
     end
   end
   return M.RULES[rule.rule](rule, record, kong)

@@ -10,27 +10,17 @@ local words = require("moongate.schema.words")
 
 local M = {}
 
-function M.is_type(value)
-  return type(value) == "table" and rawget(value, "is_schema_type") == true
-end
+function M.is_type(value) return type(value) == "table" and rawget(value, "is_schema_type") == true end
 
-local function is_list(value)
-  return type(value) == "table" and #value > 0
-end
+local function is_list(value) return type(value) == "table" and #value > 0 end
 
 -- What an attribute must be: nil when it is right, else what it should have been.
 local FORMS = {
   any = function() end,
-  type = function(value)
-    return not M.is_type(value) and "a type such as t.string {}" or nil
-  end,
-  list = function(value)
-    return not is_list(value) and "a list of values" or nil
-  end,
+  type = function(value) return not M.is_type(value) and "a type such as t.string {}" or nil end,
+  list = function(value) return not is_list(value) and "a list of values" or nil end,
   pattern = function(value)
-    if type(value) ~= "string" then
-      return "a Lua pattern"
-    end
+    if type(value) ~= "string" then return "a Lua pattern" end
     local ok, reason = pcall(string.find, "", value)
     return not ok and "a Lua pattern (" .. reason .. ")" or nil
   end,
@@ -41,20 +31,14 @@ local FORMS = {
     local ok = type(value) == "table" and type(value[1]) == "number" and type(value[2]) == "number"
     return not (ok and value[1] <= value[2]) and "{ low, high }" or nil
   end,
-  unit = function(value)
-    return value ~= "s" and value ~= "ms" and '"s" or "ms"' or nil
-  end,
+  unit = function(value) return value ~= "s" and value ~= "ms" and '"s" or "ms"' or nil end,
 }
 
 local function expects(name)
-  return FORMS[name] or function(value)
-    return type(value) ~= name and "a " .. name or nil
-  end
+  return FORMS[name] or function(value) return type(value) ~= name and "a " .. name or nil end
 end
 
-local function problem(kind, message)
-  kind.problems[#kind.problems + 1] = message
-end
+local function problem(kind, message) kind.problems[#kind.problems + 1] = message end
 
 --- Copies the attributes from `spec` into `kind`, noting those that do not belong there.
 ---@param kind table
@@ -68,8 +52,14 @@ function M.attributes(kind, spec)
         problem(kind, ("%s takes no element at place %d"):format(kind.name, name))
       end
     elseif not known[name] then
-      problem(kind, ("%s has no attribute %s%s"):format(kind.name, words.quote(tostring(name)),
-        words.did_you_mean(name, words.keys(known))))
+      problem(
+        kind,
+        ("%s has no attribute %s%s"):format(
+          kind.name,
+          words.quote(tostring(name)),
+          words.did_you_mean(name, words.keys(known))
+        )
+      )
     else
       local should = expects(known[name])(value)
       if should then
@@ -95,9 +85,7 @@ function M.not_a_type(value)
 end
 
 local function fits(kind, name, value)
-  if value == nil or value == check.none then
-    return
-  end
+  if value == nil or value == check.none then return end
   local bare = setmetatable({ later = false, default = false, kong_default = false }, { __index = kind })
   local _, errors = check.run(bare, value)
   for _, err in ipairs(errors) do
@@ -118,12 +106,8 @@ function M.consistency(kind)
   if kind.kong_unsafe and kind.kong_default == nil then
     problem(kind, "kong_unsafe speaks of a kong_default, and there is none")
   end
-  if kind.required and kind.later then
-    problem(kind, "a field that comes later cannot be required")
-  end
-  if kind.required and kind.default == check.none then
-    problem(kind, "required contradicts default = t.none")
-  end
+  if kind.required and kind.later then problem(kind, "a field that comes later cannot be required") end
+  if kind.required and kind.default == check.none then problem(kind, "required contradicts default = t.none") end
   for _, entry in ipairs(kind.one_of or {}) do
     if not kind.takes[type(entry)] then
       problem(kind, ("one_of holds %s, which is not %s"):format(words.value(entry), context.noun(kind)))
@@ -135,8 +119,12 @@ function M.consistency(kind)
 end
 
 local RULE_KEYS = {
-  if_field = true, if_equals = true, if_one_of = true,
-  then_field = true, then_equals = true, then_one_of = true,
+  if_field = true,
+  if_equals = true,
+  if_one_of = true,
+  then_field = true,
+  then_equals = true,
+  then_one_of = true,
 }
 
 local function conditional_problem(rule)
@@ -149,9 +137,7 @@ local function conditional_problem(rule)
     return "needs if_field and then_field"
   end
   for _, key in ipairs { "if_one_of", "then_one_of" } do
-    if rule[key] ~= nil and not is_list(rule[key]) then
-      return key .. " must be a list of values"
-    end
+    if rule[key] ~= nil and not is_list(rule[key]) then return key .. " must be a list of values" end
   end
 end
 
@@ -164,16 +150,16 @@ function M.rule_problem(rule, fields)
     return type(rule.fn) ~= "function" and "needs a function" or nil
   elseif rule.rule == "conditional" then
     local message = conditional_problem(rule)
-    if message then
-      return message
-    end
+    if message then return message end
   elseif #rule.fields < 2 then
     return "needs at least two fields"
   end
   for _, name in ipairs(rule.fields) do
     if not fields[name] then
-      return ("speaks of %s, which is no field here%s"):format(words.quote(tostring(name)),
-        words.did_you_mean(name, words.keys(fields)))
+      return ("speaks of %s, which is no field here%s"):format(
+        words.quote(tostring(name)),
+        words.did_you_mean(name, words.keys(fields))
+      )
     end
   end
 end
@@ -182,13 +168,9 @@ end
 ---@param kind table
 ---@param level integer
 function M.raise(kind, level)
-  if #kind.problems > 0 then
-    error("moongate.schema: " .. table.concat(kind.problems, "\n"), level + 1)
-  end
+  if #kind.problems > 0 then error("moongate.schema: " .. table.concat(kind.problems, "\n"), level + 1) end
 end
 
-M.is_rule = function(value)
-  return type(value) == "table" and cross.RULES[rawget(value, "rule")] ~= nil
-end
+M.is_rule = function(value) return type(value) == "table" and cross.RULES[rawget(value, "rule")] ~= nil end
 
 return M

@@ -59,17 +59,13 @@ M.KINDS = {
   record = { attributes = attributes {} },
 }
 
-local function is_token(text)
-  return text:find("^[%w!#$%%&'*+%-.^_`|~]+$") ~= nil
-end
+local function is_token(text) return text:find("^[%w!#$%%&'*+%-.^_`|~]+$") ~= nil end
 
 -- Dotted decimal only: "010.1.1.1" and "1.1" are addresses to some readers and not to others.
 local function is_ipv4(text)
   local count = 0
   for part in (text .. "."):gmatch("(.-)%.") do
-    if not part:find("^%d%d?%d?$") or tonumber(part) > 255 or part:find("^0%d") then
-      return false
-    end
+    if not part:find("^%d%d?%d?$") or tonumber(part) > 255 or part:find("^0%d") then return false end
     count = count + 1
   end
   return count == 4
@@ -77,14 +73,10 @@ end
 
 local function count_groups(text)
   local count = 0
-  if text == "" then
-    return 0
-  end
+  if text == "" then return 0 end
   for group in (text .. ":"):gmatch("(.-):") do
     if group:find("%.") then
-      if not is_ipv4(group) then
-        return nil
-      end
+      if not is_ipv4(group) then return nil end
       count = count + 2
     elseif group:find("^%x%x?%x?%x?$") then
       count = count + 1
@@ -96,13 +88,9 @@ local function count_groups(text)
 end
 
 local function is_ipv6(text)
-  if text:find("%.[^.]*:") or not text:find(":", 1, true) then
-    return false
-  end
+  if text:find("%.[^.]*:") or not text:find(":", 1, true) then return false end
   local at = text:find("::", 1, true)
-  if not at then
-    return count_groups(text) == 8
-  end
+  if not at then return count_groups(text) == 8 end
   local left, right = text:sub(1, at - 1), text:sub(at + 2)
   local a, b = count_groups(left), count_groups(right)
   return a ~= nil and b ~= nil and not left:find("%.") and a + b <= 7
@@ -113,9 +101,7 @@ local function is_hostname(text)
     return false -- digits and dots that are no address are a typing error
   end
   for label in (text:gsub("%.$", "") .. "."):gmatch("(.-)%.") do
-    if #label > 63 or not label:find("^[%w_][%w_-]*$") or label:find("-$") then
-      return false
-    end
+    if #label > 63 or not label:find("^[%w_][%w_-]*$") or label:find("-$") then return false end
   end
   return true
 end
@@ -123,20 +109,14 @@ end
 M.is_ipv4, M.is_ipv6 = is_ipv4, is_ipv6
 
 local function host(text)
-  if is_ipv4(text) or is_hostname(text) then
-    return text:lower()
-  end
+  if is_ipv4(text) or is_hostname(text) then return text:lower() end
   local inner = text:match("^%[(.*)%]$") or text
-  if is_ipv6(inner) then
-    return inner:lower()
-  end
+  if is_ipv6(inner) then return inner:lower() end
   return nil, "is not a host name or an IP address"
 end
 
 local function ip(text)
-  if is_ipv4(text) or is_ipv6(text) then
-    return text:lower()
-  end
+  if is_ipv4(text) or is_ipv6(text) then return text:lower() end
   return nil, "is not an IP address"
 end
 
@@ -151,8 +131,8 @@ local function cidr(text)
 end
 
 local function ip_or_cidr(text)
-  return text:find("/", 1, true) and cidr(text) or not text:find("/", 1, true) and ip(text)
-    or nil, "is not an IP address or a network such as 10.0.0.0/8"
+  return text:find("/", 1, true) and cidr(text) or not text:find("/", 1, true) and ip(text) or nil,
+    "is not an IP address or a network such as 10.0.0.0/8"
 end
 
 local function path(text)
@@ -168,22 +148,16 @@ end
 
 local function url(text)
   local scheme, authority, rest = text:match("^(%a[%w+.-]*)://([^/?#]*)(.*)$")
-  if not scheme then
-    return nil, "is not an absolute URL such as https://example.com/"
-  end
+  if not scheme then return nil, "is not an absolute URL such as https://example.com/" end
   local name = authority:gsub("^.*@", ""):gsub(":%d+$", "")
   local ok = host(name)
-  if not ok or rest:find("[%c%s\127]") then
-    return nil, "is not a URL: its host or path is malformed"
-  end
+  if not ok or rest:find("[%c%s\127]") then return nil, "is not a URL: its host or path is malformed" end
   return text
 end
 
 local function uuid(text)
   local hex = "%x%x%x%x"
-  if text:find("^" .. hex .. hex .. ("%-" .. hex):rep(4) .. hex .. hex .. "$") then
-    return text:lower()
-  end
+  if text:find("^" .. hex .. hex .. ("%-" .. hex):rep(4) .. hex .. hex .. "$") then return text:lower() end
   return nil, "is not a UUID"
 end
 
@@ -207,16 +181,12 @@ local UNITS_BYTES = { b = 1, k = 1024, m = 1024 ^ 2, g = 1024 ^ 3 }
 -- "10m" → 10 * units.m; "off" → 0 where the type allows it.
 local function quantity(text, kind, units, known)
   if text == "off" then
-    if kind.off then
-      return 0
-    end
+    if kind.off then return 0 end
     return nil, "cannot be switched off"
   end
   local digits, unit = text:match("^(%d+%.?%d*)%s*(%a+)$")
   local factor = unit and units[unit:lower()]
-  if not factor then
-    return nil, "needs a number and its unit (" .. known .. ")"
-  end
+  if not factor then return nil, "needs a number and its unit (" .. known .. ")" end
   local result = math.floor(tonumber(digits) * factor)
   if result == 0 then
     return nil, kind.off and 'must be more than 0 (write "off" to switch it off)' or "must be more than 0"
@@ -232,9 +202,7 @@ local function duration(text, kind)
   return ms and (kind.unit == "ms" and ms or ms / 1000), reason
 end
 
-local function size(text, kind)
-  return quantity(text, kind, UNITS_BYTES, "b, k, m, g")
-end
+local function size(text, kind) return quantity(text, kind, UNITS_BYTES, "b, k, m, g") end
 
 -- Kong's times: a number of milliseconds, or anything with a unit.
 local function timeout(value, kind)
@@ -256,31 +224,23 @@ local function count(value, kind)
 end
 
 local function integer(value)
-  if value % 1 ~= 0 or math.abs(value) > 2 ^ 53 then
-    return nil, "must be a whole number"
-  end
+  if value % 1 ~= 0 or math.abs(value) > 2 ^ 53 then return nil, "must be a whole number" end
   return value
 end
 
 local function number(value)
-  if value ~= value or math.abs(value) == math.huge then
-    return nil, "must be a finite number"
-  end
+  if value ~= value or math.abs(value) == math.huge then return nil, "must be a finite number" end
   return value
 end
 
 local function port(value)
-  if value % 1 ~= 0 or value < 1 or value > 65535 then
-    return nil, "must be a port from 1 to 65535"
-  end
+  if value % 1 ~= 0 or value < 1 or value > 65535 then return nil, "must be a port from 1 to 65535" end
   return value
 end
 
 local function checked(test, reason)
   return function(text)
-    if test(text) then
-      return text
-    end
+    if test(text) then return text end
     return nil, reason
   end
 end
@@ -297,11 +257,14 @@ M.SCALARS = {
   number = def("number", N, "a number", "numbers", number),
   integer = def("number", N, "an integer", "integers", integer),
   boolean = def("boolean", { boolean = true }, "a boolean (true or false)", "booleans"),
-  header_name = def("string", S, "a header name", "header names",
-    checked(is_token, "is not a header name")),
-  http_method = def("string", S, "an HTTP method", "HTTP methods",
-    checked(function(text) return text:find("^[A-Z][A-Z-]*$") end,
-      "is not an HTTP method in capital letters")),
+  header_name = def("string", S, "a header name", "header names", checked(is_token, "is not a header name")),
+  http_method = def(
+    "string",
+    S,
+    "an HTTP method",
+    "HTTP methods",
+    checked(function(text) return text:find("^[A-Z][A-Z-]*$") end, "is not an HTTP method in capital letters")
+  ),
   host = def("string", S, "a host", "hosts", host),
   ip = def("string", S, "an IP address", "IP addresses", ip),
   cidr = def("string", S, "a network", "networks", cidr),

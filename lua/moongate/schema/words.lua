@@ -9,9 +9,7 @@ local MAX_COMPARED = 2000 -- candidates one misspelt word is compared with
 ---@param text string
 ---@return string
 function M.quote(text)
-  if #text > MAX_SHOWN then
-    text = text:sub(1, MAX_SHOWN) .. "…"
-  end
+  if #text > MAX_SHOWN then text = text:sub(1, MAX_SHOWN) .. "…" end
   return '"' .. text:gsub("[%c\127]", "?") .. '"'
 end
 
@@ -44,9 +42,7 @@ function M.keys(map)
   for key in pairs(map) do
     keys[#keys + 1] = key
   end
-  table.sort(keys, function(a, b)
-    return tostring(a) < tostring(b)
-  end)
+  table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
   return keys
 end
 
@@ -72,18 +68,14 @@ local function distance(a, b)
   return last[#b]
 end
 
-local function plain(word)
-  return (word:lower():gsub("[-_ ]", ""))
-end
+local function plain(word) return (word:lower():gsub("[-_ ]", "")) end
 
 --- The candidate that was most likely meant, or nil when none is near.
 ---@param word any
 ---@param candidates string[]
 ---@return string?
 function M.suggest(word, candidates)
-  if type(word) ~= "string" or #word > 100 then
-    return nil
-  end
+  if type(word) ~= "string" or #word > 100 then return nil end
   local target = plain(word)
   local best, best_cost = nil, math.min(3, math.floor(#target / 3)) + 1
   for i = 1, math.min(#candidates, MAX_COMPARED) do
@@ -107,9 +99,7 @@ function M.list(names)
   for i = 1, math.min(#names, MAX_LISTED) do
     shown[i] = tostring(names[i])
   end
-  if #names > MAX_LISTED then
-    shown[#shown + 1] = "…"
-  end
+  if #names > MAX_LISTED then shown[#shown + 1] = "…" end
   return table.concat(shown, ", ")
 end
 

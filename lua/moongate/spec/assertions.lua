@@ -60,11 +60,15 @@ end
 
 function checks.problem(response, status, detail)
   local problem = problem_of(response)
-  local good = problem and (status == nil or (response.status == status and problem.status == status))
+  local good = problem
+    and (status == nil or (response.status == status and problem.status == status))
     and (detail == nil or problem.detail == detail)
   return good and true or false,
-    ("expected a problem%s%s, got %s"):format(status and " with the status " .. status or "",
-      detail and " and the detail " .. show(detail) or "", of(response)),
+    ("expected a problem%s%s, got %s"):format(
+      status and " with the status " .. status or "",
+      detail and " and the detail " .. show(detail) or "",
+      of(response)
+    ),
     ("expected no such problem, got %s"):format(of(response))
 end
 
@@ -89,9 +93,13 @@ end
 local function requests_of(what)
   local list = {}
   local upstreams = what.upstreams and { what.upstream } or { what }
-  for _, upstream in pairs(what.upstreams or {}) do upstreams[#upstreams + 1] = upstream end
+  for _, upstream in pairs(what.upstreams or {}) do
+    upstreams[#upstreams + 1] = upstream
+  end
   for _, upstream in ipairs(upstreams) do
-    for _, request in ipairs(upstream.requests) do list[#list + 1] = request end
+    for _, request in ipairs(upstream.requests) do
+      list[#list + 1] = request
+    end
   end
   return list
 end
@@ -104,17 +112,24 @@ checks["upstream_saw"] = function(what, expected)
     end
     seen[i] = ("%s %s %s"):format(request.method, request.target, show(request.headers))
   end
-  return false, ("expected an upstream to see %s; seen: %s"):format(show(expected),
-    #seen > 0 and table.concat(seen, "; ") or "nothing")
+  return false,
+    ("expected an upstream to see %s; seen: %s"):format(
+      show(expected),
+      #seen > 0 and table.concat(seen, "; ") or "nothing"
+    )
 end
 
 function checks.logged(gateway, pattern)
   local lines = {}
-  for i, entry in ipairs(gateway.log) do lines[i] = entry.level .. " " .. entry.line end
+  for i, entry in ipairs(gateway.log) do
+    lines[i] = entry.level .. " " .. entry.line
+  end
   local entry = gateway.log:find(pattern)
   return entry ~= nil,
-    ("expected a line with %s in the error log, which says: %s"):format(show(pattern),
-      #lines > 0 and table.concat(lines, " | ") or "nothing"),
+    ("expected a line with %s in the error log, which says: %s"):format(
+      show(pattern),
+      #lines > 0 and table.concat(lines, " | ") or "nothing"
+    ),
     ("expected no line with %s in the error log, got %s"):format(show(pattern), entry and entry.line or "")
 end
 

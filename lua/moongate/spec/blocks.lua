@@ -5,12 +5,13 @@ local core = require("moongate.spec.core")
 local M = {}
 
 -- One for the process: busted loads modules anew for every file.
-core.kept.blocks = core.kept.blocks or {
-  stack = {}, -- describes and files that run
-  test = nil, -- the `it` that runs
-  each = setmetatable({}, { __mode = "k" }), -- functions of before_each
-  owned = {}, -- gateways by block; false: the next test
-}
+core.kept.blocks = core.kept.blocks
+  or {
+    stack = {}, -- describes and files that run
+    test = nil, -- the `it` that runs
+    each = setmetatable({}, { __mode = "k" }), -- functions of before_each
+    owned = {}, -- gateways by block; false: the next test
+  }
 local state = core.kept.blocks
 local NEXT_TEST, NO_BLOCK = "the next test", "the whole run"
 
@@ -56,13 +57,17 @@ end
 
 local function blocks_left()
   local list = {}
-  for block in pairs(state.owned) do list[#list + 1] = block end
+  for block in pairs(state.owned) do
+    list[#list + 1] = block
+  end
   return list
 end
 
 local function each_gateway(visit)
   for _, list in pairs(state.owned) do
-    for _, gateway in ipairs(list) do visit(gateway) end
+    for _, gateway in ipairs(list) do
+      visit(gateway)
+    end
   end
 end
 
@@ -140,7 +145,9 @@ function M.install()
     end)
   end
   busted.subscribe({ "exit" }, function()
-    for _, block in ipairs(blocks_left()) do close_all(block) end -- also where tests are only listed
+    for _, block in ipairs(blocks_left()) do
+      close_all(block)
+    end -- also where tests are only listed
     return nil, true
   end)
   -- Later than everybody else, so that "first" means before the output.

@@ -67,7 +67,8 @@ end
 
 local function finish(self, response, reason)
   local gateway = self.gateway
-  response = response or setmetatable({ headers = {}, lines = {}, body = "" }, { __index = { json = function() end } })
+  response = response
+    or setmetatable({ headers = {}, lines = {}, body = "" }, { __index = { json = function() end } })
   response.interim, response.pieces = self.interim, self.pieces
   response.took = gateway.clock:elapsed() - self.began
   response.error, response.cut = reason, reason and response.status and true or nil
@@ -83,15 +84,18 @@ function Handle:drop(reset)
   self.wire = nil
 end
 
-function Handle:on_bytes(bytes)
-  self.parser:feed(bytes)
-end
+function Handle:on_bytes(bytes) self.parser:feed(bytes) end
 
 function Handle:on_end(reason)
   if self.done or (self.parser:close() and self.done) then return end
   local partial = self.parser:partial()
-  finish(self, partial, partial and "the answer broke off" or reason and ("the connection broke: " .. reason)
-    or "the connection was closed without an answer")
+  finish(
+    self,
+    partial,
+    partial and "the answer broke off"
+      or reason and ("the connection broke: " .. reason)
+      or "the connection was closed without an answer"
+  )
 end
 
 --- Lets the gateway work until the response is there.
@@ -128,8 +132,13 @@ function M.start(gateway, method, path, options)
   options = options or {}
   local head, body = compose(method, path, options)
   local self = setmetatable({
-    gateway = gateway, what = method .. " " .. path, done = false, interim = {}, pieces = {},
-    began = gateway.clock:elapsed(), wire = gateway.core:connect(address(options.from)),
+    gateway = gateway,
+    what = method .. " " .. path,
+    done = false,
+    interim = {},
+    pieces = {},
+    began = gateway.clock:elapsed(),
+    wire = gateway.core:connect(address(options.from)),
   }, Handle)
   self.parser = http1.parser(false, {
     on_piece = function(_, bytes)
@@ -212,13 +221,9 @@ function Connection:close(reset)
   self.gateway:settle()
 end
 
-function Connection:on_bytes(bytes)
-  self.came[#self.came + 1] = bytes
-end
+function Connection:on_bytes(bytes) self.came[#self.came + 1] = bytes end
 
-function Connection:on_end()
-  self.ended = true
-end
+function Connection:on_end() self.ended = true end
 
 function Connection:drop()
   if not self.wire then return end

@@ -7,9 +7,7 @@ Clock.__index = Clock
 
 --- Seconds since 1970, as plugins see them. It begins at 2026-01-01T00:00:00Z.
 ---@return number
-function Clock:now()
-  return (self.gateway.core:now())
-end
+function Clock:now() return (self.gateway.core:now()) end
 
 --- Seconds since the gateway was made.
 ---@return number

@@ -34,9 +34,7 @@ local function note(_, line)
 end
 
 --- From now on, in every coroutine.
-function M.start()
-  debug.sethook(note, "l")
-end
+function M.start() debug.sethook(note, "l") end
 
 -- ── what could have run ─────────────────────────────────────────────────────────
 
@@ -82,8 +80,12 @@ end
 
 local function row(name, ran, all, missed)
   local part = all > 0 and 100 * ran / all or 100
-  return ("  %-44s %9s %5.1f %%%s"):format(name, ("%d/%d"):format(ran, all), part,
-    missed ~= "" and "   not run: " .. missed or "")
+  return ("  %-44s %9s %5.1f %%%s"):format(
+    name,
+    ("%d/%d"):format(ran, all),
+    part,
+    missed ~= "" and "   not run: " .. missed or ""
+  )
 end
 
 local function shown_path(path)
@@ -97,7 +99,9 @@ local function covered()
     if ran then
       local path = files.absolute(source:sub(2)) or source:sub(2)
       by_path[path] = by_path[path] or {}
-      for line in pairs(ran) do by_path[path][line] = true end
+      for line in pairs(ran) do
+        by_path[path][line] = true
+      end
     end
   end
   return by_path
@@ -108,13 +112,19 @@ end
 function M.report()
   debug.sethook()
   local out, paths, by_path = { "", "coverage of plugins, lines:" }, {}, covered()
-  for path in pairs(by_path) do paths[#paths + 1] = path end
+  for path in pairs(by_path) do
+    paths[#paths + 1] = path
+  end
   table.sort(paths)
   local total_ran, total = 0, 0
   for _, path in ipairs(paths) do
     local ran, missed, all = 0, {}, code_lines(path)
     for _, line in ipairs(all) do
-      if by_path[path][line] then ran = ran + 1 else missed[#missed + 1] = line end
+      if by_path[path][line] then
+        ran = ran + 1
+      else
+        missed[#missed + 1] = line
+      end
     end
     total_ran, total = total_ran + ran, total + #all
     out[#out + 1] = row(shown_path(path), ran, #all, ranges(missed))

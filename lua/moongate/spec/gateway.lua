@@ -52,9 +52,7 @@ function handle.log(self, _, line, level)
   self.story:add("log", level, line)
 end
 
-function handle.access(self, _, line)
-  self.access_log[#self.access_log + 1] = cjson.decode(line)
-end
+function handle.access(self, _, line) self.access_log[#self.access_log + 1] = cjson.decode(line) end
 
 --- What answers at an address.
 ---@param host string  "name:port"
@@ -95,9 +93,7 @@ function handle.dial(self, id, host)
   end
 end
 
-function handle.dial_gone(self, id)
-  self.dials[id] = nil
-end
+function handle.dial_gone(self, id) self.dials[id] = nil end
 
 local function handle_events(self)
   local handled = false
@@ -110,9 +106,7 @@ local function handle_events(self)
 end
 
 --- An error that the spec must hear of.
-function Gateway:fail(reason)
-  self.failure = self.failure or reason
-end
+function Gateway:fail(reason) self.failure = self.failure or reason end
 
 local function raise_failure(self)
   local failure = self.failure
@@ -123,9 +117,7 @@ local function raise_failure(self)
 end
 
 --- Calls back after so many seconds of its clock.
-function Gateway:alarm(seconds, fn)
-  self.alarms[self.core:alarm(seconds)] = fn
-end
+function Gateway:alarm(seconds, fn) self.alarms[self.core:alarm(seconds)] = fn end
 
 --- Lets everything happen that needs no time.
 function Gateway:settle()
@@ -145,9 +137,7 @@ function Gateway:settle()
   place.raise("the gateway does not come to rest: something goes on for ever without time passing")
 end
 
-local function hangs(what, why)
-  place.raise(("%s does not come to its end: %s"):format(what, why))
-end
+local function hangs(what, why) place.raise(("%s does not come to its end: %s"):format(what, why)) end
 
 local function drive_really(self, done, what)
   local deadline = os.time() + REAL_PATIENCE
@@ -183,7 +173,9 @@ end
 -- ── requests ────────────────────────────────────────────────────────────────────
 
 local function arguments(method, path, options)
-  if type(path) ~= "string" then method, path, options = "GET", method, path end
+  if type(path) ~= "string" then
+    method, path, options = "GET", method, path
+  end
   if type(path) ~= "string" then error("which path?", 3) end
   return method, path, options
 end
@@ -211,17 +203,13 @@ function Gateway:request(method, path, options)
 end
 
 for _, method in ipairs { "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS" } do
-  Gateway[method:lower()] = function(self, path, options)
-    return client.start(self, method, path, options):wait()
-  end
+  Gateway[method:lower()] = function(self, path, options) return client.start(self, method, path, options):wait() end
 end
 
 --- A connection whose bytes the spec writes and reads itself.
 ---@param options? { from: string }
 ---@return moongate.spec.Connection
-function Gateway:connect(options)
-  return client.connect(self, options and options.from)
-end
+function Gateway:connect(options) return client.connect(self, options and options.from) end
 
 -- ── generations ─────────────────────────────────────────────────────────────────
 
@@ -238,7 +226,9 @@ end
 ---@return string? reason  what is wrong; the old configuration stays
 function Gateway:reload(options)
   local merged = setup.shallow(self.options)
-  for key, value in pairs(options or {}) do merged[key] = value end
+  for key, value in pairs(options or {}) do
+    merged[key] = value
+  end
   local ok, reason = generation.load(self, merged)
   if not ok then return nil, reason end
   self.options = merged
@@ -281,9 +271,7 @@ end
 
 --- What is open now: requests, connections, dials, waiting (hooks and tasks).
 ---@return table<string, integer>
-function Gateway:counts()
-  return self.core:counts()
-end
+function Gateway:counts() return self.core:counts() end
 
 -- ── the end ─────────────────────────────────────────────────────────────────────
 
@@ -340,7 +328,13 @@ local M = {}
 ---@return string? reason  what is wrong with its configuration
 function M.new(options, folder)
   local self = setmetatable({
-    options = options, folder = folder, wires = {}, alarms = {}, dials = {}, access_log = {}, names = {},
+    options = options,
+    folder = folder,
+    wires = {},
+    alarms = {},
+    dials = {},
+    access_log = {},
+    names = {},
     log = log.new(),
   }, Gateway)
   self.upstreams = setmetatable({}, {

@@ -9,7 +9,9 @@ local M = {}
 local function generation(self, made)
   local modules, current = {}, { handlers = {}, modules = {} }
   local harness = { given = {} }
-  for name, given in pairs(made.inline) do harness.given[name] = given.handler end
+  for name, given in pairs(made.inline) do
+    harness.given[name] = given.handler
+  end
 
   function harness.loaded(name)
     modules[name] = modules[name] or {}
@@ -39,9 +41,15 @@ local function lend(environment, fn)
   if type(fn) ~= "function" or debug.getinfo(fn, "S").what == "C" then return end
   local own = getfenv(fn)
   own = rawget(own, "_of_the_spec") or own
-  setfenv(fn, setmetatable({
-    _of_the_spec = own, require = environment.require, os = environment.os, coroutine = environment.coroutine,
-  }, { __index = own, __newindex = own }))
+  setfenv(
+    fn,
+    setmetatable({
+      _of_the_spec = own,
+      require = environment.require,
+      os = environment.os,
+      coroutine = environment.coroutine,
+    }, { __index = own, __newindex = own })
+  )
 end
 
 local WAITS = {
@@ -74,7 +82,9 @@ function M.load(self, options)
   local harness, current = generation(self, made)
   local environment = overlay.new(function() return self.clock:now() end)
   for _, given in pairs(made.inline) do
-    for _, fn in pairs(given.handler) do lend(environment, fn) end
+    for _, fn in pairs(given.handler) do
+      lend(environment, fn)
+    end
   end
   local ok, why = self.core:load(made.address, core.home, function(path, given)
     given.harness = harness

@@ -16,7 +16,9 @@ end
 function M.query(values)
   if type(values) == "string" then return values end
   local names, parts = {}, {}
-  for name in pairs(values) do names[#names + 1] = name end
+  for name in pairs(values) do
+    names[#names + 1] = name
+  end
   table.sort(names)
   for _, name in ipairs(names) do
     local value = values[name]
@@ -41,7 +43,9 @@ function M.lines(headers)
     end
   end
   table.sort(names)
-  for _, pair in ipairs(headers or {}) do lines[#lines + 1] = { pair[1], tostring(pair[2]) } end
+  for _, pair in ipairs(headers or {}) do
+    lines[#lines + 1] = { pair[1], tostring(pair[2]) }
+  end
   for _, name in ipairs(names) do
     local value = headers[name]
     for _, one in ipairs(type(value) == "table" and value or { value }) do
@@ -67,16 +71,16 @@ end
 ---@return string
 function M.head(first, lines)
   local out = { first }
-  for _, line in ipairs(lines) do out[#out + 1] = line[1] .. ": " .. line[2] end
+  for _, line in ipairs(lines) do
+    out[#out + 1] = line[1] .. ": " .. line[2]
+  end
   out[#out + 1] = "\r\n"
   return table.concat(out, "\r\n")
 end
 
 ---@param text string
 ---@return string
-function M.chunk(text)
-  return ("%x\r\n%s\r\n"):format(#text, text)
-end
+function M.chunk(text) return ("%x\r\n%s\r\n"):format(#text, text) end
 
 --- A body as bytes; a table is JSON and says so in `lines`.
 ---@return string?
@@ -95,9 +99,7 @@ Message.__index = Message
 ---@return any
 function Message:json()
   local value, reason = json.decode(self.body or "")
-  if value == nil then
-    error(("this is no JSON (%s): %q"):format(reason, (self.body or ""):sub(1, 200)), 2)
-  end
+  if value == nil then error(("this is no JSON (%s): %q"):format(reason, (self.body or ""):sub(1, 200)), 2) end
   return value
 end
 
@@ -269,7 +271,8 @@ function step.over() return false end
 ---@param bytes string
 function Parser:feed(bytes)
   self.rest = self.rest .. bytes
-  while step[self.state](self) do end
+  while step[self.state](self) do
+  end
 end
 
 --- The other side ended. True when that is where the message ends.

@@ -15,7 +15,9 @@ function Log:find(pattern)
 end
 
 function Log:clear()
-  for i = #self, 1, -1 do self[i] = nil end
+  for i = #self, 1, -1 do
+    self[i] = nil
+  end
 end
 
 --- A line, taken apart.
@@ -28,8 +30,6 @@ function Log:add(line, level)
 end
 
 ---@return moongate.spec.Log
-function M.new()
-  return setmetatable({}, Log)
-end
+function M.new() return setmetatable({}, Log) end
 
 return M

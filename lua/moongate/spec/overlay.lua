@@ -19,9 +19,7 @@ core.kept.chunks = core.kept.chunks or {}
 local chunks = core.kept.chunks -- our own files do not change while specs run: parsed once
 
 local function chunk_of(path)
-  if path:sub(1, #core.home + 5) ~= core.home .. "/lua/" then
-    return assert(loadfile(path))
-  end
+  if path:sub(1, #core.home + 5) ~= core.home .. "/lua/" then return assert(loadfile(path)) end
   local bytes = chunks[path]
   if not bytes then
     bytes = string.dump(assert(loadfile(path)))
@@ -32,7 +30,9 @@ end
 
 local function copy(library)
   local result = {}
-  for name, value in pairs(library) do result[name] = value end
+  for name, value in pairs(library) do
+    result[name] = value
+  end
   return result
 end
 
@@ -43,9 +43,7 @@ local function clocked_os(now)
     if date then return os.time(date) end
     return math.floor((now()))
   end
-  function result.date(format, time)
-    return os.date(format, time or math.floor((now())))
-  end
+  function result.date(format, time) return os.date(format, time or math.floor((now()))) end
   return result
 end
 
@@ -56,8 +54,10 @@ function M.new(now)
   local loaded = {}
   local environment = setmetatable({}, { __index = _G })
   environment._G = environment
-  environment.package = setmetatable({ path = package.path, cpath = package.cpath, loaded = loaded },
-    { __index = package })
+  environment.package = setmetatable(
+    { path = package.path, cpath = package.cpath, loaded = loaded },
+    { __index = package }
+  )
   environment.coroutine = copy(coroutine)
   environment.os = clocked_os(now)
 
@@ -77,8 +77,6 @@ end
 ---@param path string
 ---@param environment table
 ---@return any
-function M.run(path, environment, ...)
-  return setfenv(chunk_of(path), environment)(...)
-end
+function M.run(path, environment, ...) return setfenv(chunk_of(path), environment)(...) end
 
 return M

@@ -27,9 +27,7 @@ Every other option of busted works as well.]]
 
 local GOOD, BAD, USAGE = 0, 1, 2
 
-local function complain(text, ...)
-  io.stderr:write("moongate: test: ", text:format(...), "\n")
-end
+local function complain(text, ...) io.stderr:write("moongate: test: ", text:format(...), "\n") end
 
 local function has_busted()
   local ok, reason = pcall(require, "busted.core")
@@ -61,7 +59,9 @@ end
 
 local function with_paths(parsed, words)
   local named = parsed.ROOT and not (#parsed.ROOT == 1 and parsed.ROOT[1] == "spec")
-  for _, word in ipairs(words) do named = named or word == "spec" end
+  for _, word in ipairs(words) do
+    named = named or word == "spec"
+  end
   if named then
     for _, path in ipairs(parsed.ROOT) do
       if not files.absolute(path) then
@@ -96,7 +96,10 @@ function M.run(...)
   end
   local parsed, reason = parse(words)
   if not parsed then
-    complain("%s", (reason:gsub("^.-error: ", ""):gsub("; re%-run.*$", " ('moongate test --help' lists the options)")))
+    complain(
+      "%s",
+      (reason:gsub("^.-error: ", ""):gsub("; re%-run.*$", " ('moongate test --help' lists the options)"))
+    )
     return USAGE
   elseif not parsed.version and not with_paths(parsed, words) then
     return USAGE

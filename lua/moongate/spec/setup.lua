@@ -11,12 +11,21 @@ local M = {}
 
 -- What gateway.new() takes beside the keys of a configuration.
 local OWN = {
-  config = true, upstreams = true, wire = true, auto_advance = true, network = true, seed = true, log_level = true,
-  service = true, route = true,
+  config = true,
+  upstreams = true,
+  wire = true,
+  auto_advance = true,
+  network = true,
+  seed = true,
+  log_level = true,
+  service = true,
+  route = true,
 }
 
 local IS_HOOK = {}
-for _, hook in ipairs(plugins.HOOKS) do IS_HOOK[hook] = true end
+for _, hook in ipairs(plugins.HOOKS) do
+  IS_HOOK[hook] = true
+end
 
 -- ── plugins that stand in the spec ──────────────────────────────────────────────
 
@@ -69,16 +78,25 @@ local SCOPES = { services = { "routes" }, routes = {}, consumers = {} }
 local function take_nested(document, inline)
   if document.plugins then document.plugins = take_inline(document.plugins, inline) end
   for key in pairs(SCOPES) do
-    for _, entity in ipairs(type(document[key]) == "table" and document[key] or {}) do take_nested(entity, inline) end
+    for _, entity in ipairs(type(document[key]) == "table" and document[key] or {}) do
+      take_nested(entity, inline)
+    end
   end
 end
 
 local function info_of(name, given)
   local hooks = {}
-  for _, hook in ipairs(plugins.HOOKS) do hooks[hook] = given.handler[hook] ~= nil or nil end
+  for _, hook in ipairs(plugins.HOOKS) do
+    hooks[hook] = given.handler[hook] ~= nil or nil
+  end
   return {
-    name = name, path = "(in the spec)", schema = given.schema, hooks = hooks, priority = given.handler.priority,
-    version = given.handler.version, authenticates = given.handler.authenticates == true,
+    name = name,
+    path = "(in the spec)",
+    schema = given.schema,
+    hooks = hooks,
+    priority = given.handler.priority,
+    version = given.handler.version,
+    authenticates = given.handler.authenticates == true,
   }
 end
 
@@ -123,7 +141,9 @@ local function mark(document, value)
   if type(value) ~= "table" then return value end
   local copied, kind = {}, #value > 0 and "array" or next(value) ~= nil and "map" or nil
   document.marks[copied] = { kind = kind, lines = {}, keys = {} }
-  for key, item in pairs(value) do copied[key] = mark(document, item) end
+  for key, item in pairs(value) do
+    copied[key] = mark(document, item)
+  end
   return copied
 end
 
@@ -136,26 +156,34 @@ end
 
 local function shallow(value)
   local result = {}
-  for key, item in pairs(value) do result[key] = item end
+  for key, item in pairs(value) do
+    result[key] = item
+  end
   return result
 end
 
 local function deep(value)
   if type(value) ~= "table" then return value end
   local result = {}
-  for key, item in pairs(value) do result[key] = deep(item) end
+  for key, item in pairs(value) do
+    result[key] = deep(item)
+  end
   return result
 end
 
 -- Entities among `upstreams`, where functions and replies stand by name.
 local function entity_upstreams(upstreams)
   local list = {}
-  for i, entry in ipairs(upstreams or {}) do list[i] = entry end
+  for i, entry in ipairs(upstreams or {}) do
+    list[i] = entry
+  end
   return #list > 0 and list or nil
 end
 
 local function with(base, more)
-  for key, value in pairs(more or {}) do base[key] = value end
+  for key, value in pairs(more or {}) do
+    base[key] = value
+  end
   return base
 end
 
@@ -165,7 +193,8 @@ local function complete(root, options)
   root.upstreams = entity_upstreams(options.upstreams)
   if not root.services and not root.routes then
     root.services = { with({ name = "service", host = "service.test" }, options.service) }
-    root.routes = { with({ name = "all", paths = { "/" }, service = "service", strip_path = false }, options.route) }
+    root.routes =
+      { with({ name = "all", paths = { "/" }, service = "service", strip_path = false }, options.route) }
   end
   for _, service in ipairs(root.services or {}) do
     if type(service) == "table" and not service.host and not service.url then service.host = service.name end
@@ -204,7 +233,9 @@ end
 
 local function lines(list)
   local out = {}
-  for i, entry in ipairs(list or {}) do out[i] = type(entry) == "table" and config.format(entry) or tostring(entry) end
+  for i, entry in ipairs(list or {}) do
+    out[i] = type(entry) == "table" and config.format(entry) or tostring(entry)
+  end
   return table.concat(out, "\n")
 end
 
@@ -240,9 +271,7 @@ end
 
 -- ── who answers for whom ────────────────────────────────────────────────────────
 
-local function at(host, port)
-  return (host:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(host, port)
-end
+local function at(host, port) return (host:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(host, port) end
 
 --- The names under which an address is known: { ["host:port"] = { "upstream or service", … } }.
 ---@param normal table
@@ -255,7 +284,9 @@ function M.names(normal)
     table.insert(names[key], name)
   end
   for _, upstream in ipairs(normal.upstreams) do
-    for _, target in ipairs(upstream.targets) do add(target.host, target.port, upstream.name) end
+    for _, target in ipairs(upstream.targets) do
+      add(target.host, target.port, upstream.name)
+    end
   end
   for _, service in ipairs(normal.services) do
     if service.name then add(service.host, service.port, service.name) end

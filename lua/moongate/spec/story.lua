@@ -8,9 +8,7 @@ local Story = {}
 Story.__index = Story
 
 ---@param now fun(): number  seconds of the gateway's clock
-function M.new(now)
-  return setmetatable({ now = now, lines = {}, first = 1, last = 0 }, Story)
-end
+function M.new(now) return setmetatable({ now = now, lines = {}, first = 1, last = 0 }, Story) end
 
 --- who: "client", "upstream", "hook", "wait", "log".
 ---@param who string
@@ -34,9 +32,7 @@ function Story:clear()
   self.lines, self.first, self.last = {}, 1, 0
 end
 
-function Story:empty()
-  return self.last < self.first
-end
+function Story:empty() return self.last < self.first end
 
 ---@return string
 function Story:text()
@@ -44,8 +40,13 @@ function Story:text()
   if self.first > 1 then out[2] = ("  … %d lines before"):format(self.first - 1) end
   for i = self.first, self.last do
     local line = self.lines[i]
-    out[#out + 1] = ("  %8.3f  %-8s  %s  %s%s"):format(line[1], line[2], line[3], line[4],
-      line.times > 1 and (" (%d times)"):format(line.times) or "")
+    out[#out + 1] = ("  %8.3f  %-8s  %s  %s%s"):format(
+      line[1],
+      line[2],
+      line[3],
+      line[4],
+      line.times > 1 and (" (%d times)"):format(line.times) or ""
+    )
   end
   return table.concat(out, "\n")
 end

@@ -132,9 +132,7 @@ local function send_whole(self, reply)
   local status = reply.status or 200
   local bodyless = status < 200 or status == 204 or status == 304
   local framed = http1.has(lines, "content-length") or http1.has(lines, "transfer-encoding")
-  if not bodyless and not framed then
-    lines[#lines + 1] = { "content-length", tostring(#body) }
-  end
+  if not bodyless and not framed then lines[#lines + 1] = { "content-length", tostring(#body) } end
   if reply.close then lines[#lines + 1] = { "connection", "close" } end
   self.gateway.story:add("upstream", self.name, ("answers %d, %d bytes"):format(status, #body))
   if bodyless or self.request.method == "HEAD" then body = "" end
@@ -164,7 +162,9 @@ end
 local function answer(self)
   local fn = self.upstream.fn
   local first, body, headers = fn, nil, nil
-  if type(fn) == "function" then first, body, headers = fn(self.request, self) end
+  if type(fn) == "function" then
+    first, body, headers = fn(self.request, self)
+  end
   if self.spoke then return end
   if first == nil then
     first = { body = "ok" }
@@ -224,7 +224,12 @@ end
 ---@return table connection
 function M.connection(gateway, wire, host)
   local self = setmetatable({
-    gateway = gateway, upstream = gateway:upstream_of(host), wire = wire, host = host, waiting = {}, gone = false,
+    gateway = gateway,
+    upstream = gateway:upstream_of(host),
+    wire = wire,
+    host = host,
+    waiting = {},
+    gone = false,
   }, Up)
   function self.resume()
     local thread = self.thread
@@ -238,8 +243,12 @@ function M.connection(gateway, wire, host)
   self.parser = http1.parser(true, {
     on_head = function(request) on_head(self, request) end,
     on_message = function(request) on_message(self, request) end,
-    on_failed = function(reason) gateway:fail(("the gateway sent no HTTP to %s: %s"):format(self.name, reason)
-      .. " (upstream:raw() takes whatever comes)") end,
+    on_failed = function(reason)
+      gateway:fail(
+        ("the gateway sent no HTTP to %s: %s"):format(self.name, reason)
+          .. " (upstream:raw() takes whatever comes)"
+      )
+    end,
   })
   return self
 end
@@ -309,15 +318,15 @@ function Upstream:refuse(on)
   for _, wire in pairs(self.gateway.wires) do
     if wire.upstream == self and not wire.thread then idle[#idle + 1] = wire end
   end
-  for _, wire in ipairs(idle) do wire:drop(false) end
+  for _, wire in ipairs(idle) do
+    wire:drop(false)
+  end
   self.gateway:settle()
 end
 
 --- Connecting takes so many seconds from now on; nil: it never succeeds.
 ---@param seconds number?
-function Upstream:connect_after(seconds)
-  self.connect_delay = seconds or math.huge
-end
+function Upstream:connect_after(seconds) self.connect_delay = seconds or math.huge end
 
 --- Forgets the requests that came.
 function Upstream:forget()
@@ -330,7 +339,12 @@ end
 ---@return moongate.spec.Upstream
 function M.new(gateway, name)
   return setmetatable({
-    gateway = gateway, name = name, requests = {}, connections = 0, fn = { body = "ok" }, early = false,
+    gateway = gateway,
+    name = name,
+    requests = {},
+    connections = 0,
+    fn = { body = "ok" },
+    early = false,
   }, Upstream)
 end
 

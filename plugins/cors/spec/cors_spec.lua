@@ -3,7 +3,8 @@ local gateway = require("moongate.spec")
 local APP = "https://app.example.com"
 
 describe("cors", function()
-  local gw = gateway.new { config = [[
+  local gw = gateway.new {
+    config = [[
 default_access: allow
 consumers:
   - { username: alice, keyauth_credentials: [{ key: k-alice }] }
@@ -36,11 +37,17 @@ services:
     routes:
       - { name: dead, paths: [/dead], plugins: [{ name: cors }] }
       - { name: small, paths: [/small], limits: { body: 1k }, plugins: [{ name: cors }] }
-]] }
+]],
+  }
 
-  gw.upstream:reply { body = "fine", headers = {
-    Vary = "Accept-Encoding", ["Access-Control-Allow-Origin"] = "*", ["Access-Control-Allow-Credentials"] = "true",
-  } }
+  gw.upstream:reply {
+    body = "fine",
+    headers = {
+      Vary = "Accept-Encoding",
+      ["Access-Control-Allow-Origin"] = "*",
+      ["Access-Control-Allow-Credentials"] = "true",
+    },
+  }
   gw.upstreams.dead:refuse()
 
   local function get(path, origin)
@@ -50,14 +57,14 @@ services:
 
   local function preflight(path, origin, more)
     local headers = { Origin = origin, ["Access-Control-Request-Method"] = "PUT" }
-    for name, value in pairs(more or {}) do headers[name] = value end
+    for name, value in pairs(more or {}) do
+      headers[name] = value
+    end
     local res = gw:request("OPTIONS", path, { headers = headers })
     return res.headers, res
   end
 
-  local function allowed(path, origin)
-    return get(path, origin)["access-control-allow-origin"]
-  end
+  local function allowed(path, origin) return get(path, origin)["access-control-allow-origin"] end
 
   it("allows everybody when nothing is configured, without credentials", function()
     local headers = get("/open", APP)
@@ -78,7 +85,11 @@ services:
 
   it("allows origins by name, by regex of the whole and by regex of the host", function()
     for _, origin in ipairs {
-      APP, "https://a.example.net", "https://b.example.net", "http://www.example.org", "https://example.org:8080",
+      APP,
+      "https://a.example.net",
+      "https://b.example.net",
+      "http://www.example.org",
+      "https://example.org:8080",
       "https://s.example:8443",
     } do
       local headers = get("/many", origin)
@@ -90,10 +101,24 @@ services:
 
   it("refuses what only looks like them", function()
     for _, origin in ipairs {
-      "https://evil-app.example.com", "https://app.example.com.evil.example", "http://app.example.com", "https://app.example.com:444",
-      "https://c.example.net", "https://a.example.net.evil", "http://a.example.net", "https://evilexample.org",
-      "https://www.example.org.evil", "https://s.example", "null", "https://app.example.com/", "app.example.com", "*", "",
-      "https://www.example.org@evil.example", "https://evil.example/www.example.org", "https://[www.example.org]:x",
+      "https://evil-app.example.com",
+      "https://app.example.com.evil.example",
+      "http://app.example.com",
+      "https://app.example.com:444",
+      "https://c.example.net",
+      "https://a.example.net.evil",
+      "http://a.example.net",
+      "https://evilexample.org",
+      "https://www.example.org.evil",
+      "https://s.example",
+      "null",
+      "https://app.example.com/",
+      "app.example.com",
+      "*",
+      "",
+      "https://www.example.org@evil.example",
+      "https://evil.example/www.example.org",
+      "https://[www.example.org]:x",
     } do
       local headers = get("/many", origin)
       assert.is_nil(headers["access-control-allow-origin"], origin)
@@ -200,13 +225,18 @@ services:
   end)
 
   it("lets pages read what is made after it: another plugin's answer, an error", function()
-    local own = gateway.new { plugins = {
-      "cors",
-      { name = "late", response = function(_, ctx)
-        if ctx.request:get_path() == "/bad" then error("oops") end
-        return ctx.response:exit(409, "late")
-      end },
-    } }
+    local own = gateway.new {
+      plugins = {
+        "cors",
+        {
+          name = "late",
+          response = function(_, ctx)
+            if ctx.request:get_path() == "/bad" then error("oops") end
+            return ctx.response:exit(409, "late")
+          end,
+        },
+      },
+    }
     for path, status in pairs { ["/"] = 409, ["/bad"] = 500 } do
       local res = own:get(path, { headers = { Origin = APP } })
       assert.equal(status, res.status)
@@ -232,20 +262,23 @@ plugins: [{ name: cors }]
       { { methods = { "get" } }, "methods%[0%]" },
       { { headers = { "a b" } }, "headers%[0%]" },
     } do
-      assert.error_matches(function()
-        gateway.new { plugins = { { name = "cors", config = case[1] } } }
-      end, case[2])
+      assert.error_matches(
+        function() gateway.new { plugins = { { name = "cors", config = case[1] } } } end,
+        case[2]
+      )
     end
   end)
 
   it("takes Kong's defaults in a Kong file, where all origins may send credentials", function()
-    local own = gateway.new { config = [[
+    local own = gateway.new {
+      config = [[
 _format_version: "3.0"
 services:
   - name: s
     url: http://s.test
     routes: [{ name: r, paths: [/], plugins: [{ name: cors, config: { credentials: true } }] }]
-]] }
+]],
+    }
     assert.equal(APP, own:get("/", { headers = { Origin = APP } }).headers["access-control-allow-origin"])
   end)
 end)

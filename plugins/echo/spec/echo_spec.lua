@@ -1,12 +1,14 @@
 local gateway = require("moongate.spec")
 
 describe("echo", function()
-  local gw = gateway.new { config = [[
+  local gw = gateway.new {
+    config = [[
 routes:
   - { name: all, paths: [/], public: true, plugins: [{ name: echo }] }
   - { name: quiet, paths: [/quiet], public: true, plugins: [{ name: echo, config: { status: 418, include_body: false } }] }
   - { name: small, paths: [/small], public: true, plugins: [{ name: echo, config: { max_body: 4b } }] }
-]] }
+]],
+  }
 
   it("says what arrived", function()
     local res = gw:get("/a/b?x=1&y=%20z&bare", { headers = { ["X-Thing"] = "one" } })
@@ -22,9 +24,7 @@ routes:
     assert.is_nil(said.body)
   end)
 
-  it("shows the body", function()
-    assert.equal("two moons", gw:post("/", { body = "two moons" }):json().body)
-  end)
+  it("shows the body", function() assert.equal("two moons", gw:post("/", { body = "two moons" }):json().body) end)
 
   it("names credentials without showing them", function()
     local said = gw:get("/", { headers = { Authorization = "Basic c2VjcmV0", Cookie = "a=b" } }):json()

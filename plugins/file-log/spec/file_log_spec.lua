@@ -16,7 +16,9 @@ describe("file-log", function()
 
   local function lines()
     local list, file = {}, io.open(path)
-    for line in file and file:lines() or function() end do list[#list + 1] = cjson.decode(line) end
+    for line in file and file:lines() or function() end do
+      list[#list + 1] = cjson.decode(line)
+    end
     if file then file:close() end
     return list
   end
@@ -68,7 +70,9 @@ describe("file-log", function()
 
   it("waits while the disk is full, and lets requests pass", function()
     local gw = new { path = "/dev/full" }
-    for _ = 1, 5 do assert.equal(200, gw:get("/").status) end
+    for _ = 1, 5 do
+      assert.equal(200, gw:get("/").status)
+    end
     gw.clock:advance(30)
     assert.is_truthy(gw.log:find("No space left on device %(lines that wait: %d, lost"))
   end)

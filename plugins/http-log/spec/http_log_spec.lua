@@ -5,13 +5,17 @@ describe("http-log", function()
   local function new(config, more)
     config.http_endpoint = config.http_endpoint or "http://logs.test/in?source=gw"
     local options = { plugins = { { name = "http-log", config = config } } }
-    for name, value in pairs(more or {}) do options[name] = value end
+    for name, value in pairs(more or {}) do
+      options[name] = value
+    end
     local gw = gateway.new(options)
     local logs = gw.upstreams["logs.test"]
-    return gw, logs, function(count)
-      gw:drive(function() return #logs.requests >= count end, "the log")
-      return logs.requests
-    end
+    return gw,
+      logs,
+      function(count)
+        gw:drive(function() return #logs.requests >= count end, "the log")
+        return logs.requests
+      end
   end
 
   it("posts what happened to each request as JSON", function()
@@ -40,7 +44,9 @@ describe("http-log", function()
 
   it("gathers batches as arrays, and does not wait for ever to fill one", function()
     local gw, _, wait = new { queue = { max_batch_size = 3, max_coalescing_delay = 2 } }
-    for i = 1, 4 do gw:get("/" .. i) end
+    for i = 1, 4 do
+      gw:get("/" .. i)
+    end
     local began = gw.clock:elapsed()
     local requests = wait(2)
     assert.equal(3, #cjson.decode(requests[1].body))
@@ -62,11 +68,15 @@ describe("http-log", function()
   it("tries again, at growing intervals, until the endpoint is back", function()
     local gw, logs, wait = new { queue = { initial_retry_delay = 0.1, max_retry_delay = 5 } }
     logs:refuse()
-    for i = 1, 3 do gw:get("/" .. i) end
+    for i = 1, 3 do
+      gw:get("/" .. i)
+    end
     gw.clock:advance(30)
     logs:refuse(false)
     local requests = wait(3)
-    for i = 1, 3 do assert.equal("/" .. i, cjson.decode(requests[i].body).request.uri) end
+    for i = 1, 3 do
+      assert.equal("/" .. i, cjson.decode(requests[i].body).request.uri)
+    end
     assert.is_true(gw.clock:elapsed() <= 36)
   end)
 
@@ -88,7 +98,9 @@ describe("http-log", function()
     local gw, logs = new { queue = { max_entries = 3, max_retry_time = -1 } }
     logs:reply(function(_, up) up:never() end)
     local began = gw.clock:elapsed()
-    for i = 1, 10 do assert.equal(200, gw:get("/" .. i).status) end
+    for i = 1, 10 do
+      assert.equal(200, gw:get("/" .. i).status)
+    end
     assert.equal(began, gw.clock:elapsed())
     gw.clock:advance(9) -- its timeout is 10 s
     assert.equal(1, #logs.requests)
@@ -100,9 +112,13 @@ describe("http-log", function()
 
   it("loses nothing over a reload", function()
     local gw, logs, wait = new { queue = { max_batch_size = 100, max_coalescing_delay = 5 } }
-    for i = 1, 3 do gw:get("/" .. i) end
+    for i = 1, 3 do
+      gw:get("/" .. i)
+    end
     gw:reload()
-    for i = 4, 6 do gw:get("/" .. i) end
+    for i = 4, 6 do
+      gw:get("/" .. i)
+    end
     assert.equal(6, #cjson.decode(wait(1)[1].body))
     assert.equal(1, #logs.requests)
   end)
@@ -115,9 +131,10 @@ describe("http-log", function()
       assert.matches(reason, tostring(why))
     end
 
-    it("with https, which comes later", function()
-      refused({ http_endpoint = "https://logs.test/" }, "https: known, not in this version")
-    end)
+    it(
+      "with https, which comes later",
+      function() refused({ http_endpoint = "https://logs.test/" }, "https: known, not in this version") end
+    )
 
     it("with headers that the gateway writes", function()
       refused({ headers = { Host = "x" } }, "the gateway writes it itself")
@@ -125,12 +142,18 @@ describe("http-log", function()
       refused({ headers = { ["Transfer-Encoding"] = "chunked" } }, "may not stand there")
     end)
 
-    it("with two authorizations", function()
-      refused({ http_endpoint = "http://a:b@logs.test/", headers = { Authorization = "x" } }, "beside a user")
-    end)
+    it(
+      "with two authorizations",
+      function()
+        refused({ http_endpoint = "http://a:b@logs.test/", headers = { Authorization = "x" } }, "beside a user")
+      end
+    )
 
-    it("with Lua in it, by name", function()
-      refused({ custom_fields_by_lua = { a = "return 1" } }, "custom_fields_by_lua.*not in this version")
-    end)
+    it(
+      "with Lua in it, by name",
+      function()
+        refused({ custom_fields_by_lua = { a = "return 1" } }, "custom_fields_by_lua.*not in this version")
+      end
+    )
   end)
 end)

@@ -1,7 +1,8 @@
 local gateway = require("moongate.spec")
 
 describe("ip-restriction", function()
-  local gw = gateway.new { config = [[
+  local gw = gateway.new {
+    config = [[
 default_access: allow
 routes:
   - name: allow
@@ -17,11 +18,10 @@ routes:
   - name: own
     paths: [/own]
     plugins: [{ name: ip-restriction, config: { deny: ["0.0.0.0/0"], status: 404, message: nothing here } }, { name: echo }]
-]] }
+]],
+  }
 
-  local function status(path, address)
-    return gw:get(path, { from = address }).status
-  end
+  local function status(path, address) return gw:get(path, { from = address }).status end
 
   it("lets pass who is on the list, and nobody else", function()
     for _, address in ipairs { "10.0.0.1", "10.255.255.255", "2001:db8::1", "192.0.2.7" } do
@@ -60,7 +60,10 @@ routes:
 
   it("does not believe what a client says about its address", function()
     for name, value in pairs {
-      ["X-Forwarded-For"] = "10.0.0.1", ["X-Real-IP"] = "10.0.0.1", ["Client-IP"] = "10.0.0.1", Forwarded = "for=10.0.0.1",
+      ["X-Forwarded-For"] = "10.0.0.1",
+      ["X-Real-IP"] = "10.0.0.1",
+      ["Client-IP"] = "10.0.0.1",
+      Forwarded = "for=10.0.0.1",
     } do
       assert.equal(403, gw:get("/allow", { from = "11.0.0.1", headers = { [name] = value } }).status)
     end
@@ -88,9 +91,10 @@ routes:
       { { deny = { "fe80::1%eth0" } }, "deny%[0%]" },
       { { deny = { "example.com" } }, "deny%[0%]" },
     } do
-      assert.error_matches(function()
-        gateway.new { plugins = { { name = "ip-restriction", config = case[1] } } }
-      end, case[2])
+      assert.error_matches(
+        function() gateway.new { plugins = { { name = "ip-restriction", config = case[1] } } } end,
+        case[2]
+      )
     end
   end)
 end)

@@ -3,7 +3,8 @@ local gateway = require("moongate.spec")
 local KEY = "k-alice"
 
 describe("key-auth", function()
-  local gw = gateway.new { config = [[
+  local gw = gateway.new {
+    config = [[
 default_access: deny
 consumers:
   - { username: alice, custom_id: a-1, keyauth_credentials: [{ key: k-alice }] }
@@ -20,11 +21,10 @@ routes:
     public: true
     plugins: [{ name: key-auth, config: { anonymous: guest } }, { name: echo }]
   - { name: preflight, paths: [/preflight], plugins: [{ name: key-auth, config: { run_on_preflight: false } }, { name: echo }] }
-]] }
+]],
+  }
 
-  local function said(res)
-    return res:json()
-  end
+  local function said(res) return res:json() end
 
   it("lets a known key pass and tells the service who it is", function()
     local res = gw:get("/plain", { headers = { apikey = KEY } })
@@ -64,16 +64,23 @@ routes:
     assert.equal(200, gw:get("/everywhere?apikey=" .. KEY).status)
   end)
 
-  it("takes the key out of the query, and only that", function()
-    assert.same({ a = "1" }, said(gw:get("/everywhere?a=1&apikey=" .. KEY)).query)
-  end)
+  it(
+    "takes the key out of the query, and only that",
+    function() assert.same({ a = "1" }, said(gw:get("/everywhere?a=1&apikey=" .. KEY)).query) end
+  )
 
   it("finds the key in a form and in JSON", function()
-    local form = gw:request("POST", "/everywhere",
-      { headers = { ["Content-Type"] = "application/x-www-form-urlencoded" }, body = "a=1&x-key=" .. KEY })
+    local form = gw:request(
+      "POST",
+      "/everywhere",
+      { headers = { ["Content-Type"] = "application/x-www-form-urlencoded" }, body = "a=1&x-key=" .. KEY }
+    )
     assert.equal(200, form.status)
-    local json = gw:request("POST", "/everywhere",
-      { headers = { ["Content-Type"] = "application/json" }, body = '{"apikey":"' .. KEY .. '"}' })
+    local json = gw:request(
+      "POST",
+      "/everywhere",
+      { headers = { ["Content-Type"] = "application/json" }, body = '{"apikey":"' .. KEY .. '"}' }
+    )
     assert.equal(200, json.status)
   end)
 
@@ -86,10 +93,16 @@ routes:
   end)
 
   it("lets nobody forge who they are, in any spelling", function()
-    local res = gw:request("GET", "/plain", { headers = {
-      { "apikey", KEY }, { "X-Consumer-Username", "root" }, { "X_Consumer_Username", "root" },
-      { "x-consumer-custom-id", "0" }, { "X-Anonymous-Consumer", "true" }, { "X-Consumer-Groups", "admin" },
-    } })
+    local res = gw:request("GET", "/plain", {
+      headers = {
+        { "apikey", KEY },
+        { "X-Consumer-Username", "root" },
+        { "X_Consumer_Username", "root" },
+        { "x-consumer-custom-id", "0" },
+        { "X-Anonymous-Consumer", "true" },
+        { "X-Consumer-Groups", "admin" },
+      },
+    })
     for name, value in pairs(said(res).headers) do
       assert.is_false(value == "root" or value == "0" or value == "admin", name)
     end
@@ -100,7 +113,10 @@ routes:
     local headers = said(gw:get("/anonymous")).headers
     assert.equal("guest", headers["x-consumer-username"])
     assert.equal("true", headers["x-anonymous-consumer"])
-    assert.equal("alice", said(gw:get("/anonymous", { headers = { apikey = KEY } })).headers["x-consumer-username"])
+    assert.equal(
+      "alice",
+      said(gw:get("/anonymous", { headers = { apikey = KEY } })).headers["x-consumer-username"]
+    )
   end)
 
   it("lets preflights pass where it is told to", function()
@@ -110,7 +126,8 @@ routes:
   end)
 
   it("does not load without a place for the key", function()
-    local ok, reason = pcall(gateway.new, { plugins = { { name = "key-auth", config = { key_in_header = false } } } })
+    local ok, reason =
+      pcall(gateway.new, { plugins = { { name = "key-auth", config = { key_in_header = false } } } })
     assert.is_false(ok)
     assert.matches("no place is left where a key could stand", reason)
   end)

@@ -1,14 +1,16 @@
 local gateway = require("moongate.spec")
 
 describe("redirect", function()
-  local gw = gateway.new { config = [[
+  local gw = gateway.new {
+    config = [[
 default_access: allow
 routes:
   - { name: plain, paths: [/plain], plugins: [{ name: redirect, config: { location: "https://example.com/new?a=1#top" } }] }
   - name: kept
     paths: [/kept]
     plugins: [{ name: redirect, config: { status_code: 308, location: "https://example.com:8443/new?a=1#top", keep_incoming_path: true } }]
-]] }
+]],
+  }
 
   it("sends the client to the location as it is", function()
     local res = gw:get("/plain/there?b=2")
@@ -25,8 +27,12 @@ routes:
 
   it("never leads to another host, whatever the path holds", function()
     for _, target in ipairs {
-      "/kept//evil.example/", "/kept/..//kept/@evil.example", "http://evil.example/kept/x", "/kept?https://evil.example",
-      "/kept/%5C%5Cevil.example", "/kept?\\\\evil.example",
+      "/kept//evil.example/",
+      "/kept/..//kept/@evil.example",
+      "http://evil.example/kept/x",
+      "/kept?https://evil.example",
+      "/kept/%5C%5Cevil.example",
+      "/kept?\\\\evil.example",
     } do
       local location = gw:get(target).headers.location
       if location then
@@ -51,9 +57,10 @@ routes:
       { { location = "javascript://example.com/" }, "location" },
       { { location = "https://a/", status_code = 304 }, "status_code" },
     } do
-      assert.error_matches(function()
-        gateway.new { plugins = { { name = "redirect", config = case[1] } } }
-      end, case[2])
+      assert.error_matches(
+        function() gateway.new { plugins = { { name = "redirect", config = case[1] } } } end,
+        case[2]
+      )
     end
   end)
 end)

@@ -1,7 +1,8 @@
 local gateway = require("moongate.spec")
 
 describe("request-size-limiting", function()
-  local gw = gateway.new { config = [[
+  local gw = gateway.new {
+    config = [[
 default_access: allow
 limits: { body: 1m }
 services:
@@ -24,16 +25,17 @@ services:
           - { name: key-auth, config: { key_in_body: true, key_in_header: false, anonymous: guest } }
           - { name: request-size-limiting, config: { allowed_payload_size: 10, size_unit: bytes } }
 consumers: [{ username: guest }]
-]] }
+]],
+  }
 
-  local function post(path, size, headers)
-    return gw:post(path, { headers = headers, body = ("x"):rep(size) })
-  end
+  local function post(path, size, headers) return gw:post(path, { headers = headers, body = ("x"):rep(size) }) end
 
   --- A body in chunks of four bytes.
   local function stream(path, size)
     local chunks = {}
-    for i = 1, size / 4 do chunks[i] = "abcd" end
+    for i = 1, size / 4 do
+      chunks[i] = "abcd"
+    end
     return gw:post(path, { chunks = chunks }).status
   end
 
@@ -74,7 +76,5 @@ consumers: [{ username: guest }]
     assert.equal(411, stream("/length", 4))
   end)
 
-  it("never raises limits.body", function()
-    assert.equal(413, post("/mega", 1048577).status)
-  end)
+  it("never raises limits.body", function() assert.equal(413, post("/mega", 1048577).status) end)
 end)

@@ -1,7 +1,8 @@
 local gateway = require("moongate.spec")
 
 describe("request-termination", function()
-  local gw = gateway.new { config = [[
+  local gw = gateway.new {
+    config = [[
 default_access: allow
 routes:
   - { name: bare, paths: [/bare], plugins: [{ name: request-termination }] }
@@ -16,7 +17,8 @@ routes:
     paths: [/trigger]
     plugins: [{ name: request-termination, config: { status_code: 418, trigger: x-stop } }, { name: echo }]
   - { name: echo, paths: [/echo], plugins: [{ name: request-termination, config: { status_code: 404, message: look, echo: true } }] }
-]] }
+]],
+  }
 
   it("says 503 as a problem when nothing is configured", function()
     local res = gw:get("/bare")
@@ -60,8 +62,11 @@ routes:
   end)
 
   it("describes the request, credentials named but not shown", function()
-    local res = gw:request("POST", "/echo/a?b=1",
-      { headers = { Authorization = "Basic c2VjcmV0", ["Content-Type"] = "application/json" }, body = '{"c":2}' })
+    local res = gw:request(
+      "POST",
+      "/echo/a?b=1",
+      { headers = { Authorization = "Basic c2VjcmV0", ["Content-Type"] = "application/json" }, body = '{"c":2}' }
+    )
     assert.equal(404, res.status)
     local told = res:json()
     assert.equal("look", told.message)
@@ -82,9 +87,10 @@ routes:
       { { status_code = 100 }, "status_code" },
       { { body = "b", content_type = "a\r\nb: c" }, "content_type" },
     } do
-      assert.error_matches(function()
-        gateway.new { plugins = { { name = "request-termination", config = case[1] } } }
-      end, case[2])
+      assert.error_matches(
+        function() gateway.new { plugins = { { name = "request-termination", config = case[1] } } } end,
+        case[2]
+      )
     end
   end)
 end)

@@ -16,19 +16,36 @@ describe("request-transformer", function()
 end)
 
 describe("request-transformer in front of a service", function()
-  local gw = gateway.new { plugins = { { name = "request-transformer", config = {
-    http_method = "PUT",
-    remove = { headers = { "x-gone" }, querystring = { "gone" } },
-    rename = { headers = { "x-old:x-new" }, querystring = { "old:new" } },
-    replace = { headers = { "x-set:1", "x-absent:1" }, querystring = { "set:1", "absent:1" }, uri = "/there" },
-    add = { headers = { "x-add:a:b", "x-set:2" }, querystring = { "add:1", "set:2" } },
-    append = { headers = { "x-app:2" }, querystring = { "app:2" } },
-  } } } }
+  local gw = gateway.new {
+    plugins = {
+      {
+        name = "request-transformer",
+        config = {
+          http_method = "PUT",
+          remove = { headers = { "x-gone" }, querystring = { "gone" } },
+          rename = { headers = { "x-old:x-new" }, querystring = { "old:new" } },
+          replace = {
+            headers = { "x-set:1", "x-absent:1" },
+            querystring = { "set:1", "absent:1" },
+            uri = "/there",
+          },
+          add = { headers = { "x-add:a:b", "x-set:2" }, querystring = { "add:1", "set:2" } },
+          append = { headers = { "x-app:2" }, querystring = { "app:2" } },
+        },
+      },
+    },
+  }
 
   local function request()
-    local res = gw:get("/all?gone=1&old=2&set=0&app=1&keep=%26", { headers = {
-      ["X-Gone"] = "1", ["X-Old"] = "2", ["X-Set"] = "0", ["X-App"] = "1", ["X-Keep"] = "k",
-    } })
+    local res = gw:get("/all?gone=1&old=2&set=0&app=1&keep=%26", {
+      headers = {
+        ["X-Gone"] = "1",
+        ["X-Old"] = "2",
+        ["X-Set"] = "0",
+        ["X-App"] = "1",
+        ["X-Keep"] = "k",
+      },
+    })
     assert.has_status(res, 200)
     return gw.upstream.last_request
   end
@@ -51,7 +68,8 @@ describe("request-transformer in front of a service", function()
     assert.has_header(got, "x-keep", "k")
   end)
 
-  it("does the same to the query", function()
-    assert.same({ add = "1", app = { "1", "2" }, keep = "&", new = "2", set = "1" }, request().query)
-  end)
+  it(
+    "does the same to the query",
+    function() assert.same({ add = "1", app = { "1", "2" }, keep = "&", new = "2", set = "1" }, request().query) end
+  )
 end)

@@ -22,9 +22,16 @@ describe("response-transformer", function()
       add = { headers = { "x-add:1", "x-set:2" } },
       append = { headers = { "x-app:2" } },
     }
-    gw.upstream:reply { body = "fine", headers = {
-      ["X-Gone"] = "1", ["X-Some"] = { "a", "b" }, ["X-Old"] = "o", ["X-Set"] = "0", ["X-App"] = "1",
-    } }
+    gw.upstream:reply {
+      body = "fine",
+      headers = {
+        ["X-Gone"] = "1",
+        ["X-Some"] = { "a", "b" },
+        ["X-Old"] = "o",
+        ["X-Set"] = "0",
+        ["X-App"] = "1",
+      },
+    }
     local res = gw:get("/")
     assert.has_status(res, 200)
     assert.same({}, values(res, "x-gone"))

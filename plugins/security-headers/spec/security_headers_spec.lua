@@ -1,7 +1,8 @@
 local gateway = require("moongate.spec")
 
 describe("security-headers", function()
-  local gw = gateway.new { config = [[
+  local gw = gateway.new {
+    config = [[
 default_access: allow
 trusted_proxies: [192.0.2.0/24]
 plugins: [{ name: security-headers }]
@@ -16,11 +17,18 @@ services:
           - name: security-headers
             config: { frame_options: off, content_security_policy: "default-src 'self'", remove: [x-runtime] }
       - { name: strict, paths: [/strict], plugins: [{ name: security-headers, config: { existing: replace } }] }
-]] }
+]],
+  }
 
-  gw.upstream:reply { body = "fine", headers = {
-    ["X-Frame-Options"] = "SAMEORIGIN", Server = "thing/1.0", ["X-Powered-By"] = "cgi", ["X-Runtime"] = "3",
-  } }
+  gw.upstream:reply {
+    body = "fine",
+    headers = {
+      ["X-Frame-Options"] = "SAMEORIGIN",
+      Server = "thing/1.0",
+      ["X-Powered-By"] = "cgi",
+      ["X-Runtime"] = "3",
+    },
+  }
 
   it("adds what an API should say", function()
     local headers = gw:get("/usual").headers
@@ -68,15 +76,19 @@ services:
   end)
 
   it("is on answers that were made after it was thought of: an error of another plugin", function()
-    local own = gateway.new { plugins = { "security-headers", { name = "bad", response = function() error("oops") end } } }
+    local own =
+      gateway.new { plugins = { "security-headers", { name = "bad", response = function() error("oops") end } } }
     local res = own:get("/")
     assert.equal(500, res.status)
     assert.equal("nosniff", res.headers["x-content-type-options"])
   end)
 
   it("does not load with a value that is no header value", function()
-    assert.error_matches(function()
-      gateway.new { plugins = { { name = "security-headers", config = { referrer_policy = "a\r\nb: c" } } } }
-    end, "referrer_policy")
+    assert.error_matches(
+      function()
+        gateway.new { plugins = { { name = "security-headers", config = { referrer_policy = "a\r\nb: c" } } } }
+      end,
+      "referrer_policy"
+    )
   end)
 end)

@@ -28,9 +28,7 @@ end
 
 --- luassert takes its time, and there are many thousand comparisons here.
 local function same(expected, got)
-  if expected ~= got then
-    assert.equal(expected, got)
-  end
+  if expected ~= got then assert.equal(expected, got) end
 end
 
 --- The same text in pieces; the last call is the empty one that says it is over.
@@ -100,7 +98,9 @@ describe("the replacer", function()
     end
     local function word(most)
       local letters = {}
-      for i = 1, random(most) do letters[i] = string.char(96 + random(3)) end
+      for i = 1, random(most) do
+        letters[i] = string.char(96 + random(3))
+      end
       return table.concat(letters)
     end
     for _ = 1, 3000 do
@@ -137,6 +137,9 @@ describe("the replacer", function()
 
   it("does not let a piece grow without end", function()
     local rules = rules_of { "a", ("x"):rep(16384) }
-    assert.error_matches(function() replacer.step(rules, "", ("a"):rep(2000), false) end, "longer than 16777216 bytes")
+    assert.error_matches(
+      function() replacer.step(rules, "", ("a"):rep(2000), false) end,
+      "longer than 16777216 bytes"
+    )
   end)
 end)

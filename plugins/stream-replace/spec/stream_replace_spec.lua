@@ -1,12 +1,20 @@
 local gateway = require("moongate.spec")
 
 describe("stream-replace", function()
-  local gw = gateway.new { plugins = { {
-    name = "stream-replace",
-    config = { replace = {
-      { find = "http://wiki.internal", with = "https://wiki.example.com" }, { find = "secret" }, { find = "cat", with = "dog" },
-    } },
-  } } }
+  local gw = gateway.new {
+    plugins = {
+      {
+        name = "stream-replace",
+        config = {
+          replace = {
+            { find = "http://wiki.internal", with = "https://wiki.example.com" },
+            { find = "secret" },
+            { find = "cat", with = "dog" },
+          },
+        },
+      },
+    },
+  }
 
   local function answer(chunks, headers)
     gw.upstream:reply { headers = headers or { ["Content-Type"] = "text/html; charset=utf-8" }, chunks = chunks }
@@ -26,12 +34,17 @@ describe("stream-replace", function()
     end
   end)
 
-  it("gives what looked like the beginning of a text when the answer ends", function()
-    assert.equal("a dog, a ca", answer({ "a c", "at", ", a c", "a" }).body)
-  end)
+  it(
+    "gives what looked like the beginning of a text when the answer ends",
+    function() assert.equal("a dog, a ca", answer({ "a c", "at", ", a c", "a" }).body) end
+  )
 
   it("does not hold back what cannot be the beginning of a text", function()
-    gw.upstream:reply { headers = { ["Content-Type"] = "text/event-stream" }, chunks = { "data: cat\n\n", "data: 2\n\n" }, every = 5 }
+    gw.upstream:reply {
+      headers = { ["Content-Type"] = "text/event-stream" },
+      chunks = { "data: cat\n\n", "data: 2\n\n" },
+      every = 5,
+    }
     local res = gw:get("/")
     assert.equal("data: dog\n\n", res.pieces[1].text)
     assert.equal(0, res.pieces[1].at)
@@ -51,11 +64,21 @@ describe("stream-replace", function()
   end)
 
   it("looks into what is text of some kind", function()
-    for _, kind in ipairs { "text/plain", "TEXT/CSS", "application/json", "application/problem+json; charset=utf-8",
-      "application/xhtml+xml", "image/svg+xml", "application/javascript" } do
+    for _, kind in ipairs {
+      "text/plain",
+      "TEXT/CSS",
+      "application/json",
+      "application/problem+json; charset=utf-8",
+      "application/xhtml+xml",
+      "image/svg+xml",
+      "application/javascript",
+    } do
       assert.equal("dog", answer({ "cat" }, { ["Content-Type"] = kind }).body)
     end
-    assert.equal("dog", answer({ "cat" }, { ["Content-Type"] = "text/plain", ["Content-Encoding"] = "identity" }).body)
+    assert.equal(
+      "dog",
+      answer({ "cat" }, { ["Content-Type"] = "text/plain", ["Content-Encoding"] = "identity" }).body
+    )
     assert.equal("cat", answer({ "cat" }, { ["Content-Type"] = "application/jsonx" }).body)
   end)
 
@@ -67,18 +90,25 @@ describe("stream-replace", function()
   end)
 
   it("keeps requests apart that are under way together", function()
-    gw.upstream:reply(function(request)
-      return { headers = { ["Content-Type"] = "text/plain" }, chunks = { request.path .. " c", "at" }, every = 1 }
-    end)
+    gw.upstream:reply(
+      function(request)
+        return { headers = { ["Content-Type"] = "text/plain" }, chunks = { request.path .. " c", "at" }, every = 1 }
+      end
+    )
     local one, two = gw:start("GET", "/one"), gw:start("GET", "/two")
     assert.equal("/one dog", one:wait().body)
     assert.equal("/two dog", two:wait().body)
   end)
 
   it("cuts an answer that would grow beyond all measure", function()
-    local own = gateway.new { plugins = { {
-      name = "stream-replace", config = { replace = { { find = "a", with = ("x"):rep(16384) } } },
-    } } }
+    local own = gateway.new {
+      plugins = {
+        {
+          name = "stream-replace",
+          config = { replace = { { find = "a", with = ("x"):rep(16384) } } },
+        },
+      },
+    }
     own.upstream:reply { headers = { ["Content-Type"] = "text/plain" }, body = ("a"):rep(3000) }
     assert.is_string(own:get("/").error)
     assert.is_truthy(own.log:find("longer than 16777216 bytes"))
@@ -92,9 +122,10 @@ describe("stream-replace", function()
       { { replace = { { find = "a" }, { find = "a", with = "b" } } }, 'looks for "a" twice' },
       { { replace = { { find = "a" } }, types = { "text" } }, "types%[0%]" },
     } do
-      assert.error_matches(function()
-        gateway.new { plugins = { { name = "stream-replace", config = case[1] } } }
-      end, case[2])
+      assert.error_matches(
+        function() gateway.new { plugins = { { name = "stream-replace", config = case[1] } } } end,
+        case[2]
+      )
     end
   end)
 end)

@@ -10,13 +10,18 @@ describe("syslog", function()
 
   local function priorities(logs)
     local list = {}
-    for priority in logs.received:gmatch("<(%d+)>[^\n]*\n") do list[#list + 1] = tonumber(priority) end
+    for priority in logs.received:gmatch("<(%d+)>[^\n]*\n") do
+      list[#list + 1] = tonumber(priority)
+    end
     return list
   end
 
   it("writes a message whose severity comes from the status", function()
     local gw, logs = new {
-      facility = "local3", successful_severity = "info", client_errors_severity = "warning", server_errors_severity = "crit",
+      facility = "local3",
+      successful_severity = "info",
+      client_errors_severity = "warning",
+      server_errors_severity = "crit",
     }
     for _, status in ipairs { 200, 404, 503 } do
       gw.upstream:reply { status = status }

@@ -12,7 +12,9 @@ describe("tcp-log", function()
 
   local function lines(logs)
     local list = {}
-    for line in logs.received:gmatch("([^\n]*)\n") do list[#list + 1] = cjson.decode(line) end
+    for line in logs.received:gmatch("([^\n]*)\n") do
+      list[#list + 1] = cjson.decode(line)
+    end
     return list
   end
 
@@ -39,7 +41,9 @@ describe("tcp-log", function()
   it("sends the lines when the receiver is back", function()
     local gw, logs = new()
     logs:refuse()
-    for i = 1, 3 do assert.equal(200, gw:get("/" .. i).status) end
+    for i = 1, 3 do
+      assert.equal(200, gw:get("/" .. i).status)
+    end
     gw.clock:advance(20)
     logs:refuse(false)
     gw.clock:advance(30)

@@ -50,7 +50,5 @@ describe("gw_strndup", function()
 end)
 
 describe("gw_free", function()
-  it("accepts NULL", function()
-    c.gw_free(nil)
-  end)
+  it("accepts NULL", function() c.gw_free(nil) end)
 end)

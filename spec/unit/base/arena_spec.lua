@@ -3,9 +3,7 @@ local c = require("support.c")
 
 local BLOCK = 4096
 
-local function size(arena)
-  return tonumber(c.gw_arena_size(arena))
-end
+local function size(arena) return tonumber(c.gw_arena_size(arena)) end
 
 -- Under ASan: is the byte behind a piece forbidden to touch? nil when there is no ASan.
 local function is_poisoned(ptr)
@@ -20,9 +18,7 @@ describe("gw_arena", function()
   before_each(function() arena = c.gw_arena_new() end)
   after_each(function() c.gw_arena_free(arena) end)
 
-  it("starts with one block", function()
-    assert.equal(BLOCK, size(arena))
-  end)
+  it("starts with one block", function() assert.equal(BLOCK, size(arena)) end)
 
   it("aligns every piece for any type", function()
     for i = 1, 40 do
@@ -42,13 +38,15 @@ describe("gw_arena", function()
     end
   end)
 
-  it("gives a piece of no bytes a place of its own", function()
-    assert.is_true(c.gw_arena_alloc(arena, 0) ~= c.gw_arena_alloc(arena, 0))
-  end)
+  it(
+    "gives a piece of no bytes a place of its own",
+    function() assert.is_true(c.gw_arena_alloc(arena, 0) ~= c.gw_arena_alloc(arena, 0)) end
+  )
 
-  it("fills with zeros when asked to", function()
-    assert.equal(("\0"):rep(300), ffi.string(c.gw_arena_alloc_zero(arena, 300), 300))
-  end)
+  it(
+    "fills with zeros when asked to",
+    function() assert.equal(("\0"):rep(300), ffi.string(c.gw_arena_alloc_zero(arena, 300), 300)) end
+  )
 
   it("gives a big piece a block of its own", function()
     local piece = c.gw_arena_alloc(arena, 1000000)
@@ -65,7 +63,9 @@ describe("gw_arena", function()
   end)
 
   it("takes another block when the first one is full", function()
-    for _ = 1, 5 do c.gw_arena_alloc(arena, 1000) end
+    for _ = 1, 5 do
+      c.gw_arena_alloc(arena, 1000)
+    end
     assert.equal(2 * BLOCK, size(arena))
   end)
 
@@ -96,14 +96,14 @@ describe("gw_arena", function()
 end)
 
 describe("gw_arena_free", function()
-  it("accepts NULL", function()
-    c.gw_arena_free(nil)
-  end)
+  it("accepts NULL", function() c.gw_arena_free(nil) end)
 
   it("lets the next arena start small again", function()
     for _ = 1, 200 do
       local arena = c.gw_arena_new()
-      for _ = 1, 10 do ffi.fill(c.gw_arena_alloc(arena, 1000), 1000, 255) end
+      for _ = 1, 10 do
+        ffi.fill(c.gw_arena_alloc(arena, 1000), 1000, 255)
+      end
       c.gw_arena_free(arena)
     end
     local arena = c.gw_arena_new()

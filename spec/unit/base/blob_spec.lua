@@ -32,7 +32,5 @@ describe("gw_blob", function()
     c.gw_blob_unref(same)
   end)
 
-  it("needs no check for NULL when let go", function()
-    c.gw_blob_unref(nil)
-  end)
+  it("needs no check for NULL when let go", function() c.gw_blob_unref(nil) end)
 end)

@@ -11,9 +11,7 @@ describe("gw_buf", function()
     return buf
   end
 
-  local function text()
-    return c.str(c.gw_buf_slice(buf))
-  end
+  local function text() return c.str(c.gw_buf_slice(buf)) end
 
   after_each(function() c.gw_buf_deinit(buf) end)
 
@@ -31,7 +29,9 @@ describe("gw_buf", function()
 
   it("grows over many appends", function()
     start(1000000)
-    for _ = 1, 1000 do c.gw_buf_append(buf, c.slice(("0123456789"):rep(10))) end
+    for _ = 1, 1000 do
+      c.gw_buf_append(buf, c.slice(("0123456789"):rep(10)))
+    end
     assert.equal(("0123456789"):rep(10000), text())
   end)
 

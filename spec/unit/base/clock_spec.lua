@@ -45,7 +45,9 @@ describe("a real gw_clock", function()
   it("catches up once the kernel's tick went by", function()
     local clock = new_clock(false)
     local before = clock.now_us
-    repeat c.gw_clock_catch_up(clock) until clock.now_us ~= before
+    repeat
+      c.gw_clock_catch_up(clock)
+    until clock.now_us ~= before
     assert.is_true(clock.now_us > before and clock.now_us <= c.gw_clock_precise_us(clock))
   end)
 
@@ -57,7 +59,8 @@ describe("a real gw_clock", function()
   it("stands still until it is refreshed, then goes forward", function()
     local clock = new_clock(false)
     local before = clock.now_us
-    repeat until c.gw_clock_precise_us(clock) > before
+    repeat
+    until c.gw_clock_precise_us(clock) > before
     assert.is_true(clock.now_us == before)
     c.gw_clock_refresh(clock)
     assert.is_true(clock.now_us > before)

@@ -23,7 +23,8 @@ local function unbase64(text, url)
 end
 
 -- RFC 4648 10.
-local VECTORS = { [""] = "", f = "Zg==", fo = "Zm8=", foo = "Zm9v", foob = "Zm9vYg==", fooba = "Zm9vYmE=", foobar = "Zm9vYmFy" }
+local VECTORS =
+  { [""] = "", f = "Zg==", fo = "Zm8=", foo = "Zm9v", foob = "Zm9vYg==", fooba = "Zm9vYmE=", foobar = "Zm9vYmFy" }
 
 describe("gw_hex", function()
   it("writes lower case and reads both", function()
@@ -33,7 +34,9 @@ describe("gw_hex", function()
   end)
 
   it("refuses everything else", function()
-    for _, text in ipairs { "0", "0g", "0x00", " 00", "00\n", "é" } do assert.is_nil(unhex(text), text) end
+    for _, text in ipairs { "0", "0g", "0x00", " 00", "00\n", "é" } do
+      assert.is_nil(unhex(text), text)
+    end
   end)
 end)
 
@@ -59,7 +62,9 @@ describe("gw_base64", function()
     math.randomseed(3)
     for len = 0, 300 do
       local bytes = {}
-      for i = 1, len do bytes[i] = string.char(math.random(0, 255)) end
+      for i = 1, len do
+        bytes[i] = string.char(math.random(0, 255))
+      end
       bytes = table.concat(bytes)
       assert.equal(bytes, unbase64(base64(bytes)))
       assert.equal(bytes, unbase64(base64(bytes, true), true))
@@ -69,8 +74,24 @@ describe("gw_base64", function()
 
   it("refuses what encoding would not have written", function()
     for _, text in ipairs {
-      "Zg", "Zg=", "Zg===", "Z===", "====", "=", "Zm9vYg", "Zm9v=", "Zm9v====", "Zh==", "Zm9=", "Zm 8=", "Zm8=\n", "Zm8=Zm8=", "Z",
-      "Zm9v\0", "Zg==Zg==", "é===",
+      "Zg",
+      "Zg=",
+      "Zg===",
+      "Z===",
+      "====",
+      "=",
+      "Zm9vYg",
+      "Zm9v=",
+      "Zm9v====",
+      "Zh==",
+      "Zm9=",
+      "Zm 8=",
+      "Zm8=\n",
+      "Zm8=Zm8=",
+      "Z",
+      "Zm9v\0",
+      "Zg==Zg==",
+      "é===",
     } do
       assert.is_nil(unbase64(text), text)
     end

@@ -14,12 +14,12 @@ end
 
 describe("gw_error_info", function()
   local function each(fn)
-    for i, name in ipairs(names()) do fn(name, c.gw_error_info(i - 1)) end
+    for i, name in ipairs(names()) do
+      fn(name, c.gw_error_info(i - 1))
+    end
   end
 
-  it("knows every error of the table", function()
-    assert.equal(tonumber(c.GW_E_COUNT), #names())
-  end)
+  it("knows every error of the table", function() assert.equal(tonumber(c.GW_E_COUNT), #names()) end)
 
   it("calls an error by its lower-case name", function()
     each(function(name, info) assert.equal(name:lower(), ffi.string(info.reason)) end)
@@ -35,9 +35,9 @@ describe("gw_error_info", function()
   end)
 
   it("has statuses of HTTP errors, or none", function()
-    each(function(name, info)
-      assert.is_true(info.status == 0 or (info.status >= 400 and info.status < 600), name)
-    end)
+    each(
+      function(name, info) assert.is_true(info.status == 0 or (info.status >= 400 and info.status < 600), name) end
+    )
   end)
 
   it("blames the client for every 4xx", function()

@@ -12,17 +12,29 @@ local function quoted(text)
 end
 
 describe("gw_json_string", function()
-  it("escapes what JSON does not allow inside quotes", function()
-    assert.equal([["a\"b\\c\n\r\t\u0000\u001b\u007f"]], quoted('a"b\\c\n\r\t\0\27\127'))
-  end)
+  it(
+    "escapes what JSON does not allow inside quotes",
+    function() assert.equal([["a\"b\\c\n\r\t\u0000\u001b\u007f"]], quoted('a"b\\c\n\r\t\0\27\127')) end
+  )
 
-  it("keeps UTF-8 as it is", function()
-    assert.equal('"é€\u{1F319}\u{10FFFF}"', quoted("é€\u{1F319}\u{10FFFF}"))
-  end)
+  it(
+    "keeps UTF-8 as it is",
+    function() assert.equal('"é€\u{1F319}\u{10FFFF}"', quoted("é€\u{1F319}\u{10FFFF}")) end
+  )
 
   it("replaces every byte that is not UTF-8", function()
-    for _, bad in ipairs { "\x80", "\xff", "\xc0\xaf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80",
-      "\xf5\x80\x80\x80", "\xe2\x82", "\xc3" } do
+    for _, bad in ipairs {
+      "\x80",
+      "\xff",
+      "\xc0\xaf",
+      "\xe0\x80\x80",
+      "\xed\xa0\x80",
+      "\xf0\x80\x80\x80",
+      "\xf4\x90\x80\x80",
+      "\xf5\x80\x80\x80",
+      "\xe2\x82",
+      "\xc3",
+    } do
       assert.equal('"a' .. ("\u{FFFD}"):rep(#bad) .. 'b"', quoted("a" .. bad .. "b"))
     end
   end)

@@ -49,13 +49,17 @@ describe("gw_list", function()
   end)
 
   it("knows its first and last node", function()
-    for i = 0, 2 do c.gw_list_append(list, nodes + i) end
+    for i = 0, 2 do
+      c.gw_list_append(list, nodes + i)
+    end
     assert.is_true(c.gw_list_first(list) == nodes + 0)
     assert.is_true(c.gw_list_last(list) == nodes + 2)
   end)
 
   it("removes from anywhere", function()
-    for i = 0, 3 do c.gw_list_append(list, nodes + i) end
+    for i = 0, 3 do
+      c.gw_list_append(list, nodes + i)
+    end
     c.gw_list_remove(nodes + 1)
     assert.same({ 0, 2, 3 }, order())
     c.gw_list_remove(nodes + 3)
@@ -84,7 +88,9 @@ describe("gw_list", function()
   end)
 
   it("takes a removed node again", function()
-    for i = 0, 1 do c.gw_list_append(list, nodes + i) end
+    for i = 0, 1 do
+      c.gw_list_append(list, nodes + i)
+    end
     c.gw_list_remove(nodes + 0)
     c.gw_list_append(list, nodes + 0)
     assert.same({ 1, 0 }, order())

@@ -7,9 +7,10 @@ describe("gw_log_write", function()
 
   before_each(function()
     lines = {}
-    sink = ffi.cast("gw_log_sink", function(level, line)
-      lines[#lines + 1] = c.str(c.gw_log_level_name(level)) .. " " .. c.str(line)
-    end)
+    sink = ffi.cast(
+      "gw_log_sink",
+      function(level, line) lines[#lines + 1] = c.str(c.gw_log_level_name(level)) .. " " .. c.str(line) end
+    )
     c.gw_log_set_sink(sink, nil)
   end)
 
@@ -53,9 +54,10 @@ describe("gw_log_write", function()
 end)
 
 describe("gw_log_level", function()
-  it("is notice until it is set", function()
-    assert.equal(tonumber(c.GW_LOG_NOTICE), tonumber(c.gw_log_level()))
-  end)
+  it(
+    "is notice until it is set",
+    function() assert.equal(tonumber(c.GW_LOG_NOTICE), tonumber(c.gw_log_level())) end
+  )
 
   it("is what was set", function()
     c.gw_log_set_level(c.GW_LOG_DEBUG)

@@ -18,9 +18,7 @@ describe("gw_map", function()
   end)
   after_each(function() c.gw_map_deinit(map) end)
 
-  local function number(pointer)
-    return pointer ~= nil and tonumber(ffi.cast("uintptr_t", pointer)) or nil
-  end
+  local function number(pointer) return pointer ~= nil and tonumber(ffi.cast("uintptr_t", pointer)) or nil end
   local function get(name) return number(c.gw_map_get(map, keys[name])) end
   local function put(name, value) return number(c.gw_map_put(map, keys[name], ffi.cast("void *", value))) end
   local function remove(name) return number(c.gw_map_remove(map, keys[name])) end
@@ -95,7 +93,9 @@ describe("gw_map", function()
         remove(names[gone])
         expected[names[gone]] = nil
         assert.equal(16, tonumber(map.capacity))
-        for name, value in pairs(expected) do assert.equal(value, get(name)) end
+        for name, value in pairs(expected) do
+          assert.equal(value, get(name))
+        end
         assert.is_nil(get(names[gone]))
         assert.same(expected, contents())
       end
@@ -132,9 +132,10 @@ describe("gw_map", function()
 end)
 
 describe("gw_hash", function()
-  it("tells keys apart that differ in trailing zeros only", function()
-    assert.is_false(c.gw_hash(1, "a", 1) == c.gw_hash(1, "a\0", 2))
-  end)
+  it(
+    "tells keys apart that differ in trailing zeros only",
+    function() assert.is_false(c.gw_hash(1, "a", 1) == c.gw_hash(1, "a\0", 2)) end
+  )
 
   it("spreads counted keys evenly over 64 places", function()
     local places = {}
@@ -144,7 +145,10 @@ describe("gw_hash", function()
       places[place] = (places[place] or 0) + 1
     end
     for place = 0, 63 do
-      assert.is_true(places[place] > 50 and places[place] < 160, ("%d keys at place %d"):format(places[place], place))
+      assert.is_true(
+        places[place] > 50 and places[place] < 160,
+        ("%d keys at place %d"):format(places[place], place)
+      )
     end
   end)
 end)

@@ -3,7 +3,11 @@ local c = require("support.c")
 
 local function seeded(seed)
   local random = ffi.new("struct gw_random")
-  if seed then c.gw_random_seed(random, seed) else c.gw_random_init(random) end
+  if seed then
+    c.gw_random_seed(random, seed)
+  else
+    c.gw_random_init(random)
+  end
   return random
 end
 
@@ -22,16 +26,20 @@ end
 describe("gw_random", function()
   it("repeats itself from the same seed", function()
     local a, b = seeded(1), seeded(1)
-    for _ = 1, 100 do assert.is_true(c.gw_random_next(a) == c.gw_random_next(b)) end
+    for _ = 1, 100 do
+      assert.is_true(c.gw_random_next(a) == c.gw_random_next(b))
+    end
   end)
 
-  it("differs from seed to seed", function()
-    assert.is_false(c.gw_random_next(seeded(1)) == c.gw_random_next(seeded(2)))
-  end)
+  it(
+    "differs from seed to seed",
+    function() assert.is_false(c.gw_random_next(seeded(1)) == c.gw_random_next(seeded(2))) end
+  )
 
-  it("differs each time it is seeded by the system", function()
-    assert.is_false(c.gw_random_next(seeded()) == c.gw_random_next(seeded()))
-  end)
+  it(
+    "differs each time it is seeded by the system",
+    function() assert.is_false(c.gw_random_next(seeded()) == c.gw_random_next(seeded())) end
+  )
 
   it("stays below the limit and reaches every number", function()
     local random, seen = seeded(3), {}
@@ -40,12 +48,12 @@ describe("gw_random", function()
       assert.is_true(number >= 0 and number < 10)
       seen[number] = (seen[number] or 0) + 1
     end
-    for number = 0, 9 do assert.is_true(seen[number] > 50) end
+    for number = 0, 9 do
+      assert.is_true(seen[number] > 50)
+    end
   end)
 
-  it("has only 0 below 1", function()
-    assert.equal(0, tonumber(c.gw_random_below(seeded(4), 1)))
-  end)
+  it("has only 0 below 1", function() assert.equal(0, tonumber(c.gw_random_below(seeded(4), 1))) end)
 end)
 
 describe("gw_random_bytes", function()
@@ -62,8 +70,10 @@ describe("gw_uuid_v7", function()
   it("has version 7 and the variant of RFC 9562", function()
     local random = seeded()
     for _ = 1, 100 do
-      assert.matches("^%x%x%x%x%x%x%x%x%-%x%x%x%x%-7%x%x%x%-[89ab]%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$",
-        uuid_v7(random, 1767225600000000LL))
+      assert.matches(
+        "^%x%x%x%x%x%x%x%x%-%x%x%x%x%-7%x%x%x%-[89ab]%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$",
+        uuid_v7(random, 1767225600000000LL)
+      )
     end
   end)
 
@@ -99,7 +109,10 @@ describe("gw_uuid_v4", function()
   it("has version 4 and the variant of RFC 9562", function()
     local random = seeded()
     for _ = 1, 100 do
-      assert.matches("^%x%x%x%x%x%x%x%x%-%x%x%x%x%-4%x%x%x%-[89ab]%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$", uuid_v4(random))
+      assert.matches(
+        "^%x%x%x%x%x%x%x%x%-%x%x%x%x%-4%x%x%x%-[89ab]%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$",
+        uuid_v4(random)
+      )
     end
   end)
 

@@ -10,9 +10,7 @@ describe("gw_refs", function()
     c.gw_refs_init(refs)
   end)
 
-  it("starts with one owner", function()
-    assert.is_true(c.gw_refs_drop(refs))
-  end)
+  it("starts with one owner", function() assert.is_true(c.gw_refs_drop(refs)) end)
 
   it("tells only the last owner to free", function()
     c.gw_refs_add(refs)

@@ -9,19 +9,19 @@ describe("gw_slice_equal", function()
     assert.is_false(c.gw_slice_equal(c.slice("a\0b"), c.slice("a\0c")))
   end)
 
-  it("tells a prefix from the whole", function()
-    assert.is_false(c.gw_slice_equal(c.slice("ab"), c.slice("abc")))
-  end)
+  it(
+    "tells a prefix from the whole",
+    function() assert.is_false(c.gw_slice_equal(c.slice("ab"), c.slice("abc"))) end
+  )
 
-  it("takes all empty slices for equal", function()
-    assert.is_true(c.gw_slice_equal(EMPTY, c.slice("")))
-  end)
+  it("takes all empty slices for equal", function() assert.is_true(c.gw_slice_equal(EMPTY, c.slice(""))) end)
 end)
 
 describe("gw_slice_equal_nocase", function()
-  it("folds ASCII letters", function()
-    assert.is_true(c.gw_slice_equal_nocase(c.slice("Content-Type"), c.slice("cONTENT-tYPE")))
-  end)
+  it(
+    "folds ASCII letters",
+    function() assert.is_true(c.gw_slice_equal_nocase(c.slice("Content-Type"), c.slice("cONTENT-tYPE"))) end
+  )
 
   it("folds nothing else", function()
     assert.is_false(c.gw_slice_equal_nocase(c.slice("[a"), c.slice("{a")))
@@ -35,19 +35,13 @@ describe("gw_slice_starts_with", function()
     assert.is_false(c.gw_slice_starts_with(c.slice("/use"), c.slice("/users")))
   end)
 
-  it("finds the empty prefix everywhere", function()
-    assert.is_true(c.gw_slice_starts_with(EMPTY, EMPTY))
-  end)
+  it("finds the empty prefix everywhere", function() assert.is_true(c.gw_slice_starts_with(EMPTY, EMPTY)) end)
 end)
 
 describe("gw_slice_from", function()
-  it("takes a C string", function()
-    assert.equal("abc", c.str(c.gw_slice_from("abc")))
-  end)
+  it("takes a C string", function() assert.equal("abc", c.str(c.gw_slice_from("abc"))) end)
 
-  it("makes the empty slice of NULL", function()
-    assert.equal(0, tonumber(c.gw_slice_from(nil).len))
-  end)
+  it("makes the empty slice of NULL", function() assert.equal(0, tonumber(c.gw_slice_from(nil).len)) end)
 end)
 
 describe("gw_slice_skip", function()
@@ -84,21 +78,17 @@ describe("gw_slice_next", function()
   local function items(text)
     local list, rest, item = {}, c.slice(text), ffi.new("struct gw_slice")
     local anchor = rest
-    while c.gw_slice_next(rest, (","):byte(), item) do list[#list + 1] = c.str(item) end
+    while c.gw_slice_next(rest, (","):byte(), item) do
+      list[#list + 1] = c.str(item)
+    end
     return list, anchor
   end
 
-  it("cuts a list into trimmed items", function()
-    assert.same({ "a", "b c", "d" }, (items("a, b c ,d")))
-  end)
+  it("cuts a list into trimmed items", function() assert.same({ "a", "b c", "d" }, (items("a, b c ,d"))) end)
 
-  it("returns empty items too", function()
-    assert.same({ "", "a", "", "" }, (items(",a, ,")))
-  end)
+  it("returns empty items too", function() assert.same({ "", "a", "", "" }, (items(",a, ,"))) end)
 
-  it("has one empty item in an empty text", function()
-    assert.same({ "" }, (items("")))
-  end)
+  it("has one empty item in an empty text", function() assert.same({ "" }, (items(""))) end)
 
   it("has no item in the empty slice", function()
     local rest, item = ffi.new("struct gw_slice"), ffi.new("struct gw_slice")
@@ -117,14 +107,20 @@ describe("gw_slice_to_int64", function()
     assert.is_true(parse("0042") == 42)
   end)
 
-  it("reads up to INT64_MAX", function()
-    assert.is_true(parse("9223372036854775807") == 9223372036854775807LL)
-  end)
+  it("reads up to INT64_MAX", function() assert.is_true(parse("9223372036854775807") == 9223372036854775807LL) end)
 
-  for _, text in ipairs { "", "-1", "+1", " 1", "1 ", "1a", "0x1", "1.0", "9223372036854775808",
-    "99999999999999999999999" } do
-    it(("refuses %q"):format(text), function()
-      assert.is_nil(parse(text))
-    end)
+  for _, text in ipairs {
+    "",
+    "-1",
+    "+1",
+    " 1",
+    "1 ",
+    "1a",
+    "0x1",
+    "1.0",
+    "9223372036854775808",
+    "99999999999999999999999",
+  } do
+    it(("refuses %q"):format(text), function() assert.is_nil(parse(text)) end)
   end
 end)

@@ -18,18 +18,29 @@ local function parse(text)
   return addr
 end
 
-local function has(set, text)
-  return c.gw_cidr_set_has(set, (assert(parse(text))))
-end
+local function has(set, text) return c.gw_cidr_set_has(set, (assert(parse(text)))) end
 
 describe("gw_cidr_set", function()
   it("holds what its networks hold, and nothing beside", function()
     local set = set_of("10.0.0.0/8", "192.168.1.64/26", "1.2.3.4", "2001:db8::/32", "::1")
     for text, inside in pairs {
-      ["10.0.0.0"] = true, ["10.255.255.255"] = true, ["9.255.255.255"] = false, ["11.0.0.0"] = false,
-      ["192.168.1.63"] = false, ["192.168.1.64"] = true, ["192.168.1.127"] = true, ["192.168.1.128"] = false,
-      ["1.2.3.4"] = true, ["1.2.3.5"] = false, ["2001:db8::"] = true, ["2001:db8:ffff::1"] = true,
-      ["2001:db9::"] = false, ["::1"] = true, ["::2"] = false, ["::"] = false, ["0.0.0.1"] = false,
+      ["10.0.0.0"] = true,
+      ["10.255.255.255"] = true,
+      ["9.255.255.255"] = false,
+      ["11.0.0.0"] = false,
+      ["192.168.1.63"] = false,
+      ["192.168.1.64"] = true,
+      ["192.168.1.127"] = true,
+      ["192.168.1.128"] = false,
+      ["1.2.3.4"] = true,
+      ["1.2.3.5"] = false,
+      ["2001:db8::"] = true,
+      ["2001:db8:ffff::1"] = true,
+      ["2001:db9::"] = false,
+      ["::1"] = true,
+      ["::2"] = false,
+      ["::"] = false,
+      ["0.0.0.1"] = false,
     } do
       assert.equal(inside, has(set, text), text)
     end
@@ -59,7 +70,10 @@ describe("gw_cidr_set", function()
   end)
 
   it("merges what overlaps or touches", function()
-    assert.equal(1, tonumber(c.gw_cidr_set_count(set_of("10.0.0.0/9", "10.128.0.0/9", "10.1.0.0/16", "10.0.0.0/9"))))
+    assert.equal(
+      1,
+      tonumber(c.gw_cidr_set_count(set_of("10.0.0.0/9", "10.128.0.0/9", "10.1.0.0/16", "10.0.0.0/9")))
+    )
     assert.equal(2, tonumber(c.gw_cidr_set_count(set_of("10.0.0.0/9", "10.128.0.1", "::1"))) - 1)
     assert.equal(1, tonumber(c.gw_cidr_set_count(set_of("255.0.0.0/8", "254.0.0.0/8", "0.0.0.0/0", "1.1.1.1"))))
   end)
@@ -77,19 +91,31 @@ describe("gw_cidr_set", function()
       local bits, base = math.random(8, 32), math.random(0, 2 ^ 32 - 1)
       local size = 2 ^ (32 - bits)
       nets[i] = { math.floor(base / size) * size, size }
-      texts[i] = ("%d.%d.%d.%d/%d"):format(math.floor(base / 2 ^ 24), math.floor(base / 2 ^ 16) % 256,
-        math.floor(base / 256) % 256, base % 256, bits)
+      texts[i] = ("%d.%d.%d.%d/%d"):format(
+        math.floor(base / 2 ^ 24),
+        math.floor(base / 2 ^ 16) % 256,
+        math.floor(base / 256) % 256,
+        base % 256,
+        bits
+      )
     end
     local set, inside = set_of(unpack(texts)), 0
     for _ = 1, 5000 do
       local net = nets[math.random(#nets)]
-      local ip = math.floor(math.max(0, math.min(2 ^ 32 - 1, net[1] + math.random(-2,
-        2) + (math.random() < 0.5 and net[2] or 0))))
+      local ip = math.floor(
+        math.max(0, math.min(2 ^ 32 - 1, net[1] + math.random(-2, 2) + (math.random() < 0.5 and net[2] or 0)))
+      )
       local expected = false
-      for _, one in ipairs(nets) do expected = expected or (ip >= one[1] and ip < one[1] + one[2]) end
+      for _, one in ipairs(nets) do
+        expected = expected or (ip >= one[1] and ip < one[1] + one[2])
+      end
       inside = inside + (expected and 1 or 0)
-      local text = ("%d.%d.%d.%d"):format(math.floor(ip / 2 ^ 24), math.floor(ip / 2 ^ 16) % 256,
-        math.floor(ip / 256) % 256, ip % 256)
+      local text = ("%d.%d.%d.%d"):format(
+        math.floor(ip / 2 ^ 24),
+        math.floor(ip / 2 ^ 16) % 256,
+        math.floor(ip / 256) % 256,
+        ip % 256
+      )
       assert.equal(expected, has(set, text), text)
     end
     assert.is_true(inside > 500 and inside < 4500)
@@ -111,15 +137,32 @@ end)
 describe("the parser of networks", function()
   it("refuses what can be read in two ways, and what is no network", function()
     for text, why in pairs {
-      [""] = "missing", ["/8"] = "missing", ["010.0.0.1"] = "leading zeros", ["10.0.0.01"] = "leading zeros",
-      ["::ffff:010.0.0.1"] = "leading zeros", ["0x0a.1"] = "not an IP", ["10.1"] = "not an IP",
-        ["167772161"] = "not an IP",
-      ["10.0.0.256"] = "not an IP", ["10.0.0.1."] = "not an IP", [" 10.0.0.1"] = "not an IP",
-        ["10.0.0.1 "] = "not an IP",
-      ["fe80::1%eth0"] = "zone", ["[::1]"] = "not an IP", ["1::2::3"] = "not an IP", ["localhost"] = "not an IP",
-      ["10.0.0.0/33"] = "0 to 32", ["10.0.0.0/"] = "0 to 32", ["10.0.0.0/08"] = "0 to 32", ["10.0.0.0/+8"] = "0 to 32",
-      ["10.0.0.0/-1"] = "0 to 32", ["::/129"] = "0 to 128", ["10.0.0.0/8/8"] = "0 to 32", ["10.0.0.1\0"] = "not an IP",
-      ["10.0.0.0/255.0.0.0"] = "0 to 32", [("1"):rep(1000)] = "not an IP",
+      [""] = "missing",
+      ["/8"] = "missing",
+      ["010.0.0.1"] = "leading zeros",
+      ["10.0.0.01"] = "leading zeros",
+      ["::ffff:010.0.0.1"] = "leading zeros",
+      ["0x0a.1"] = "not an IP",
+      ["10.1"] = "not an IP",
+      ["167772161"] = "not an IP",
+      ["10.0.0.256"] = "not an IP",
+      ["10.0.0.1."] = "not an IP",
+      [" 10.0.0.1"] = "not an IP",
+      ["10.0.0.1 "] = "not an IP",
+      ["fe80::1%eth0"] = "zone",
+      ["[::1]"] = "not an IP",
+      ["1::2::3"] = "not an IP",
+      ["localhost"] = "not an IP",
+      ["10.0.0.0/33"] = "0 to 32",
+      ["10.0.0.0/"] = "0 to 32",
+      ["10.0.0.0/08"] = "0 to 32",
+      ["10.0.0.0/+8"] = "0 to 32",
+      ["10.0.0.0/-1"] = "0 to 32",
+      ["::/129"] = "0 to 128",
+      ["10.0.0.0/8/8"] = "0 to 32",
+      ["10.0.0.1\0"] = "not an IP",
+      ["10.0.0.0/255.0.0.0"] = "0 to 32",
+      [("1"):rep(1000)] = "not an IP",
     } do
       local said = c.gw_cidr_check(text, #text)
       assert.is_true(said ~= nil, text)
@@ -128,8 +171,15 @@ describe("the parser of networks", function()
   end)
 
   it("takes both families, with and without a prefix", function()
-    for _, text in ipairs { "10.0.0.1", "0.0.0.0/0", "10.0.0.1/8", "::", "::/0", "2001:DB8::1/64",
-      "::ffff:1.2.3.4/128" } do
+    for _, text in ipairs {
+      "10.0.0.1",
+      "0.0.0.0/0",
+      "10.0.0.1/8",
+      "::",
+      "::/0",
+      "2001:DB8::1/64",
+      "::ffff:1.2.3.4/128",
+    } do
       assert.is_true(c.gw_cidr_check(text, #text) == nil, text)
     end
     assert.equal(4, parse("::ffff:1.2.3.4").len)

@@ -4,9 +4,10 @@ local ffi = require("ffi")
 describe("gw_config", function()
   it("goes with its last reference, and tells who bound something to it, then who counts", function()
     local said = {}
-    local on_free = ffi.cast("void (*)(struct gw_config *, void *)", function(config)
-      said[#said + 1] = "free " .. tonumber(config.generation)
-    end)
+    local on_free = ffi.cast(
+      "void (*)(struct gw_config *, void *)",
+      function(config) said[#said + 1] = "free " .. tonumber(config.generation) end
+    )
     local on_gone = ffi.cast("void (*)(void *)", function() said[#said + 1] = "gone" end)
     local config = c.gw_config_new()
     config.generation, config.on_free, config.on_gone = 7, on_free, on_gone
@@ -35,9 +36,12 @@ describe("gw_config", function()
     local build = ffi.gc(c.gw_build_new(), c.gw_build_free)
     c.gw_build_routes(build, 2)
     for _, why in ipairs {
-      c.gw_build_route_method(build, 2, "GET", 3), c.gw_build_route_host(build, 9, "a", 1),
-      c.gw_build_route_path(build, 2, "/", 1, true), c.gw_build_route_regex_priority(build, 2, 1),
-      c.gw_build_route_header(build, 2, "a", 1, "b", 1), c.gw_build_route_argument(build, 2, "a", 1, nil, 0),
+      c.gw_build_route_method(build, 2, "GET", 3),
+      c.gw_build_route_host(build, 9, "a", 1),
+      c.gw_build_route_path(build, 2, "/", 1, true),
+      c.gw_build_route_regex_priority(build, 2, 1),
+      c.gw_build_route_header(build, 2, "a", 1, "b", 1),
+      c.gw_build_route_argument(build, 2, "a", 1, nil, 0),
     } do
       assert.equal("there is no route of that index", ffi.string(why))
     end

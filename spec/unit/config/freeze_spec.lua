@@ -71,10 +71,17 @@ consumers: [{ username: ann, custom_id: "7" }]
     assert.equal("127.0.0.1:0", c.str(conf.listeners[0].address))
     assert.equal(3000000, tonumber(conf.listeners[0].limits.head_timeout_us))
     local service = conf.services[0]
-    assert.equal("users http up 8080 /v1 up:8080", table.concat({
-      c.str(service.name), c.str(service.scheme), c.str(service.host), service.port, c.str(service.path),
-      c.str(service.authority),
-    }, " "))
+    assert.equal(
+      "users http up 8080 /v1 up:8080",
+      table.concat({
+        c.str(service.name),
+        c.str(service.scheme),
+        c.str(service.host),
+        service.port,
+        c.str(service.path),
+        c.str(service.authority),
+      }, " ")
+    )
     assert.equal(2, service.retries)
     assert.equal(1000000, tonumber(service.connect_timeout_us))
     assert.equal(60000000, tonumber(service.response_timeout_us))
@@ -83,7 +90,9 @@ consumers: [{ username: ann, custom_id: "7" }]
     assert.equal("[::1]", c.str(conf.services[1].authority))
     assert.equal(1, conf.services[1].index)
     local by_name = {}
-    for i = 0, conf.route_count - 1 do by_name[c.str(conf.routes[i].name)] = conf.routes[i] end
+    for i = 0, conf.route_count - 1 do
+      by_name[c.str(conf.routes[i].name)] = conf.routes[i]
+    end
     assert.equal("users", c.str(by_name.users.service.name))
     assert.is_false(by_name.users.strip_path)
     assert.is_true(by_name.users.preserve_host)
@@ -127,8 +136,10 @@ services:
         pairs_of[i - 1].name, pairs_of[i - 1].value = c.slice(header[1]), c.slice(header[2])
       end
       local method, p, q = c.slice("GET"), c.slice(path), c.slice(query or "")
-      local ask = ffi.new("struct gw_route_query", { method = method, path = p, query = q, headers = pairs_of,
-        header_count = #(headers or {}) })
+      local ask = ffi.new(
+        "struct gw_route_query",
+        { method = method, path = p, query = q, headers = pairs_of, header_count = #(headers or {}) }
+      )
       local match = ffi.new("struct gw_route_match")
       c.gw_router_match(conf.router, ask, match)
       return match.route ~= nil and c.str(match.route.name) or nil
@@ -194,12 +205,15 @@ plugins: [{ name: key-auth, config: { realm: here } }]
     assert.equal("ann", decoded.consumers[1].username)
     assert.equal("/o", decoded.routes[1].paths[1].text)
     local again = frozen(OPEN .. "services: [{ name: users, host: a, routes: [{ name: one, paths: [/o] }] }]")
-    assert.equal(c.str(again.shown), c.str(frozen(OPEN ..
-      "services: [{ name: users, host: a, routes: [{ name: one, paths: [/o] }] }]").shown))
+    assert.equal(
+      c.str(again.shown),
+      c.str(frozen(OPEN .. "services: [{ name: users, host: a, routes: [{ name: one, paths: [/o] }] }]").shown)
+    )
   end)
 
   it("warns of shadowed routes, and refuses them where the file is strict", function()
-    local text = OPEN .. [[
+    local text = OPEN
+      .. [[
 listeners: [{ address: "127.0.0.1:0" }]
 services: [{ host: a, routes: [{ name: wide, paths: ["~/"] }, { name: narrow, paths: [/n] }] }]
 ]]
@@ -207,18 +221,25 @@ services: [{ host: a, routes: [{ name: wide, paths: ["~/"] }, { name: narrow, pa
     local warning = normal.warnings[#normal.warnings]
     assert.matches('the route "narrow" never gets a request: "wide" takes all of them', warning.message)
     assert.equal("services[0].routes[1]", warning.path)
-    assert.matches('moongate.yaml:3: services%[0%]%.routes%[1%]: the route',
-      require("cjson").decode(c.str(conf.warnings))[1])
+    assert.matches(
+      "moongate.yaml:3: services%[0%]%.routes%[1%]: the route",
+      require("cjson").decode(c.str(conf.warnings))[1]
+    )
     local config_address, problems = freeze.freeze(load(text .. "strict: true\n"))
     assert.is_nil(config_address)
     assert.matches("never gets a request", problems[1])
   end)
 
   it("says where a regex is wrong, with its line", function()
-    local normal, errors = config.load("moongate.yaml", { folder = "/etc/moongate", plugins = plugins,
-      text = OPEN .. 'services: [{ host: a, routes: [{ name: r, paths: ["~/(a"] }] }]\n' })
+    local normal, errors = config.load("moongate.yaml", {
+      folder = "/etc/moongate",
+      plugins = plugins,
+      text = OPEN .. 'services: [{ host: a, routes: [{ name: r, paths: ["~/(a"] }] }]\n',
+    })
     assert.is_nil(normal)
-    assert.matches("^moongate.yaml:2: services%[0%]%.routes%[0%]%.paths%[0%]: .*missing closing parenthesis",
-      config.format(errors[1]))
+    assert.matches(
+      "^moongate.yaml:2: services%[0%]%.routes%[0%]%.paths%[0%]: .*missing closing parenthesis",
+      config.format(errors[1])
+    )
   end)
 end)

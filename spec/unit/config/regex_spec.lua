@@ -37,9 +37,7 @@ describe("gw_regex_match", function()
     assert.equal(c.GW_REGEX_YES, (match(regex_of("/a", CASELESS), "x/A")))
   end)
 
-  it("takes $ for the very end", function()
-    assert.equal(c.GW_REGEX_NO, (match(regex_of("/a$"), "/a\n")))
-  end)
+  it("takes $ for the very end", function() assert.equal(c.GW_REGEX_NO, (match(regex_of("/a$"), "/a\n"))) end)
 
   it("gives up where a pattern runs away", function()
     assert.equal(c.GW_REGEX_GAVE_UP, (match(regex_of("/(a+)+$"), "/" .. ("a"):rep(50) .. "!")))
@@ -67,14 +65,42 @@ describe("gw_regex_literal_prefix", function()
 
   it("is what every match begins with", function()
     for text, expected in pairs {
-      ["/a/b"] = "/a/b (whole)", ["^/a"] = "/a (whole)", ["/a.*"] = "/a (whole)", ["/a$"] = "/a", ["/a.b"] = "/a",
-      ["/a\\.b"] = "/a.b (whole)", ["/a\\-b\\/c"] = "/a-b/c (whole)", ["/a\\d"] = "/a", ["/ab?"] = "/a",
-        ["/ab*c"] = "/a",
-      ["/ab+"] = "/a", ["/ab{2}"] = "/a", ["/a[bc]"] = "/a", ["/a(b|c)"] = "/a", ["/a(?<x>b)"] = "/a", ["/a|/b"] = "",
-      ["/a(b)|c"] = "", ["/a(?i)b"] = "", ["(?i)/a"] = "", ["/a(?#|)b"] = "", ["(?x)/a |b"] = "", ["/\\Qa|b\\E"] = "",
-      ["/a[|]b"] = "/a", ["/a[]|]b"] = "/a", ["/a[^]|]b"] = "/a", ["/a[[:alpha:]]"] = "", ["/a\\|b"] = "/a|b (whole)",
-      ["(/a)"] = "", [""] = " (whole)", ["/.*"] = "/ (whole)", ["\\.*"] = "", ["/x\\"] = nil, ["(*COMMIT)/a"] = "",
-      ["/a(?|b|c)d"] = "", ["/a\\x41"] = "/a", ["/a\\n"] = "/a",
+      ["/a/b"] = "/a/b (whole)",
+      ["^/a"] = "/a (whole)",
+      ["/a.*"] = "/a (whole)",
+      ["/a$"] = "/a",
+      ["/a.b"] = "/a",
+      ["/a\\.b"] = "/a.b (whole)",
+      ["/a\\-b\\/c"] = "/a-b/c (whole)",
+      ["/a\\d"] = "/a",
+      ["/ab?"] = "/a",
+      ["/ab*c"] = "/a",
+      ["/ab+"] = "/a",
+      ["/ab{2}"] = "/a",
+      ["/a[bc]"] = "/a",
+      ["/a(b|c)"] = "/a",
+      ["/a(?<x>b)"] = "/a",
+      ["/a|/b"] = "",
+      ["/a(b)|c"] = "",
+      ["/a(?i)b"] = "",
+      ["(?i)/a"] = "",
+      ["/a(?#|)b"] = "",
+      ["(?x)/a |b"] = "",
+      ["/\\Qa|b\\E"] = "",
+      ["/a[|]b"] = "/a",
+      ["/a[]|]b"] = "/a",
+      ["/a[^]|]b"] = "/a",
+      ["/a[[:alpha:]]"] = "",
+      ["/a\\|b"] = "/a|b (whole)",
+      ["(/a)"] = "",
+      [""] = " (whole)",
+      ["/.*"] = "/ (whole)",
+      ["\\.*"] = "",
+      ["/x\\"] = nil,
+      ["(*COMMIT)/a"] = "",
+      ["/a(?|b|c)d"] = "",
+      ["/a\\x41"] = "/a",
+      ["/a\\n"] = "/a",
     } do
       assert.equal(expected, prefix(text), text)
     end

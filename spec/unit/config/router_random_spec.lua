@@ -16,7 +16,9 @@ local REGEXES = {
   ["~/(?<x>[a-c]+)/(?<y>\\d)"] = "^/[a-c]+/%d",
 }
 local REGEX_LIST = {}
-for text in pairs(REGEXES) do REGEX_LIST[#REGEX_LIST + 1] = text end
+for text in pairs(REGEXES) do
+  REGEX_LIST[#REGEX_LIST + 1] = text
+end
 table.sort(REGEX_LIST)
 
 local SEGMENTS = { "a", "b", "c", "ab", "abc", "a.b", "1", "12", "aa" }
@@ -29,13 +31,17 @@ local function maybe(chance) return random() < chance end
 
 local function random_path()
   local parts = {}
-  for i = 1, random(0, 4) do parts[i] = one_of(SEGMENTS) end
+  for i = 1, random(0, 4) do
+    parts[i] = one_of(SEGMENTS)
+  end
   return "/" .. table.concat(parts, "/") .. (maybe(0.2) and #parts > 0 and "/" or "")
 end
 
 local function random_host()
   local parts = {}
-  for i = 1, random(0, 3) do parts[i] = one_of(LABELS) end
+  for i = 1, random(0, 3) do
+    parts[i] = one_of(LABELS)
+  end
   parts[#parts + 1] = one_of(ENDINGS)
   return table.concat(parts, ".")
 end
@@ -68,7 +74,9 @@ end
 
 local function several(make, most)
   local list = {}
-  for i = 1, random(most) do list[i] = make() end
+  for i = 1, random(most) do
+    list[i] = make()
+  end
   return list
 end
 
@@ -87,7 +95,9 @@ local function random_route(name)
   if maybe(0.3) then route.methods = several(function() return one_of(METHODS) end, 2) end
   if maybe(0.2) then route.headers = conditions { "x-a", "x-b" } end
   if maybe(0.2) then route.query = conditions { "v", "w" } end
-  if not (route.paths or route.hosts or route.methods or route.headers or route.query) then route.paths = { "/" } end
+  if not (route.paths or route.hosts or route.methods or route.headers or route.query) then
+    route.paths = { "/" }
+  end
   return route
 end
 
@@ -101,14 +111,19 @@ local function random_ask()
     if maybe(0.5) then query[#query + 1] = name .. "=" .. random(3) end
   end
   return {
-    method = one_of(METHODS), host = random_host(), path = random_path(), query = table.concat(query, "&"),
+    method = one_of(METHODS),
+    host = random_host(),
+    path = random_path(),
+    query = table.concat(query, "&"),
     headers = headers,
   }
 end
 
 local function describe_ask(ask)
   local headers = {}
-  for i, header in ipairs(ask.headers) do headers[i] = header[1] .. ": " .. header[2] end
+  for i, header in ipairs(ask.headers) do
+    headers[i] = header[1] .. ": " .. header[2]
+  end
   return ("%s %s%s?%s [%s]"):format(ask.method, ask.host, ask.path, ask.query, table.concat(headers, ", "))
 end
 
@@ -119,15 +134,25 @@ describe("the router", function()
     local found, mismatches = 0, 0
     for _ = 1, 100 do
       local routes = {}
-      for i = 1, random(1, 60) do routes[i] = random_route(("r%02d"):format(i)) end
+      for i = 1, random(1, 60) do
+        routes[i] = random_route(("r%02d"):format(i))
+      end
       local router, reference = routers.new(routes), naive.new(routes, REGEXES)
       for _ = 1, 100 do
         local ask = random_ask()
         local name, more = router:match(ask)
         local wanted, mismatch = reference:match(ask)
         if name ~= wanted or more.method_mismatch ~= mismatch then
-          error(("seed %d: %s took %s (mismatch: %s), not %s (%s)"):format(seed, describe_ask(ask), name,
-            tostring(more.method_mismatch), wanted, tostring(mismatch)))
+          error(
+            ("seed %d: %s took %s (mismatch: %s), not %s (%s)"):format(
+              seed,
+              describe_ask(ask),
+              name,
+              tostring(more.method_mismatch),
+              wanted,
+              tostring(mismatch)
+            )
+          )
         end
         found = found + (name and 1 or 0)
         mismatches = mismatches + (mismatch and 1 or 0)
@@ -143,15 +168,27 @@ describe("the router", function()
     local seen = 0
     for _ = 1, 40 do
       local routes = {}
-      for i = 1, 60 do routes[i] = random_route(("r%02d"):format(i)) end
+      for i = 1, 60 do
+        routes[i] = random_route(("r%02d"):format(i))
+      end
       local router, shadowed = routers.new(routes), {}
-      for _, one in ipairs(router.shadows) do shadowed[one[1]] = one[2] end
+      for _, one in ipairs(router.shadows) do
+        shadowed[one[1]] = one[2]
+      end
       seen = seen + #router.shadows
       for _ = 1, 100 do
         local ask = random_ask()
         local name = router:match(ask)
-        assert.is_nil(shadowed[name or ""], name and ("seed %d: %s took %s, which %s was said to shadow"):format(seed,
-          describe_ask(ask), name, tostring(shadowed[name])))
+        assert.is_nil(
+          shadowed[name or ""],
+          name
+            and ("seed %d: %s took %s, which %s was said to shadow"):format(
+              seed,
+              describe_ask(ask),
+              name,
+              tostring(shadowed[name])
+            )
+        )
       end
     end
     assert.is_true(seen > 20, "too few shadowed routes to mean anything: " .. seen)

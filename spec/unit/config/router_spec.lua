@@ -8,16 +8,21 @@ local function router_of(...)
   return routers.new(routes)
 end
 
-local function found(route, ask)
-  return (router_of(route):match(ask)) ~= nil
-end
+local function found(route, ask) return (router_of(route):match(ask)) ~= nil end
 
 describe("gw_router_match: paths", function()
   it("knows a prefix by whole segments", function()
     local router = router_of { paths = { "/users" } }
     for path, fits in pairs {
-      ["/users"] = true, ["/users/"] = true, ["/users/1"] = true, ["/usersx"] = false, ["/user"] = false,
-      ["/"] = false, ["/users;v=1"] = false, ["/Users"] = false, ["/users%20"] = false,
+      ["/users"] = true,
+      ["/users/"] = true,
+      ["/users/1"] = true,
+      ["/usersx"] = false,
+      ["/user"] = false,
+      ["/"] = false,
+      ["/users;v=1"] = false,
+      ["/Users"] = false,
+      ["/users%20"] = false,
     } do
       assert.equal(fits, router:match { path = path } ~= nil, path)
     end
@@ -61,8 +66,12 @@ describe("gw_router_match: paths", function()
     assert.equal("r1", name)
     assert.same({ id = "7", file = "a.b" }, more.captures)
     for _, path in ipairs {
-      "/users/7/files/.json", "/users//files/a.json", "/users/7/files/a.json/x", "/users/7/files/a.json/",
-      "/users/7/8/files/a.json", "/users/7/files/a.jsonx",
+      "/users/7/files/.json",
+      "/users//files/a.json",
+      "/users/7/files/a.json/x",
+      "/users/7/files/a.json/",
+      "/users/7/8/files/a.json",
+      "/users/7/files/a.jsonx",
     } do
       assert.is_nil(router:match { path = path }, path)
     end
@@ -89,18 +98,31 @@ describe("gw_router_match: paths", function()
     assert.equal(0, more.matched)
   end)
 
-  it("brings literal paths to the form that requests have", function()
-    assert.is_true(found({ paths = { "/%7euser/caf%c3%a9" } }, { path = "/~user/caf%C3%A9" }))
-  end)
+  it(
+    "brings literal paths to the form that requests have",
+    function() assert.is_true(found({ paths = { "/%7euser/caf%c3%a9" } }, { path = "/~user/caf%C3%A9" })) end
+  )
 
   it("refuses paths that could never match, and says why", function()
     for path, text in pairs {
-      ["users"] = "must begin with", [""] = "empty", ["/a//b"] = "never matches", ["/a/../b"] = "never matches",
-      ["/a/./b"] = "never matches", ["/a%2Fb"] = "never matches", ["/a%zz"] = "two hex digits",
-        ["/a b"] = "percent%-encoded",
-      ["/a?b"] = "percent%-encoded", ["/\195\164"] = "percent%-encoded", ["=users"] = 'after "="',
-      ["/{id"] = "pairs", ["/{}"] = "letters", ["/{a-b}"] = "letters", ["/{a}{b}"] = "one variable",
-      ["/{a}/{a}"] = "same name", ["~/(a"] = "parenthesis.*at byte 4", ["~/[a"] = "at byte",
+      ["users"] = "must begin with",
+      [""] = "empty",
+      ["/a//b"] = "never matches",
+      ["/a/../b"] = "never matches",
+      ["/a/./b"] = "never matches",
+      ["/a%2Fb"] = "never matches",
+      ["/a%zz"] = "two hex digits",
+      ["/a b"] = "percent%-encoded",
+      ["/a?b"] = "percent%-encoded",
+      ["/\195\164"] = "percent%-encoded",
+      ["=users"] = 'after "="',
+      ["/{id"] = "pairs",
+      ["/{}"] = "letters",
+      ["/{a-b}"] = "letters",
+      ["/{a}{b}"] = "one variable",
+      ["/{a}/{a}"] = "same name",
+      ["~/(a"] = "parenthesis.*at byte 4",
+      ["~/[a"] = "at byte",
     } do
       local ok, why = pcall(router_of, { paths = { path } })
       assert.is_false(ok, path)
@@ -120,8 +142,12 @@ describe("gw_router_match: hosts", function()
   it("knows a wildcard at the start, of any depth but not empty", function()
     local route = { hosts = { "*.example.com" } }
     for host, fits in pairs {
-      ["a.example.com"] = true, ["a.b.example.com"] = true, ["example.com"] = false, [".example.com"] = false,
-      ["aexample.com"] = false, ["a.example.com.evil.org"] = false,
+      ["a.example.com"] = true,
+      ["a.b.example.com"] = true,
+      ["example.com"] = false,
+      [".example.com"] = false,
+      ["aexample.com"] = false,
+      ["a.example.com.evil.org"] = false,
     } do
       assert.equal(fits, found(route, { host = host }), host)
     end
@@ -130,16 +156,22 @@ describe("gw_router_match: hosts", function()
   it("knows a wildcard at the end", function()
     local route = { hosts = { "example.*" } }
     for host, fits in pairs {
-      ["example.com"] = true, ["example.co.uk"] = true, ["example."] = false, ["example"] = false,
-        ["a.example.com"] = false,
+      ["example.com"] = true,
+      ["example.co.uk"] = true,
+      ["example."] = false,
+      ["example"] = false,
+      ["a.example.com"] = false,
     } do
       assert.equal(fits, found(route, { host = host }), host)
     end
   end)
 
   it("prefers the longer wildcard when all else is equal", function()
-    local router = router_of({ hosts = { "*.com" }, name = "a" }, { hosts = { "*.example.com" }, name = "b" },
-      { hosts = { "admin.*" }, name = "c" })
+    local router = router_of(
+      { hosts = { "*.com" }, name = "a" },
+      { hosts = { "*.example.com" }, name = "b" },
+      { hosts = { "admin.*" }, name = "c" }
+    )
     assert.equal("b", (router:match { host = "api.example.com" }))
     assert.equal("c", (router:match { host = "admin.other.com" }))
     assert.equal("a", (router:match { host = "www.other.com" }))
@@ -154,9 +186,11 @@ end)
 
 describe("gw_router_match: methods, headers, query", function()
   it("answers a wrong method with the methods that would do", function()
-    local router = router_of({ paths = { "/a" }, methods = { "GET", "HEAD" } }, { paths = { "/" }, methods = { "POST",
-      "GET" } },
-      { paths = { "/b" } })
+    local router = router_of(
+      { paths = { "/a" }, methods = { "GET", "HEAD" } },
+      { paths = { "/" }, methods = { "POST", "GET" } },
+      { paths = { "/b" } }
+    )
     local name, more = router:match { path = "/a", method = "DELETE" }
     assert.is_nil(name)
     assert.is_true(more.method_mismatch)

@@ -106,7 +106,9 @@ describe("a hostile request", function()
     local name, more = router:match { path = path }
     assert.equal("open", name)
     assert.equal(1, more.regex_errors)
-    for _ = 1, 20 do router:match { path = path } end
+    for _ = 1, 20 do
+      router:match { path = path }
+    end
     assert.is_true(os.clock() - started < 5, "it took " .. os.clock() - started .. " s")
     assert.equal("evil", (router:match { path = "/aaaa" }))
     assert.equal(1, #lines)
@@ -115,25 +117,39 @@ describe("a hostile request", function()
 
   it("is no trouble at any length", function()
     local router = routers.new {
-      { name = "a", paths = { "~/(?<all>.*)x$" } }, { name = "b", paths = { "/{a}/{b}" } }, { name = "c",
-        paths = { "/a" } },
+      { name = "a", paths = { "~/(?<all>.*)x$" } },
+      { name = "b", paths = { "/{a}/{b}" } },
+      { name = "c", paths = { "/a" } },
     }
     for _, len in ipairs { 0, 1, 100, 8000, 100000 } do
-      router:match { path = "/" .. ("a/"):rep(len), host = ("a."):rep(len), method = ("M"):rep(len),
-        query = ("&=%"):rep(len) }
+      router:match {
+        path = "/" .. ("a/"):rep(len),
+        host = ("a."):rep(len),
+        method = ("M"):rep(len),
+        query = ("&=%"):rep(len),
+      }
     end
     assert.equal("c", (router:match { path = "/a/" .. ("b"):rep(100) .. "/" }))
   end)
 
   it("does not reach a route by another spelling of its path", function()
     local router = routers.new {
-      { name = "admin", paths = { "/admin" } }, { name = "admin-exact", paths = { "=/admin" } },
+      { name = "admin", paths = { "/admin" } },
+      { name = "admin-exact", paths = { "=/admin" } },
       { name = "rest", paths = { "/" } },
     }
     -- What http/uri leaves as it is must not be taken for /admin; what it rewrites arrives here as /admin.
     for _, path in ipairs {
-      "/ADMIN", "/admin;x", "/admin%20", "/admin%3B", "/admin.", "/admin%2E", "/adminx", "/.admin", "/admin\0",
-        "/%61dmin",
+      "/ADMIN",
+      "/admin;x",
+      "/admin%20",
+      "/admin%3B",
+      "/admin.",
+      "/admin%2E",
+      "/adminx",
+      "/.admin",
+      "/admin\0",
+      "/%61dmin",
     } do
       assert.equal("rest", (router:match { path = path }), path)
     end
@@ -163,7 +179,9 @@ describe("gw_regex_check", function()
     assert.is_false(check(("(a)"):rep(64)))
     assert.is_true(check(("(a)"):rep(63)))
     local names = {}
-    for i = 1, 17 do names[i] = ("(?<n%d>a)"):format(i) end
+    for i = 1, 17 do
+      names[i] = ("(?<n%d>a)"):format(i)
+    end
     assert.is_false(check(table.concat(names)))
     assert.is_false(check(("a"):rep(20000)))
     assert.is_true(check(""))

@@ -22,15 +22,23 @@ describe("gateway.new", function()
 
   it("takes plugins by name, as functions and as tables with a schema", function()
     local t = require("moongate.schema")
-    local gw = gateway.new { plugins = {
-      "correlation-id",
-      function(_, ctx) ctx.service.request:set_header("x-function", "1") end,
-      plugin { access = function(conf, ctx) ctx.service.request:set_header("x-table", conf.text) end,
-        schema = { text = t.string { default = "from the schema" } } },
-      { name = "whole", handler = { priority = 2, response = function(_, ctx)
-        ctx.response:set_header("x-whole", "1")
-      end } },
-    } }
+    local gw = gateway.new {
+      plugins = {
+        "correlation-id",
+        function(_, ctx) ctx.service.request:set_header("x-function", "1") end,
+        plugin {
+          access = function(conf, ctx) ctx.service.request:set_header("x-table", conf.text) end,
+          schema = { text = t.string { default = "from the schema" } },
+        },
+        {
+          name = "whole",
+          handler = {
+            priority = 2,
+            response = function(_, ctx) ctx.response:set_header("x-whole", "1") end,
+          },
+        },
+      },
+    }
     local res = gw:get("/")
     assert.has_header(res, "x-whole", "1")
     assert.upstream_saw(gw, { headers = { ["x-function"] = "1", ["x-table"] = "from the schema" } })
@@ -50,10 +58,13 @@ describe("gateway.new", function()
   end)
 
   it("takes a whole configuration as YAML", function()
-    local gw = gateway.new { config = [[
+    local gw = gateway.new {
+      config = [[
 services:
   - { name: far, url: "http://10.1.2.3:99", routes: [{ name: r, paths: [/], public: true }] }
-]], upstreams = { far = { body = "by name" }, ["10.1.2.3:99"] = { body = "by address" } } }
+]],
+      upstreams = { far = { body = "by name" }, ["10.1.2.3:99"] = { body = "by address" } },
+    }
     assert.equal("by address", gw:get("/").body)
   end)
 
@@ -62,7 +73,8 @@ services:
     assert.is_false(ok)
     assert.matches("gateway_spec.lua:%d+: the configuration is not good:", reason)
     assert.matches('plugins%[0%].name: no plugin named "key%-aut" %(did you mean "key%-auth"%?%)', reason)
-    ok, reason = pcall(gateway.new, { plugins = { plugin { access = function() end, schema = {}, config = { x = 1 } } } })
+    ok, reason =
+      pcall(gateway.new, { plugins = { plugin { access = function() end, schema = {}, config = { x = 1 } } } })
     assert.is_false(ok)
     assert.matches("plugins%[0%].config", reason)
   end)
@@ -78,8 +90,11 @@ end)
 describe("a gateway in a spec", function()
   it("answers with a whole response", function()
     local gw = gateway.new()
-    gw.upstream:reply { status = 201, headers = { ["Set-Cookie"] = { "a=1", "b=2" }, ["X-Two"] = { "1", "2" } },
-      body = { n = 1 } }
+    gw.upstream:reply {
+      status = 201,
+      headers = { ["Set-Cookie"] = { "a=1", "b=2" }, ["X-Two"] = { "1", "2" } },
+      body = { n = 1 },
+    }
     local res = gw:put("/", { body = { m = 2 }, query = { q = "a b", r = { 1, 2 } } })
     assert.has_status(res, 201)
     assert.same({ "a=1", "b=2" }, res.headers["set-cookie"])
@@ -106,7 +121,8 @@ describe("a gateway in a spec", function()
   end)
 
   it("has several requests in flight", function()
-    local gw = gateway.new { plugins = { function(_, ctx) ctx:sleep(ctx.request:get_path() == "/slow" and 9 or 1) end } }
+    local gw =
+      gateway.new { plugins = { function(_, ctx) ctx:sleep(ctx.request:get_path() == "/slow" and 9 or 1) end } }
     local slow, fast, gone = gw:start("/slow"), gw:start("POST", "/fast", { body = "x" }), gw:start("/slow")
     assert.is_false(fast.done)
     assert.equal(3, gw:counts().requests)
@@ -132,11 +148,18 @@ describe("a gateway in a spec", function()
   end)
 
   it("keeps the logs", function()
-    local gw = gateway.new { log_level = "debug", plugins = { plugin { access = function(_, ctx)
-      ctx.log:warn("a ", 1)
-      ctx.log:debug("b")
-      error("c")
-    end } } }
+    local gw = gateway.new {
+      log_level = "debug",
+      plugins = {
+        plugin {
+          access = function(_, ctx)
+            ctx.log:warn("a ", 1)
+            ctx.log:debug("b")
+            error("c")
+          end,
+        },
+      },
+    }
     assert.has_status(gw:get("/"), 500)
     assert.equal("a 1", gw.log:find("a 1").text)
     assert.equal("warn", gw.log:find("a 1").level)
@@ -169,10 +192,14 @@ describe("a clock in a spec", function()
   end)
 
   it("begins in 2026 and is what plugins read, in every way", function()
-    local gw = gateway.new { plugins = { function(_, ctx)
-      local time = require("moongate.time")
-      return ctx.response:exit(200, { time.now(), os.time(), os.date("!%F %T"), time.monotonic() })
-    end } }
+    local gw = gateway.new {
+      plugins = {
+        function(_, ctx)
+          local time = require("moongate.time")
+          return ctx.response:exit(200, { time.now(), os.time(), os.date("!%F %T"), time.monotonic() })
+        end,
+      },
+    }
     local first = gw:get("/"):json()
     assert.same({ 1767225600, 1767225600, "2026-01-01 00:00:00" }, { first[1], first[2], first[3] })
     gw.clock:advance(86400.25)
@@ -195,14 +222,23 @@ describe("a clock in a spec", function()
 
   it("lets timers fire one by one, in order", function()
     local order = {}
-    local gw = gateway.new { auto_advance = false, plugins = { plugin { access = function(_, ctx)
-      local n = tonumber(ctx.request:get_query_arg("n"))
-      ctx:sleep(n)
-      order[#order + 1] = n
-      ctx:sleep(0.5)
-      order[#order + 1] = n + 0.5
-    end } } }
-    for _, n in ipairs { 3, 1, 2 } do gw:start("/", { query = { n = n } }) end
+    local gw = gateway.new {
+      auto_advance = false,
+      plugins = {
+        plugin {
+          access = function(_, ctx)
+            local n = tonumber(ctx.request:get_query_arg("n"))
+            ctx:sleep(n)
+            order[#order + 1] = n
+            ctx:sleep(0.5)
+            order[#order + 1] = n + 0.5
+          end,
+        },
+      },
+    }
+    for _, n in ipairs { 3, 1, 2 } do
+      gw:start("/", { query = { n = n } })
+    end
     gw.clock:advance(10)
     assert.same({ 1, 1.5, 2, 2.5, 3, 3.5 }, order)
     assert.equal(10, gw.clock:elapsed())
@@ -220,12 +256,18 @@ describe("a clock in a spec", function()
 
   it("tests a limit of 100 a minute in no time", function()
     local taken = {}
-    local gw = gateway.new { plugins = { function(_, ctx)
-      local minute = math.floor(require("moongate.time").now() / 60)
-      taken[minute] = (taken[minute] or 0) + 1
-      if taken[minute] > 100 then return ctx.response:error(429) end
-    end } }
-    for _ = 1, 100 do assert.has_status(gw:get("/"), 200) end
+    local gw = gateway.new {
+      plugins = {
+        function(_, ctx)
+          local minute = math.floor(require("moongate.time").now() / 60)
+          taken[minute] = (taken[minute] or 0) + 1
+          if taken[minute] > 100 then return ctx.response:error(429) end
+        end,
+      },
+    }
+    for _ = 1, 100 do
+      assert.has_status(gw:get("/"), 200)
+    end
     assert.has_status(gw:get("/"), 429)
     gw.clock:advance(60)
     assert.has_status(gw:get("/"), 200)
@@ -251,7 +293,10 @@ describe("an upstream in a spec", function()
   it("answers late", function()
     gw.upstream:reply { delay = 2.5, body = "late" }
     assert.equal(2.5, gw:get("/").took)
-    gw.upstream:reply(function(_, up) up:sleep(1) return { delay = 1 } end)
+    gw.upstream:reply(function(_, up)
+      up:sleep(1)
+      return { delay = 1 }
+    end)
     assert.equal(2, gw:get("/").took)
   end)
 
@@ -285,7 +330,11 @@ describe("an upstream in a spec", function()
     local res = gw:get("/")
     assert.is_problem(res, 504)
     assert.equal(60, res.took)
-    gw.upstream:reply(function(_, up) up:head(200, { ["content-length"] = "10" }) up:chunk("half") up:close() end)
+    gw.upstream:reply(function(_, up)
+      up:head(200, { ["content-length"] = "10" })
+      up:chunk("half")
+      up:close()
+    end)
     res = gw:get("/")
     assert.is_true(res.cut)
     assert.equal("half", res.body)
@@ -332,18 +381,29 @@ describe("an upstream in a spec", function()
       },
     }
     local seen = {}
-    for _ = 1, 4 do seen[balanced:get("/").body] = true end
+    for _ = 1, 4 do
+      seen[balanced:get("/").body] = true
+    end
     assert.same({ ["10.0.0.1:80"] = true, ["two.test:81"] = true }, seen)
   end)
 
   it("answers ctx:fetch", function()
     local other = gateway.new {
-      plugins = { plugin { access = function(_, ctx)
-        local res = ctx:fetch { url = "http://auth.test/who", method = "POST", body = "me" }
-        return ctx.response:exit(res.status, res.body)
-      end } },
+      plugins = {
+        plugin {
+          access = function(_, ctx)
+            local res = ctx:fetch { url = "http://auth.test/who", method = "POST", body = "me" }
+            return ctx.response:exit(res.status, res.body)
+          end,
+        },
+      },
       fetch = { allow = { "auth.test" } },
-      upstreams = { ["auth.test"] = function(request, up) up:sleep(2) return 403, "not " .. request.body end },
+      upstreams = {
+        ["auth.test"] = function(request, up)
+          up:sleep(2)
+          return 403, "not " .. request.body
+        end,
+      },
     }
     local res = other:get("/")
     assert.has_status(res, 403)

@@ -93,9 +93,12 @@ describe("a plugin in a spec", function()
   it("is found beside the spec and above it", function()
     local specs = folder .. "/tried/spec"
     os.execute("mkdir -p " .. specs)
-    write("tried/spec/own.lua", [[
+    write(
+      "tried/spec/own.lua",
+      [[
 local gw = require("moongate.spec").new { plugins = { "tried" } }
-return gw]])
+return gw]]
+    )
     local gw = dofile(specs .. "/own.lua")
     assert.equal("<one>101", said(gw))
   end)
@@ -106,7 +109,8 @@ return gw]])
     write("tried/words.lua", [[return { say = function(text) return "<" .. text .. ">" end }]])
     assert.is_false(ok)
     assert.matches("words.lua", reason)
-    local failed, why = pcall(gateway.new, { plugins = { { name = "bad", init = function() error("no init") end } } })
+    local failed, why =
+      pcall(gateway.new, { plugins = { { name = "bad", init = function() error("no init") end } } })
     assert.is_false(failed)
     assert.matches("plugin bad, init: .*no init", why)
   end)
@@ -133,10 +137,13 @@ describe("a reload in a spec", function()
 
   it("lets requests on their way end with what they began with", function()
     local function sleeper(text)
-      return { name = "sleeper", access = function(_, ctx)
-        ctx:sleep(5)
-        return ctx.response:exit(200, text)
-      end }
+      return {
+        name = "sleeper",
+        access = function(_, ctx)
+          ctx:sleep(5)
+          return ctx.response:exit(200, text)
+        end,
+      }
     end
     local gw = new { plugins = { sleeper("old") } }
     local request = gw:start("/")
@@ -194,10 +201,17 @@ describe("the end of a block", function()
 
   it("waits for log hooks that wait", function()
     local logged = false
-    local gw = gateway.new { plugins = { { name = "l", log = function(_, ctx)
-      ctx:sleep(5)
-      logged = true
-    end } } }
+    local gw = gateway.new {
+      plugins = {
+        {
+          name = "l",
+          log = function(_, ctx)
+            ctx:sleep(5)
+            logged = true
+          end,
+        },
+      },
+    }
     gw:get("/")
     assert.is_false(logged)
     gw:close()

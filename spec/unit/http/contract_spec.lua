@@ -59,9 +59,17 @@ local function h1_rig(near_is_server)
   rig.acceptor = place:keep(streams.accept(near))
   rig.dialer = place:keep(streams.dial(far))
   local client = rig.dialer:open()
-  if near_is_server then rig.far = client else rig.near = client end
+  if near_is_server then
+    rig.far = client
+  else
+    rig.near = client
+  end
   rig.acceptor.on_request = function(probe)
-    if near_is_server then rig.near = probe else rig.far = probe end
+    if near_is_server then
+      rig.near = probe
+    else
+      rig.far = probe
+    end
     if rig.on_begin then rig.on_begin(probe) end
   end
   rig.kept = function() return rig.dialer.c.idle == 1 and rig.acceptor.c.closed == 0 end
@@ -227,7 +235,9 @@ for name, make in pairs(RIGS) do
       it("large bodies whole, whatever is held meanwhile", function()
         listen()
         local piece, sent, n = {}, {}, 0
-        for i = 1, 40000 do piece[i] = string.char(32 + i % 90) end
+        for i = 1, 40000 do
+          piece[i] = string.char(32 + i % 90)
+        end
         piece = table.concat(piece)
         rig.near.on.body = function()
           n = n + 1
@@ -271,7 +281,9 @@ for name, make in pairs(RIGS) do
         speak()
         rig.near:send_blob(("x"):rep(200000))
         rig.near:send_blob("y", true)
-        for _ = 1, 10 do rig:turn() end
+        for _ = 1, 10 do
+          rig:turn()
+        end
         assert.equal(200001, #rig.far:body())
         assert.equal(1, rig.far.c.ends)
       end)
@@ -288,15 +300,21 @@ for name, make in pairs(RIGS) do
         speak()
         rig.far:hold(true)
         local sent = 0
-        repeat sent = sent + 1 until not rig.near:send(("x"):rep(65536)) or sent > 200
+        repeat
+          sent = sent + 1
+        until not rig.near:send(("x"):rep(65536)) or sent > 200
         assert.is_true(sent <= 200)
         rig:turn()
         assert.is_nil(rig.near:log():find("room"))
         rig.far:hold(false)
-        for _ = 1, 20 do rig:turn() end
+        for _ = 1, 20 do
+          rig:turn()
+        end
         assert.is_truthy(rig.near:log():find("room"))
         rig.near:send("", true)
-        for _ = 1, 20 do rig:turn() end
+        for _ = 1, 20 do
+          rig:turn()
+        end
         assert.equal(sent * 65536, #rig.far:body())
         assert.equal(1, rig.far.c.ends)
       end)
@@ -380,9 +398,13 @@ for name, make in pairs(RIGS) do
           rig.near:hold(true)
           rig.near:hold(false)
         end
-        for i = 1, 9 do rig.far:send(tostring(i)) end
+        for i = 1, 9 do
+          rig.far:send(tostring(i))
+        end
         rig.far:send("", true)
-        for _ = 1, 5 do rig:turn() end
+        for _ = 1, 5 do
+          rig:turn()
+        end
         assert.equal("123456789", rig.near:body())
         assert.equal(1, rig.near.c.ends)
       end)
@@ -507,7 +529,9 @@ for name, make in pairs(RIGS) do
             rig.near.on.room = close
             rig.far:hold(true)
             local sent = 0
-            repeat sent = sent + 1 until not rig.near:send(("x"):rep(65536)) or sent > 200
+            repeat
+              sent = sent + 1
+            until not rig.near:send(("x"):rep(65536)) or sent > 200
             rig:turn()
             rig.far:hold(false)
           else
@@ -524,7 +548,9 @@ for name, make in pairs(RIGS) do
               rig.far:trail({ { "x", "y" } })
             end
           end
-          for _ = 1, 20 do rig:turn() end
+          for _ = 1, 20 do
+            rig:turn()
+          end
           assert.is_true(closed)
         end)
       end
@@ -541,7 +567,9 @@ for name, make in pairs(RIGS) do
         rig:begin({ method = "POST", length = UNKNOWN })
         local client = rig.near_is_server and rig.far or rig.near
         local server = rig.near_is_server and rig.near or rig.far
-        client.on.body = function() if client.c.ends == 1 then client:close() end end
+        client.on.body = function()
+          if client.c.ends == 1 then client:close() end
+        end
         server.on.body = function()
           if server.c.ends == (rig.kind == "pair" and 1 or 1) then
             server:respond({ length = 2 })

@@ -88,8 +88,10 @@ describe("gw_h1_server", function()
       probe:send(("x"):rep(26))
       probe:send("", true)
       place:turn()
-      assert.equal(OK .. "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n1a\r\n" .. ("x"):rep(26) .. "\r\n0\r\n\r\n",
-        wire:text())
+      assert.equal(
+        OK .. "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n1a\r\n" .. ("x"):rep(26) .. "\r\n0\r\n\r\n",
+        wire:text()
+      )
       assert.equal(3, wire.reads)
     end)
 
@@ -138,7 +140,10 @@ describe("gw_h1_server", function()
     it("a Date where there is none", function()
       send(GET)
       answer(server:last(), { length = 0, fields = {} })
-      assert.equal("HTTP/1.1 200 OK\r\ndate: Thu, 01 Jan 2026 00:00:00 GMT\r\ncontent-length: 0\r\n\r\n", wire:text())
+      assert.equal(
+        "HTTP/1.1 200 OK\r\ndate: Thu, 01 Jan 2026 00:00:00 GMT\r\ncontent-length: 0\r\n\r\n",
+        wire:text()
+      )
     end)
 
     it("to HEAD the length only", function()
@@ -153,8 +158,11 @@ describe("gw_h1_server", function()
       answer(server:last(), { status = 204, body = "hello" })
       send(GET)
       answer(server:last(), { status = 304, length = 7 })
-      assert.equal("HTTP/1.1 204 No Content\r\ndate: now\r\n\r\n" ..
-        "HTTP/1.1 304 Not Modified\r\ndate: now\r\ncontent-length: 7\r\n\r\n", wire:text())
+      assert.equal(
+        "HTTP/1.1 204 No Content\r\ndate: now\r\n\r\n"
+          .. "HTTP/1.1 304 Not Modified\r\ndate: now\r\ncontent-length: 7\r\n\r\n",
+        wire:text()
+      )
     end)
 
     it("to HTTP/1.0 until the connection ends, without 1xx", function()
@@ -190,16 +198,29 @@ describe("gw_h1_server", function()
 
     it("no framing fields that somebody put among the others", function()
       send(GET)
-      answer(server:last(), { body = "hi", fields = { DATE, { "content-length", "9" }, { "transfer-encoding", "chunked" },
-        { "connection", "x" }, { "keep-alive", "1" }, { "upgrade", "y" } } })
+      answer(server:last(), {
+        body = "hi",
+        fields = {
+          DATE,
+          { "content-length", "9" },
+          { "transfer-encoding", "chunked" },
+          { "connection", "x" },
+          { "keep-alive", "1" },
+          { "upgrade", "y" },
+        },
+      })
       assert.equal(OK .. "content-length: 2\r\n\r\nhi", wire:text())
     end)
 
     for name, field in pairs({
-      ["CR LF in a value"] = { "a", "b\r\nset-cookie: x" }, ["LF in a value"] = { "a", "b\nc" },
-      ["CR in a value"] = { "a", "b\rc" }, ["NUL in a value"] = { "a", "b\0" },
-      ["CR LF in a name"] = { "a\r\nb", "c" }, ["a space in a name"] = { "a b", "c" },
-      ["a name in upper case"] = { "A", "c" }, ["an empty name"] = { "", "c" },
+      ["CR LF in a value"] = { "a", "b\r\nset-cookie: x" },
+      ["LF in a value"] = { "a", "b\nc" },
+      ["CR in a value"] = { "a", "b\rc" },
+      ["NUL in a value"] = { "a", "b\0" },
+      ["CR LF in a name"] = { "a\r\nb", "c" },
+      ["a space in a name"] = { "a b", "c" },
+      ["a name in upper case"] = { "A", "c" },
+      ["an empty name"] = { "", "c" },
     }) do
       it("500 instead of a head with " .. name, function()
         send(GET)
@@ -277,15 +298,22 @@ describe("gw_h1_server", function()
     it("for pipelined bodies, byte by byte", function()
       server.on_request = function(probe)
         local function done() reply(probe, { body = "<" .. probe:body() .. ">" }) end
-        probe.on.body = function() if probe.c.ends == 1 then done() end end
+        probe.on.body = function()
+          if probe.c.ends == 1 then done() end
+        end
         if probe.c.ends == 1 then done() end
       end
-      local all = post("Content-Length: 2\r\n", "ab") .. get("/") ..
-        post("Transfer-Encoding: chunked\r\n", "1\r\nc\r\n0\r\n\r\n")
-      for i = 1, #all do send(all:sub(i, i)) end
+      local all = post("Content-Length: 2\r\n", "ab")
+        .. get("/")
+        .. post("Transfer-Encoding: chunked\r\n", "1\r\nc\r\n0\r\n\r\n")
+      for i = 1, #all do
+        send(all:sub(i, i))
+      end
       assert.equal(3, server.c.requests)
       local bodies = {}
-      for body in wire:text():gmatch("<(.-)>") do bodies[#bodies + 1] = body end
+      for body in wire:text():gmatch("<(.-)>") do
+        bodies[#bodies + 1] = body
+      end
       assert.same({ "ab", "", "c" }, bodies)
     end)
 
@@ -393,7 +421,10 @@ describe("gw_h1_server", function()
     it("not sent, ends the connection after the answer", function()
       send(EXPECTS)
       answer(server:last(), { status = 403, length = 0 })
-      assert.equal("HTTP/1.1 403 Forbidden\r\ndate: now\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", wire:text())
+      assert.equal(
+        "HTTP/1.1 403 Forbidden\r\ndate: now\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        wire:text()
+      )
       assert.equal("closed", closed())
     end)
 
@@ -417,8 +448,10 @@ describe("gw_h1_server", function()
       assert.equal("", probe:body())
       probe:respond({ status = 101, protocol = "foo", fields = { DATE } })
       place:turn()
-      assert.equal("HTTP/1.1 101 Switching Protocols\r\ndate: now\r\nconnection: upgrade\r\nupgrade: foo\r\n\r\n",
-        wire:text())
+      assert.equal(
+        "HTTP/1.1 101 Switching Protocols\r\ndate: now\r\nconnection: upgrade\r\nupgrade: foo\r\n\r\n",
+        wire:text()
+      )
       assert.equal("GET / HTTP/1.1\r\n\r\n", probe:body())
       send("more")
       probe:send("back")
@@ -565,7 +598,9 @@ describe("gw_h1_server", function()
       wire:hold(true)
       probe:respond({ length = 4 * 1024 * 1024, fields = { DATE } })
       local sent = 0
-      while probe:send(("x"):rep(65536)) do sent = sent + 1 end
+      while probe:send(("x"):rep(65536)) do
+        sent = sent + 1
+      end
       assert.is_true(sent < 40)
       place:turn()
       assert.is_nil(probe:log():find("room"))
@@ -597,7 +632,9 @@ describe("gw_h1_server", function()
       send(post("Content-Length: 10000000\r\n"))
       local probe = server:last()
       probe:hold(true)
-      for _ = 1, 8 do wire:write(("x"):rep(65536)) end
+      for _ = 1, 8 do
+        wire:write(("x"):rep(65536))
+      end
       place:turn(20)
       assert.equal("", probe:body())
       assert.is_true(tonumber(c.gw_conn_bytes_in(c.gw_h1_server_conn(server.c.server))) < 40000)
@@ -617,8 +654,10 @@ describe("gw_h1_server", function()
       send("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n" .. GET)
       assert.equal("bad_host", server:refusal())
       assert.equal("GET", c.str(server.probes[1].c.head.method_name))
-      assert.equal("HTTP/1.1 400 Bad Request\r\ndate: now\r\ncontent-length: 8\r\nconnection: close\r\n\r\nbad_host",
-        wire:text())
+      assert.equal(
+        "HTTP/1.1 400 Bad Request\r\ndate: now\r\ncontent-length: 8\r\nconnection: close\r\n\r\nbad_host",
+        wire:text()
+      )
       assert.equal("closed", closed())
       assert.equal(0, server.c.requests)
       place:advance(3)

@@ -2,7 +2,18 @@ local c = require("support.c")
 
 describe("head", function()
   it("knows methods by their exact names", function()
-    for _, name in ipairs({ "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY" }) do
+    for _, name in ipairs({
+      "GET",
+      "HEAD",
+      "POST",
+      "PUT",
+      "DELETE",
+      "CONNECT",
+      "OPTIONS",
+      "TRACE",
+      "PATCH",
+      "QUERY",
+    }) do
       assert.equal(c["GW_METHOD_" .. name], tonumber(c.gw_method_parse(c.slice(name))))
     end
     for _, name in ipairs({ "get", "GETS", "GE", "", "PROPFIND" }) do
@@ -11,8 +22,19 @@ describe("head", function()
   end)
 
   it("knows which may be sent twice", function()
-    for name, is in pairs({ GET = true, HEAD = true, PUT = true, DELETE = true, OPTIONS = true, TRACE = true,
-      QUERY = true, POST = false, PATCH = false, CONNECT = false, OTHER = false }) do
+    for name, is in pairs({
+      GET = true,
+      HEAD = true,
+      PUT = true,
+      DELETE = true,
+      OPTIONS = true,
+      TRACE = true,
+      QUERY = true,
+      POST = false,
+      PATCH = false,
+      CONNECT = false,
+      OTHER = false,
+    }) do
       assert.equal(is, c.gw_method_idempotent(c["GW_METHOD_" .. name]), name)
     end
   end)
@@ -25,7 +47,9 @@ describe("head", function()
   end)
 
   it("knows which responses have no body", function()
-    local function none(status, method) return c.gw_status_has_no_body(status, c["GW_METHOD_" .. (method or "GET")]) end
+    local function none(status, method)
+      return c.gw_status_has_no_body(status, c["GW_METHOD_" .. (method or "GET")])
+    end
     assert.is_true(none(100))
     assert.is_true(none(204))
     assert.is_true(none(304))

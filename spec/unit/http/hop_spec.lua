@@ -21,7 +21,9 @@ describe("hop", function()
   --- From "a=1 b=2".
   local function fields(text)
     local list = {}
-    for name, value in text:gmatch("(%S-)=(%S*)") do list[#list + 1] = { name, value } end
+    for name, value in text:gmatch("(%S-)=(%S*)") do
+      list[#list + 1] = { name, value }
+    end
     return streams.fields(arena, list)
   end
 
@@ -41,23 +43,29 @@ describe("hop", function()
   end)
 
   it("cleans a request", function()
-    local f = fields("te=1 proxy-connection=1 proxy-authorization=1 proxy=http://evil keep-alive=1 " ..
-      "trailer=x accept=2 proxy-x=3")
+    local f = fields(
+      "te=1 proxy-connection=1 proxy-authorization=1 proxy=http://evil keep-alive=1 "
+        .. "trailer=x accept=2 proxy-x=3"
+    )
     c.gw_hop_clean_request(f)
     assert.equal("trailer=x accept=2 proxy-x=3", all(f))
   end)
 
   it("takes forged identity out of a request, in every spelling", function()
-    local f = fields("x-consumer-id=1 x_consumer_id=1 x-consumer_username=1 x.consumer.custom.id=1 x-consumer-groups-=1 " ..
-      "x-credential-identifier=1 x-authenticated-groups=1 x_authenticated_groups__=1 x-anonymous-consumer=1 " ..
-      "x-anonymous_consumer=1 x-consume=2 my-x-consumer-id=3")
+    local f = fields(
+      "x-consumer-id=1 x_consumer_id=1 x-consumer_username=1 x.consumer.custom.id=1 x-consumer-groups-=1 "
+        .. "x-credential-identifier=1 x-authenticated-groups=1 x_authenticated_groups__=1 x-anonymous-consumer=1 "
+        .. "x-anonymous_consumer=1 x-consume=2 my-x-consumer-id=3"
+    )
     c.gw_hop_clean_request(f)
     assert.equal("x-consume=2 my-x-consumer-id=3", all(f))
   end)
 
   it("takes misspelled forwarding fields out of a request", function()
-    local f = fields("x_forwarded_for=1 x-forwarded_for=1 x-forwarded-for-=1 x.forwarded.proto=1 x_real_ip=1 forwarded-=1 " ..
-      "x-forwarded-for=2 x-real-ip=3 forwarded=4 x_other=5")
+    local f = fields(
+      "x_forwarded_for=1 x-forwarded_for=1 x-forwarded-for-=1 x.forwarded.proto=1 x_real_ip=1 forwarded-=1 "
+        .. "x-forwarded-for=2 x-real-ip=3 forwarded=4 x_other=5"
+    )
     c.gw_hop_clean_request(f)
     assert.equal("x-forwarded-for=2 x-real-ip=3 forwarded=4 x_other=5", all(f))
   end)
@@ -81,31 +89,50 @@ describe("hop", function()
       return all(f)
     end
 
-    local OURS = "x-forwarded-for=10.0.0.1 x-forwarded-proto=http x-forwarded-host=a.b x-forwarded-port=8000 " ..
-      "x-real-ip=10.0.0.1"
+    local OURS = "x-forwarded-for=10.0.0.1 x-forwarded-proto=http x-forwarded-host=a.b x-forwarded-port=8000 "
+      .. "x-real-ip=10.0.0.1"
 
     it("where nothing was said", function() assert.equal(OURS, forward("", false)) end)
 
-    it("instead of what an untrusted peer says, in every spelling", function()
-      assert.equal("a=1 " .. OURS, forward("x-forwarded-for=6.6.6.6 x-forwarded-proto=https x-forwarded-host=evil " ..
-        "x-forwarded-port=443 x-real-ip=6.6.6.6 forwarded=for=6.6.6.6 x-forwarded-prefix=/x x_forwarded_for=6 " ..
-        "x-forwarded-path=/ a=1 x-forwarded=6 x_real_ip=7", false))
-    end)
+    it(
+      "instead of what an untrusted peer says, in every spelling",
+      function()
+        assert.equal(
+          "a=1 " .. OURS,
+          forward(
+            "x-forwarded-for=6.6.6.6 x-forwarded-proto=https x-forwarded-host=evil "
+              .. "x-forwarded-port=443 x-real-ip=6.6.6.6 forwarded=for=6.6.6.6 x-forwarded-prefix=/x x_forwarded_for=6 "
+              .. "x-forwarded-path=/ a=1 x-forwarded=6 x_real_ip=7",
+            false
+          )
+        )
+      end
+    )
 
-    it("added to what a trusted peer says", function()
-      assert.equal("x-forwarded-for=1.1.1.1, 2.2.2.2, 10.0.0.1 x-forwarded-proto=https x-forwarded-host=public " ..
-        "x-real-ip=1.1.1.1 x-forwarded-port=8000",
-        forward("x-forwarded-for=1.1.1.1 x-forwarded-for=2.2.2.2 x-forwarded-proto=https x-forwarded-host=public " ..
-          "x-real-ip=1.1.1.1", true))
-    end)
+    it(
+      "added to what a trusted peer says",
+      function()
+        assert.equal(
+          "x-forwarded-for=1.1.1.1, 2.2.2.2, 10.0.0.1 x-forwarded-proto=https x-forwarded-host=public "
+            .. "x-real-ip=1.1.1.1 x-forwarded-port=8000",
+          forward(
+            "x-forwarded-for=1.1.1.1 x-forwarded-for=2.2.2.2 x-forwarded-proto=https x-forwarded-host=public "
+              .. "x-real-ip=1.1.1.1",
+            true
+          )
+        )
+      end
+    )
 
-    it("of an IPv6 host", function()
-      assert.is_truthy(forward("", false, "[::1]:80"):find("x-forwarded-host=[::1] ", 1, true))
-    end)
+    it(
+      "of an IPv6 host",
+      function() assert.is_truthy(forward("", false, "[::1]:80"):find("x-forwarded-host=[::1] ", 1, true)) end
+    )
 
-    it("without a host where the client named none", function()
-      assert.is_nil(forward("", false, ""):find("x-forwarded-host", 1, true))
-    end)
+    it(
+      "without a host where the client named none",
+      function() assert.is_nil(forward("", false, ""):find("x-forwarded-host", 1, true)) end
+    )
   end)
 
   it("appends itself to Via", function()

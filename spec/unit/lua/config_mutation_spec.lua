@@ -60,9 +60,7 @@ end
 
 -- A tree that keeps arrays and maps apart, and a list of every place in it.
 local function tree(doc, value, places)
-  if type(value) ~= "table" then
-    return value
-  end
+  if type(value) ~= "table" then return value end
   local mark = doc.marks[value]
   local node = mark.kind == "array" and { list = {} } or { pairs = {} }
   if node.list then
@@ -82,8 +80,16 @@ local function tree(doc, value, places)
 end
 
 local WRONG = {
-  document.null, true, -1.5, "", "a b\1", { list = {} }, { pairs = {} }, { list = { document.null } },
-  { list = { { pairs = {} }, "x", 5 } }, { pairs = { { "name", "x" }, { "id", 5 }, { "x", { list = {} } } } },
+  document.null,
+  true,
+  -1.5,
+  "",
+  "a b\1",
+  { list = {} },
+  { pairs = {} },
+  { list = { document.null } },
+  { list = { { pairs = {} }, "x", 5 } },
+  { pairs = { { "name", "x" }, { "id", 5 }, { "x", { list = {} } } } },
 }
 
 local function mutate(text)
@@ -101,7 +107,10 @@ local function mutate(text)
         holder[key] = wrong
         local json = encode(root)
         local ok, result, errors = pcall(config.load, "moongate.json", {
-          text = json, folder = "/nowhere", plugins = plugins, env = os.getenv,
+          text = json,
+          folder = "/nowhere",
+          plugins = plugins,
+          env = os.getenv,
         })
         assert(ok, ("%s\n%s"):format(tostring(result), json))
         assert(result or #errors > 0)
@@ -117,11 +126,7 @@ local function mutate(text)
 end
 
 describe("loading a configuration with one wrong value", function()
-  it("never breaks: a native file", function()
-    assert.is_true(mutate(NATIVE) > 300)
-  end)
+  it("never breaks: a native file", function() assert.is_true(mutate(NATIVE) > 300) end)
 
-  it("never breaks: a Kong file", function()
-    assert.is_true(mutate(read("spec/support/kong.yaml")) > 300)
-  end)
+  it("never breaks: a Kong file", function() assert.is_true(mutate(read("spec/support/kong.yaml")) > 300) end)
 end)

@@ -17,15 +17,15 @@ describe("the plugin finder", function()
     os.remove(root)
     for _, name in ipairs { "own/mine", "bundled/mine", "bundled/echo" } do
       assert.equal(0, os.execute(("mkdir -p %s/%s"):format(root, name)))
-      write(("%s/%s/handler.lua"):format(root, name), ('return { priority = %d, access = function() end }')
-        :format(name:find("own") and 7 or 5))
+      write(
+        ("%s/%s/handler.lua"):format(root, name),
+        ("return { priority = %d, access = function() end }"):format(name:find("own") and 7 or 5)
+      )
       write(("%s/%s/schema.lua"):format(root, name), SCHEMA)
     end
   end)
 
-  after_each(function()
-    os.execute("rm -r " .. root)
-  end)
+  after_each(function() os.execute("rm -r " .. root) end)
 
   local function find(name)
     return plugins.finder { paths = { root .. "/own" }, bundled = root .. "/bundled" }(name)
@@ -66,8 +66,10 @@ describe("the plugin finder", function()
   end)
 
   it("looks at a handler without a gateway behind it", function()
-    local info = handler('local uuid = require("moongate.uuid")\nlocal made = uuid.v4():sub(1) .. "x"\n'
-      .. "return { priority = 3, access = function() return made end }")
+    local info = handler(
+      'local uuid = require("moongate.uuid")\nlocal made = uuid.v4():sub(1) .. "x"\n'
+        .. "return { priority = 3, access = function() return made end }"
+    )
     assert.equal(3, info.priority)
     assert.is_nil(package.loaded["moongate.uuid"])
   end)
@@ -78,8 +80,10 @@ describe("the plugin finder", function()
   end)
 
   it("reads what a credential is made of", function()
-    write(root .. "/own/mine/credentials.lua",
-      'local t = require("moongate.schema")\nreturn t.record { token = t.string { required = true } }')
+    write(
+      root .. "/own/mine/credentials.lua",
+      'local t = require("moongate.schema")\nreturn t.record { token = t.string { required = true } }'
+    )
     assert.is_truthy(find("mine").credentials.fields.token)
   end)
 
@@ -113,8 +117,10 @@ describe("the plugin finder", function()
     write(root .. "/own/mine/schema.lua", "return {}")
     local _, reason = find("mine")
     assert.is_truthy(reason:find("schema.lua must return t.record { … }", 1, true), reason)
-    write(root .. "/own/mine/schema.lua",
-      'local t = require("moongate.schema")\nreturn t.record {\n  a = t.string { defualt = 1 },\n}')
+    write(
+      root .. "/own/mine/schema.lua",
+      'local t = require("moongate.schema")\nreturn t.record {\n  a = t.string { defualt = 1 },\n}'
+    )
     _, reason = find("mine")
     assert.is_truthy(reason:find("own/mine/schema.lua:3: a: string has no attribute", 1, true), reason)
   end)

@@ -27,13 +27,27 @@ describe("moongate.config", function()
     assert.is_nil(c.admin.address)
   end)
 
-  it("has a finite default for every limit", function()
-    assert.same({
-      head = 32768, headers = 100, target = 8192, body = 10485760, buffer = 10485760, head_timeout = 10000,
-      body_min_rate = 1024, idle_timeout = 60000, total_timeout = 0, connections = 20000, connections_per_client = 0,
-      requests_per_connection = 10000, write_queue = 1048576, pending = 1000,
-    }, load("").limits)
-  end)
+  it(
+    "has a finite default for every limit",
+    function()
+      assert.same({
+        head = 32768,
+        headers = 100,
+        target = 8192,
+        body = 10485760,
+        buffer = 10485760,
+        head_timeout = 10000,
+        body_min_rate = 1024,
+        idle_timeout = 60000,
+        total_timeout = 0,
+        connections = 20000,
+        connections_per_client = 0,
+        requests_per_connection = 10000,
+        write_queue = 1048576,
+        pending = 1000,
+      }, load("").limits)
+    end
+  )
 
   it("lets a narrower level override a limit", function()
     local c = load(OPEN .. [[
@@ -59,26 +73,32 @@ listeners: [{ address: "[::1]:8000" }, { address: "*:80" }, { address: "localhos
 admin: { address: "unix:run/admin.sock" }
 status: { address: 0.0.0.0:9100 }
 ]])
-    assert.same({ "[::1]:8000", "0.0.0.0:80", "127.0.0.1:0", "127.0.0.1:0" },
-      { c.listeners[1].text, c.listeners[2].text, c.listeners[3].text, c.listeners[4].text })
+    assert.same(
+      { "[::1]:8000", "0.0.0.0:80", "127.0.0.1:0", "127.0.0.1:0" },
+      { c.listeners[1].text, c.listeners[2].text, c.listeners[3].text, c.listeners[4].text }
+    )
     assert.equal("/etc/moongate/run/admin.sock", c.admin.address.path)
     assert.equal(9100, c.status.address.port)
   end)
 
   it("reads a service's url, or its parts", function()
-    local c = load("services: [{ url: 'http://[::1]:9000/api' }, { url: 'http://B.example' }, { host: c, path: /x }]")
+    local c =
+      load("services: [{ url: 'http://[::1]:9000/api' }, { url: 'http://B.example' }, { host: c, path: /x }]")
     assert.same({ "::1", 9000, "/api" }, { c.services[1].host, c.services[1].port, c.services[1].path })
     assert.same({ "b.example", 80 }, { c.services[2].host, c.services[2].port })
     assert.same({ "c", 80, "/x" }, { c.services[3].host, c.services[3].port, c.services[3].path })
   end)
 
   it("binds a service to the upstream its host names", function()
-    local c = load("services: [{ host: u }, { host: v }]\n"
-      .. "upstreams: [{ name: v }, { name: u, targets: [{ target: a }] }]")
+    local c = load(
+      "services: [{ host: u }, { host: v }]\n" .. "upstreams: [{ name: v }, { name: u, targets: [{ target: a }] }]"
+    )
     assert.equal(2, c.services[1].upstream)
     assert.equal(1, c.services[2].upstream)
-    assert.same({ "a", 8000, 100 },
-      { c.upstreams[2].targets[1].host, c.upstreams[2].targets[1].port, c.upstreams[2].targets[1].weight })
+    assert.same(
+      { "a", 8000, 100 },
+      { c.upstreams[2].targets[1].host, c.upstreams[2].targets[1].port, c.upstreams[2].targets[1].weight }
+    )
     assert.is_truthy(c.warnings[2].message:find("has no targets", 1, true))
   end)
 
@@ -92,11 +112,15 @@ routes:
     path_match: prefix
 ]]).routes[1]
     assert.same({
-      { kind = "prefix", text = "/a" }, { kind = "exact", text = "/b" }, { kind = "regex", text = "/c/\\d+" },
+      { kind = "prefix", text = "/a" },
+      { kind = "exact", text = "/b" },
+      { kind = "regex", text = "/c/\\d+" },
       { kind = "template", text = "/d/{id}" },
     }, route.paths)
     assert.same({
-      { kind = "exact", text = "a.com" }, { kind = "leading", text = "*.b.com" }, { kind = "trailing", text = "c.*" },
+      { kind = "exact", text = "a.com" },
+      { kind = "leading", text = "*.b.com" },
+      { kind = "trailing", text = "c.*" },
     }, route.hosts)
     assert.same({ { name = "x-b", values = { "v" } }, { name = "x-a", regex = "^1" } }, route.headers)
     assert.same({ { name = "Debug", values = { "1", "2" } }, { name = "Trace", values = {} } }, route.query)
@@ -123,7 +147,8 @@ routes:
   end)
 
   it("reads JSON and YAML alike", function()
-    local a = load('{ "default_access": "allow",\n"routes": [ { "paths": ["/a"], "public": true } ] }', "moongate.json")
+    local a =
+      load('{ "default_access": "allow",\n"routes": [ { "paths": ["/a"], "public": true } ] }', "moongate.json")
     local b = load("default_access: allow\nroutes: [{ paths: [/a], public: true }]\n")
     assert.same(b.routes, a.routes)
   end)
@@ -161,15 +186,25 @@ plugins:
     local c = load("routes: [{ paths: [/], public: true }]\n")
     assert.is_true(c.routes[1].public)
     assert.is_nil(try("routes: [{ paths: [/] }]\n"))
-    assert.is_nil(try("routes: [{ paths: [/], plugins: [{ name: key-auth, config: { anonymous: x } }] }]\n"
-      .. "plugins: [{ name: key-auth }]"), "the route's own use wins over the global one, and lets strangers in")
+    assert.is_nil(
+      try(
+        "routes: [{ paths: [/], plugins: [{ name: key-auth, config: { anonymous: x } }] }]\n"
+          .. "plugins: [{ name: key-auth }]"
+      ),
+      "the route's own use wins over the global one, and lets strangers in"
+    )
   end)
 
   it("warns where public: true and a guard contradict each other", function()
-    local c = load("listeners: [{ address: '127.0.0.1:0' }]\nroutes: [{ paths: [/], public: true }]\n"
-      .. "plugins: [{ name: key-auth }]")
-    assert.equal("moongate.yaml:2: routes[0].public: says that nobody need be known, yet key-auth (plugins[0]) "
-      .. "asks every client who it is", config.format(c.warnings[1]))
+    local c = load(
+      "listeners: [{ address: '127.0.0.1:0' }]\nroutes: [{ paths: [/], public: true }]\n"
+        .. "plugins: [{ name: key-auth }]"
+    )
+    assert.equal(
+      "moongate.yaml:2: routes[0].public: says that nobody need be known, yet key-auth (plugins[0]) "
+        .. "asks every client who it is",
+      config.format(c.warnings[1])
+    )
   end)
 
   it("takes credentials nested, at the top, and in our own form", function()
@@ -228,7 +263,9 @@ describe("a file as decK writes it", function()
 
   it("loads with the bundled plugins, as the examples do", function()
     for _, path in ipairs {
-      "spec/support/kong.yaml", "examples/quickstart/moongate.yaml", "examples/hello-plugin/moongate.yaml",
+      "spec/support/kong.yaml",
+      "examples/quickstart/moongate.yaml",
+      "examples/hello-plugin/moongate.yaml",
     } do
       local result, errors = config.load(path, { bundled = "plugins" })
       assert(result, errors and errors[1] and config.format(errors[1]))
@@ -247,20 +284,28 @@ describe("a file as decK writes it", function()
   end)
 
   it("is told which routes are open because nobody said otherwise", function()
-    local text = "_format_version: '3.0'\nlisteners: [{ address: '127.0.0.1:0' }]\nroutes: [{ name: r, paths: [/] }]\n"
+    local text =
+      "_format_version: '3.0'\nlisteners: [{ address: '127.0.0.1:0' }]\nroutes: [{ name: r, paths: [/] }]\n"
     local warnings = load(text).warnings
-    assert.equal("moongate.yaml:1: 1 of 1 routes are open to everybody, because default_access is allow in a file "
-      .. "with _format_version (r)", config.format(warnings[1]))
+    assert.equal(
+      "moongate.yaml:1: 1 of 1 routes are open to everybody, because default_access is allow in a file "
+        .. "with _format_version (r)",
+      config.format(warnings[1])
+    )
     assert.same({}, load(text .. "default_access: allow\n").warnings)
   end)
 
   it("gives plugins Kong's defaults, and warns of unsafe ones nobody wrote", function()
-    local k = load("_format_version: '3.0'\nlisteners: [{ address: '127.0.0.1:0' }]\nplugins:\n  - name: key-auth\n")
+    local k =
+      load("_format_version: '3.0'\nlisteners: [{ address: '127.0.0.1:0' }]\nplugins:\n  - name: key-auth\n")
     assert.is_false(k.plugins[1].config.hide_credentials)
     assert.is_true(k.plugins[1].config.key_in_query)
     assert.equal(2, #k.warnings)
-    assert.equal("moongate.yaml:4: plugins[0].config.hide_credentials: relies on the default false: "
-      .. "the key is passed on to the upstream", config.format(k.warnings[1]))
+    assert.equal(
+      "moongate.yaml:4: plugins[0].config.hide_credentials: relies on the default false: "
+        .. "the key is passed on to the upstream",
+      config.format(k.warnings[1])
+    )
     assert.equal(1, #c.warnings, "every value is written there; only the listeners are missing")
   end)
 end)

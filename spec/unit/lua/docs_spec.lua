@@ -40,9 +40,10 @@ end
 describe("annotations", function()
   local parsed = annotations.parse(SOURCE)
 
-  it("tell what the file is for, with its code", function()
-    assert.equal("ctx.thing: what it is for.\n\n    local x = 1", parsed.intro)
-  end)
+  it(
+    "tell what the file is for, with its code",
+    function() assert.equal("ctx.thing: what it is for.\n\n    local x = 1", parsed.intro) end
+  )
 
   it("tell the hooks, parameters and results of a function", function()
     local read = parsed.functions[1]
@@ -98,7 +99,9 @@ describe("a schema's table", function()
     })
     assert.is_nil(bare or nil)
     local rows = {}
-    for line in text:gmatch("[^\n]+") do rows[line] = true end
+    for line in text:gmatch("[^\n]+") do
+      rows[line] = true
+    end
     assert.is_true(rows["| Field | Type | Default (Kong file) | About |"])
     assert.is_true(rows["| `name` | string | required | Who \\| what. |"])
     assert.is_true(rows["| `mode` | `a`, `b` | `a` (`b`) | How. |"])
@@ -109,18 +112,25 @@ describe("a schema's table", function()
     assert.is_true(rows["Known, not in this version: `soon`."])
   end)
 
-  it("names a field that nobody explained", function()
-    assert.equal("x", select(2, schema_text.fields(t.record { x = t.string {} })))
-  end)
+  it(
+    "names a field that nobody explained",
+    function() assert.equal("x", select(2, schema_text.fields(t.record { x = t.string {} }))) end
+  )
 
-  it("says so when there is nothing to configure", function()
-    assert.equal("It takes no configuration.", (schema_text.fields(t.record {})))
-  end)
+  it(
+    "says so when there is nothing to configure",
+    function() assert.equal("It takes no configuration.", (schema_text.fields(t.record {}))) end
+  )
 end)
 
 describe("JSON in the repository", function()
-  it("has its keys in order, and tells an empty list from an empty object", function()
-    assert.equal('{ "type": "x", "a": 1.5, "b": [ true, {} ], "c": [] }\n',
-      json.encode { c = json.EMPTY_LIST, b = { true, {} }, type = "x", a = 1.5 })
-  end)
+  it(
+    "has its keys in order, and tells an empty list from an empty object",
+    function()
+      assert.equal(
+        '{ "type": "x", "a": 1.5, "b": [ true, {} ], "c": [] }\n',
+        json.encode { c = json.EMPTY_LIST, b = { true, {} }, type = "x", a = 1.5 }
+      )
+    end
+  )
 end)

@@ -35,7 +35,10 @@ describe("a schema of Kong's", function()
     assert.same({ a = "x", b = {}, e = { f = 2 } }, (t.validate(kind, {})))
     assert.same({ a = "x", b = {}, c = { d = 1 }, e = { f = 2 } }, (t.validate(kind, { c = {} })))
     assert.equal("What a is for.", kind.fields.a.about)
-    assert.same({ "h: is required (a string)" }, errors(schema { { h = { type = "string", required = true } } }, {}))
+    assert.same(
+      { "h: is required (a string)" },
+      errors(schema { { h = { type = "string", required = true } } }, {})
+    )
   end)
 
   for name, case in pairs {
@@ -45,7 +48,11 @@ describe("a schema of Kong's", function()
     starts_with = { { type = "string", starts_with = "/" }, "a", "/a" },
     one_of = { { type = "string", one_of = { "a", "b" } }, "c", "a" },
     not_one_of = { { type = "string", not_one_of = { "a" } }, "a", "c" },
-    match_all = { { type = "string", match_all = { { pattern = "a" }, { pattern = "b", err = "no b" } } }, "a", "ab" },
+    match_all = {
+      { type = "string", match_all = { { pattern = "a" }, { pattern = "b", err = "no b" } } },
+      "a",
+      "ab",
+    },
     match_none = { { type = "string", match_none = { { pattern = "%s" } } }, "a b", "ab" },
     match_any = { { type = "string", match_any = { patterns = { "^a", "^b" } } }, "c", "b" },
     between = { { type = "number", between = { 1, 2 } }, 3, 2 },
@@ -135,7 +142,10 @@ describe("a schema of Kong's", function()
         reference = "consumers",
       },
       ['config.f: the type "function" of Kong\'s schemas has no like here'] = { type = "function" },
-      ['config.f: the attribute "is_regex" of Kong\'s schemas has no like here'] = { type = "string", is_regex = true },
+      ['config.f: the attribute "is_regex" of Kong\'s schemas has no like here'] = {
+        type = "string",
+        is_regex = true,
+      },
       ['config.f[]: the type "nil" of Kong\'s schemas has no like here'] = { type = "array", elements = {} },
     } do
       local ok, why = pcall(schema, { { f = field } })

@@ -7,7 +7,9 @@ local function build(uses, routes)
   local plugins = {}
   for i, use in ipairs(uses) do
     plugins[i] = {
-      name = use[1], priority = use[2], enabled = use.enabled ~= false,
+      name = use[1],
+      priority = use[2],
+      enabled = use.enabled ~= false,
       scope = { service = use.service, route = use.route, consumer = use.consumer },
     }
   end
@@ -30,7 +32,8 @@ describe("moongate.plan", function()
   end)
 
   it("takes the most specific use of each plugin", function()
-    local p = build { { "x", 1 }, { "x", 1, service = 1 }, { "x", 1, route = 1 }, { "x", 1, service = 1, route = 1 } }
+    local p =
+      build { { "x", 1 }, { "x", 1, service = 1 }, { "x", 1, route = 1 }, { "x", 1, service = 1, route = 1 } }
     assert.equal(4, p.routes[1][1].use)
     assert.equal(1, p.routes[2][1].use)
     p = build { { "x", 1 }, { "x", 1, service = 1 }, { "x", 1, route = 1 } }
@@ -61,8 +64,14 @@ describe("moongate.plan", function()
 
   -- Each pair: the use that wins over the one before it, for ann on route 1 of service 1.
   local ORDER = {
-    {}, { service = 1 }, { route = 1 }, { consumer = 1 }, { route = 1, service = 1 },
-    { service = 1, consumer = 1 }, { route = 1, consumer = 1 }, { route = 1, service = 1, consumer = 1 },
+    {},
+    { service = 1 },
+    { route = 1 },
+    { consumer = 1 },
+    { route = 1, service = 1 },
+    { service = 1, consumer = 1 },
+    { route = 1, consumer = 1 },
+    { route = 1, service = 1, consumer = 1 },
   }
 
   local function chosen(entry, consumer)
@@ -96,8 +105,10 @@ describe("moongate.plan", function()
   end)
 
   it("shares the plans of routes that share their uses", function()
-    local p = build({ { "x", 1, service = 1 }, { "y", 1, route = 3 } },
-      { { service = 1 }, { service = 1 }, { service = 1 }, { service = 2 }, {} })
+    local p = build(
+      { { "x", 1, service = 1 }, { "y", 1, route = 3 } },
+      { { service = 1 }, { service = 1 }, { service = 1 }, { service = 2 }, {} }
+    )
     assert.equal(p.routes[1], p.routes[2])
     assert.are_not.equal(p.routes[1], p.routes[3])
     assert.equal(p.routes[4], p.routes[5])

@@ -32,9 +32,7 @@ describe("moongate.regex", function()
     assert.is_false(found[2])
   end)
 
-  it("takes any bytes", function()
-    assert.is_true(regex.new("^\\x00\\xff$"):test("\0\255"))
-  end)
+  it("takes any bytes", function() assert.is_true(regex.new("^\\x00\\xff$"):test("\0\255")) end)
 
   it("says what is wrong with a pattern, and where", function()
     local made, why = regex.new("a(b")
@@ -51,6 +49,8 @@ describe("moongate.regex", function()
   end)
 
   it("is collected with its user", function()
-    for _ = 1, 20000 do regex.new("a+") end -- a hundred megabytes, were they kept
+    for _ = 1, 20000 do
+      regex.new("a+")
+    end -- a hundred megabytes, were they kept
   end)
 end)

@@ -14,9 +14,7 @@ describe("gw_dial_start", function()
 
   local function result_of(addr, seconds)
     local result
-    net.dial(loop, addr, seconds or 5, function(conn, reason)
-      result = { conn = conn, reason = reason }
-    end)
+    net.dial(loop, addr, seconds or 5, function(conn, reason) result = { conn = conn, reason = reason } end)
     assert.is_nil(result) -- never before it returned
     loop:until_true(function() return result end)
     return result
@@ -61,13 +59,19 @@ describe("gw_dial_start", function()
     local conns, result = {}, nil
     for _ = 1, 3 do
       net.dial(loop, addr, 0.05, function(conn, reason)
-        if conn then conns[#conns + 1] = conn else result = reason end
+        if conn then
+          conns[#conns + 1] = conn
+        else
+          result = reason
+        end
       end)
     end
     loop:until_true(function() return result end)
     assert.equal("connect_timeout", result)
     loop:until_true(function() return c.gw_conn_count() == #conns end)
-    for _, conn in ipairs(conns) do c.gw_conn_close(conn) end
+    for _, conn in ipairs(conns) do
+      c.gw_conn_close(conn)
+    end
     ffi.C.close(fd)
   end)
 
@@ -80,7 +84,9 @@ describe("gw_dial_start", function()
       net.dial(loop, net.addr("unix:/nonexistent/x.sock"), 5, function() called = called + 1 end),
       net.dial(loop, net.addr("255.255.255.255:80"), 5, function() called = called + 1 end),
     }
-    for _, dial in ipairs(dials) do c.gw_dial_cancel(dial) end
+    for _, dial in ipairs(dials) do
+      c.gw_dial_cancel(dial)
+    end
     loop:settle()
     assert.equal(0, called)
     ffi.C.close(fd)

@@ -25,7 +25,9 @@ describe("a listener", function()
 
   after_each(function()
     if listener then c.gw_listener_close(listener) end
-    for _, conn in ipairs(accepted) do c.gw_conn_close(conn) end
+    for _, conn in ipairs(accepted) do
+      c.gw_conn_close(conn)
+    end
     loop:free()
     assert.equal(0, c.gw_conn_count())
   end)
@@ -42,7 +44,9 @@ describe("a listener", function()
   end
 
   local function close(fds)
-    for _, one in ipairs(fds) do ffi.C.close(one) end
+    for _, one in ipairs(fds) do
+      ffi.C.close(one)
+    end
   end
 
   it("hands over what comes, also many at once", function()
@@ -91,7 +95,9 @@ describe("a listener", function()
     assert.is_true(#fillers > 0)
     c.gw_log_set_sink(sink, nil)
     local ok, err = pcall(function()
-      for _ = 1, 10 do loop:turn(false) end
+      for _ = 1, 10 do
+        loop:turn(false)
+      end
     end)
     c.gw_log_set_sink(nil, nil)
     close(fillers)

@@ -22,7 +22,9 @@ describe("a loop", function()
 
   after_each(function()
     loop:free()
-    for _, cb in ipairs(freed) do cb:free() end
+    for _, cb in ipairs(freed) do
+      cb:free()
+    end
   end)
 
   local function defer_type() return "void (*)(struct gw_defer *)" end
@@ -30,9 +32,7 @@ describe("a loop", function()
   it("runs deferred calls at the end of the turn, in order, once each", function()
     local order = {}
     local one, two = ffi.new("struct gw_defer"), ffi.new("struct gw_defer")
-    local run = callback(defer_type(), function(defer)
-      order[#order + 1] = defer == one and "one" or "two"
-    end)
+    local run = callback(defer_type(), function(defer) order[#order + 1] = defer == one and "one" or "two" end)
     c.gw_loop_defer(loop.c, one, run)
     c.gw_loop_defer(loop.c, two, run)
     c.gw_loop_defer(loop.c, one, run)
@@ -64,7 +64,8 @@ describe("a loop", function()
     c.gw_loop_defer(loop.c, defer, run)
     assert.is_true(loop:turn(true))
     assert.is_true(rounds < 3000) -- I/O had its turn
-    while loop:turn(true) do end
+    while loop:turn(true) do
+    end
     assert.equal(3000, rounds)
   end)
 
@@ -86,9 +87,10 @@ describe("a loop", function()
     assert.same({ 1, 2, 3, 4, 5 }, got)
   end)
 
-  it("delivers what other threads post: all of it, in each sender's order, then stops", function()
-    assert.equal(100000, ffi.C.gw_spec_post_from_threads(loop.c, 2, 50000))
-  end)
+  it(
+    "delivers what other threads post: all of it, in each sender's order, then stops",
+    function() assert.equal(100000, ffi.C.gw_spec_post_from_threads(loop.c, 2, 50000)) end
+  )
 
   it("delivers what was posted before it ended", function()
     local got = 0

@@ -19,7 +19,10 @@ describe("the resolver", function()
       end
       table.sort(addrs)
       answers[tonumber(ffi.cast("intptr_t", ctx))] = {
-        addrs = addrs, reason = c.reason(err), ttl = answer.ttl_ms / 1000, stale = answer.stale,
+        addrs = addrs,
+        reason = c.reason(err),
+        ttl = answer.ttl_ms / 1000,
+        stale = answer.stale,
       }
     end)
   end)
@@ -175,8 +178,25 @@ describe("the resolver", function()
 
   it("refuses what cannot be a name, without asking", function()
     for _, name in ipairs({
-      "", ".", "..", "a..b", ".a", "a b", "a/b", "a:80", "a\nb", "[::1]", "ä.test", "a\127", "*",
-      "127.1", "0x7f.1", "2130706433", "1.2.3.0x4", ("a"):rep(64) .. ".test", ("abcdefg."):rep(32) .. "test",
+      "",
+      ".",
+      "..",
+      "a..b",
+      ".a",
+      "a b",
+      "a/b",
+      "a:80",
+      "a\nb",
+      "[::1]",
+      "ä.test",
+      "a\127",
+      "*",
+      "127.1",
+      "0x7f.1",
+      "2130706433",
+      "1.2.3.0x4",
+      ("a"):rep(64) .. ".test",
+      ("abcdefg."):rep(32) .. "test",
     }) do
       assert.equal("resolve", ask(name).reason, name)
     end

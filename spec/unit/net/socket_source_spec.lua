@@ -13,7 +13,9 @@ describe("the socket source", function()
   end)
 
   after_each(function()
-    for _, fd in ipairs(fds) do ffi.C.close(fd) end
+    for _, fd in ipairs(fds) do
+      ffi.C.close(fd)
+    end
     c.gw_socket_source_free(source)
   end)
 
@@ -47,7 +49,10 @@ describe("the socket source", function()
     local stranger = c.gw_socket_source_new()
     local addr, why = get(first, 0, stranger)
     assert.is_nil(addr)
-    assert.equal("bind " .. first .. ": Address already in use (somebody listens there already; ss -ltnp shows who)", why)
+    assert.equal(
+      "bind " .. first .. ": Address already in use (somebody listens there already; ss -ltnp shows who)",
+      why
+    )
     assert.is_nil((get(first, 1, stranger)))
     c.gw_socket_source_free(stranger)
   end)

@@ -5,9 +5,7 @@ local net = require("support.net")
 describe("timers", function()
   local loop, fired, actions, on_fire, names, keep
 
-  local function key(timer)
-    return tonumber(ffi.cast("intptr_t", ffi.cast("void *", timer)))
-  end
+  local function key(timer) return tonumber(ffi.cast("intptr_t", ffi.cast("void *", timer))) end
 
   local function name_of(timer) return names[key(timer)] end
 
@@ -18,13 +16,9 @@ describe("timers", function()
     return timer
   end
 
-  local function start(timer, ms)
-    c.gw_timer_start(loop.c, timer, ms * 1000, on_fire)
-  end
+  local function start(timer, ms) c.gw_timer_start(loop.c, timer, ms * 1000, on_fire) end
 
-  local function now_ms()
-    return tonumber(loop.c.clock.now_us) / 1000
-  end
+  local function now_ms() return tonumber(loop.c.clock.now_us) / 1000 end
 
   local function setup(virtual)
     fired, actions, names, keep = {}, {}, {}, {}
@@ -44,7 +38,9 @@ describe("timers", function()
 
   local function fired_names()
     local list = {}
-    for _, f in ipairs(fired) do list[#list + 1] = f.name end
+    for _, f in ipairs(fired) do
+      list[#list + 1] = f.name
+    end
     return table.concat(list, " ")
   end
 
@@ -220,9 +216,13 @@ describe("timers", function()
           place(i)
         end
       end
-      for _, at in pairs(due) do expected[#expected + 1] = at end
+      for _, at in pairs(due) do
+        expected[#expected + 1] = at
+      end
       table.sort(expected)
-      for _ = 1, 100 do advance(200) end
+      for _ = 1, 100 do
+        advance(200)
+      end
       assert.equal(#expected, #fired)
       for i, f in ipairs(fired) do
         assert.is_true(f.at_us == expected[i] and f.at_us == due[f.name])
@@ -234,7 +234,9 @@ describe("timers", function()
     before_each(function() setup(false) end)
 
     it("are never early and at most a few ticks late", function()
-      for i = 1, 20 do start(new(i), i * 3.3) end
+      for i = 1, 20 do
+        start(new(i), i * 3.3)
+      end
       loop:until_true(function() return #fired == 20 end)
       for _, f in ipairs(fired) do
         assert.is_true(f.at >= f.name * 3.3, f.at)
@@ -246,7 +248,8 @@ describe("timers", function()
       local timer = new("t")
       start(timer, 5)
       assert.is_true(loop:turn(false))
-      while loop:turn(true) do end
+      while loop:turn(true) do
+      end
       assert.equal("t", fired_names())
       start(timer, 1000)
       c.gw_timer_stop(timer)

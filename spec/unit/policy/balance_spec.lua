@@ -8,7 +8,9 @@ Balance.__index = Balance
 local function new(names, weights, random)
   local self = setmetatable({ names = names }, Balance)
   self.slots = ffi.new("struct gw_balance_slot[?]", math.max(1, #names))
-  for i, weight in ipairs(weights) do self.slots[i - 1].weight = weight end
+  for i, weight in ipairs(weights) do
+    self.slots[i - 1].weight = weight
+  end
   self.balance = ffi.new("struct gw_balance")
   c.gw_balance_init(self.balance, c.gw_balance_find(c.slice("round-robin")), self.slots, #names, random)
   return self
@@ -18,7 +20,9 @@ function Balance:pick(tried)
   local ask
   if tried then
     local flags = ffi.new("bool[?]", #self.names)
-    for i, name in ipairs(self.names) do flags[i - 1] = tried[name] or false end
+    for i, name in ipairs(self.names) do
+      flags[i - 1] = tried[name] or false
+    end
     ask = ffi.new("struct gw_balance_ask", flags)
     self.keep = flags
   end
@@ -28,7 +32,9 @@ end
 
 function Balance:picks(count)
   local list = {}
-  for i = 1, count do list[i] = self:pick() end
+  for i = 1, count do
+    list[i] = self:pick()
+  end
   return table.concat(list)
 end
 
@@ -40,23 +46,28 @@ end
 
 local function count(text)
   local counts = {}
-  for name in text:gmatch(".") do counts[name] = (counts[name] or 0) + 1 end
+  for name in text:gmatch(".") do
+    counts[name] = (counts[name] or 0) + 1
+  end
   return counts
 end
 
 local ABC = { "a", "b", "c" }
 
 describe("gw_balance_round_robin", function()
-  it("spreads 5:1:1 as a a b a c a a, again and again", function()
-    assert.equal(("aabacaa"):rep(10), new(ABC, { 5, 1, 1 }):picks(70))
-  end)
+  it(
+    "spreads 5:1:1 as a a b a c a a, again and again",
+    function() assert.equal(("aabacaa"):rep(10), new(ABC, { 5, 1, 1 }):picks(70)) end
+  )
 
   it("gives exactly its share to everybody, wherever it starts", function()
     local random = ffi.new("struct gw_random")
     for seed = 1, 50 do
       c.gw_random_seed(random, seed)
       local balance = new(ABC, { 5, 1, 1 }, random)
-      for _ = 1, 4 do assert.same({ a = 5, b = 1, c = 1 }, count(balance:picks(7))) end
+      for _ = 1, 4 do
+        assert.same({ a = 5, b = 1, c = 1 }, count(balance:picks(7)))
+      end
     end
   end)
 
@@ -69,9 +80,7 @@ describe("gw_balance_round_robin", function()
         sum = sum + weights[i]
         expected[names[i]] = weights[i] > 0 and weights[i] or nil
       end
-      if sum > 0 then
-        assert.same(expected, count(new(names, weights):picks(sum)))
-      end
+      if sum > 0 then assert.same(expected, count(new(names, weights):picks(sum))) end
     end
   end)
 
@@ -124,7 +133,9 @@ describe("gw_balance_round_robin", function()
 
   it("stands the largest weights and many targets", function()
     local names, weights = {}, {}
-    for i = 1, 2000 do names[i], weights[i] = tostring(i), 65535 - i % 3 end
+    for i = 1, 2000 do
+      names[i], weights[i] = tostring(i), 65535 - i % 3
+    end
     local random = ffi.new("struct gw_random")
     c.gw_random_seed(random, 1)
     local balance, seen, different = new(names, weights, random), {}, 0

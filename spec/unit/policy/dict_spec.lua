@@ -42,7 +42,8 @@ describe("a shared dictionary", function()
 
   local function incr(key, by, first, ttl)
     local out = ffi.new("double[1]")
-    local result = c.gw_dict_incr(dict, c.slice(key), by, first and ffi.new("double[1]", first), ttl or 0, now, out)
+    local result =
+      c.gw_dict_incr(dict, c.slice(key), by, first and ffi.new("double[1]", first), ttl or 0, now, out)
     if result ~= c.GW_DICT_FINE then return nil, RESULTS[tonumber(result)] end
     return out[0]
   end
@@ -62,8 +63,12 @@ describe("a shared dictionary", function()
   local function stats()
     local out = ffi.new("struct gw_zone_stats")
     c.gw_dict_stats(dict, out)
-    return { bytes = tonumber(out.bytes), max = tonumber(out.max_bytes), entries = tonumber(out.entries),
-      evicted = tonumber(out.evicted) }
+    return {
+      bytes = tonumber(out.bytes),
+      max = tonumber(out.max_bytes),
+      entries = tonumber(out.entries),
+      evicted = tonumber(out.evicted),
+    }
   end
 
   local function keys(max)
@@ -83,7 +88,18 @@ describe("a shared dictionary", function()
   end
 
   it("gives back what was put, of every type", function()
-    for _, value in ipairs { "text", "", "a\0b", 1.5, -7, true, false, ("x"):rep(1024), ("y"):rep(1025), ("z"):rep(9000) } do
+    for _, value in ipairs {
+      "text",
+      "",
+      "a\0b",
+      1.5,
+      -7,
+      true,
+      false,
+      ("x"):rep(1024),
+      ("y"):rep(1025),
+      ("z"):rep(9000),
+    } do
       assert.equal("fine", set("k", value))
       assert.equal(value, get("k"))
     end
@@ -189,7 +205,9 @@ describe("a shared dictionary", function()
     assert.is_nil(get("key2"))
     local left = stats()
     assert.is_true(left.evicted > 1500 and left.evicted + left.entries == 2000)
-    for i = 2000 - left.entries + 2, 2000 do assert.is_string(get("key" .. i), "key" .. i) end
+    for i = 2000 - left.entries + 2, 2000 do
+      assert.is_string(get("key" .. i), "key" .. i)
+    end
   end)
 
   it("refuses what is larger than a quarter of it", function()
@@ -215,15 +233,20 @@ describe("a shared dictionary", function()
       incr("n", 1, 0)
       push("k2", true, 1)
     end
-    while pop("l0", true) or pop("l1", true) or pop("l2", false) do end -- luacheck: ignore 542
+    while pop("l0", true) or pop("l1", true) or pop("l2", false) do
+    end -- luacheck: ignore 542
     now = now + 10
-    for i = 1, 30 do get("k" .. i) end
+    for i = 1, 30 do
+      get("k" .. i)
+    end
     c.gw_dict_remove(dict, c.slice("n"), now)
     assert.same({ bytes = empty, entries = 0 }, { bytes = stats().bytes, entries = stats().entries })
   end)
 
   it("lists its keys, but no expired ones", function()
-    for i = 1, 300 do set("k" .. i, i, i <= 100 and 5 or 0) end
+    for i = 1, 300 do
+      set("k" .. i, i, i <= 100 and 5 or 0)
+    end
     now = now + 5
     local all = keys()
     assert.equal(200, #all)
@@ -233,7 +256,9 @@ describe("a shared dictionary", function()
 
   it("forgets everything when flushed", function()
     local empty = stats().bytes
-    for i = 1, 300 do set("k" .. i, i) end
+    for i = 1, 300 do
+      set("k" .. i, i)
+    end
     push("l", true, 1)
     c.gw_dict_flush(dict)
     assert.same({}, keys())
@@ -247,11 +272,15 @@ describe("a shared dictionary", function()
     local zone = c.gw_zone_acquire(zones, c.slice("d"), c.gw_dict_kind, size, ffi.new("const char *[1]"))
     local before = dict
     dict = c.gw_dict_of_zone(zone)
-    for i = 1, 100 do set("k" .. i, i) end
+    for i = 1, 100 do
+      set("k" .. i, i)
+    end
     size[0] = 4 * 1024 * 1024
     zone.kind.apply(zone, size)
     assert.equal(4 * 1024 * 1024, stats().max)
-    for i = 1, 100 do assert.equal(i, get("k" .. i)) end
+    for i = 1, 100 do
+      assert.equal(i, get("k" .. i))
+    end
     for i = 1, 5000 do
       now = now + 1
       set("more" .. i, ("x"):rep(100))
@@ -264,7 +293,9 @@ describe("a shared dictionary", function()
       set("last" .. i, i)
     end
     assert.is_true(stats().bytes <= 65536)
-    for i = 1, 200 do assert.equal(i, get("last" .. i)) end
+    for i = 1, 200 do
+      assert.equal(i, get("last" .. i))
+    end
     dict = before
     c.gw_zone_release(zone)
     c.gw_zones_free(zones)

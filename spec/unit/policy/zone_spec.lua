@@ -10,7 +10,13 @@ describe("gw_zones", function()
   local other_kind = ffi.new("const char *[1]")
 
   local function acquire(name, kind, size)
-    return c.gw_zone_acquire(zones, c.slice(name), kind or c.gw_dict_kind, ffi.new("size_t[1]", size or 65536), other_kind)
+    return c.gw_zone_acquire(
+      zones,
+      c.slice(name),
+      kind or c.gw_dict_kind,
+      ffi.new("size_t[1]", size or 65536),
+      other_kind
+    )
   end
 
   it("give the same zone for the same name and kind", function()
@@ -51,18 +57,23 @@ describe("gw_zones", function()
 
   it("have an end", function()
     local all = {}
-    for i = 1, 1024 do all[i] = acquire("zone" .. i) end
+    for i = 1, 1024 do
+      all[i] = acquire("zone" .. i)
+    end
     assert.is_true(acquire("one more") == nil)
     assert.is_true(other_kind[0] == nil)
-    for i = 1, 1024 do c.gw_zone_release(all[i]) end
+    for i = 1, 1024 do
+      c.gw_zone_release(all[i])
+    end
   end)
 
   it("tell what each holds", function()
     local a, b = acquire("a", nil, 1024 * 1024), acquire("b")
     local found = {}
-    local visit = ffi.cast("void (*)(const struct gw_zone *, const struct gw_zone_stats *, void *)", function(zone, stats)
-      found[ffi.string(zone.name)] = tonumber(stats.max_bytes)
-    end)
+    local visit = ffi.cast(
+      "void (*)(const struct gw_zone *, const struct gw_zone_stats *, void *)",
+      function(zone, stats) found[ffi.string(zone.name)] = tonumber(stats.max_bytes) end
+    )
     c.gw_zones_each(zones, visit, nil)
     visit:free()
     assert.same({ a = 1024 * 1024, b = 65536 }, found)

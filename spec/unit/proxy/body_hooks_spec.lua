@@ -111,16 +111,18 @@ describe("body hooks on the request's way", function()
       on_request = function(conn) conn:write(text) end
     end
     up = world:upstream(on_request, raw)
-    world:start { routes = { { name = "all", targets = { up }, limits = limits } }, limits = limits, plugin = HANDLER }
+    world:start {
+      routes = { { name = "all", targets = { up }, limits = limits } },
+      limits = limits,
+      plugin = HANDLER,
+    }
   end
 
   local function get(headers, method)
     return world:client():ask((method or "GET") .. " / HTTP/1.1\nhost: a\n" .. headers)
   end
 
-  local function post(headers, body)
-    return world:client():ask("POST / HTTP/1.1\nhost: a\n" .. headers, body)
-  end
+  local function post(headers, body) return world:client():ask("POST / HTTP/1.1\nhost: a\n" .. headers, body) end
 
   local function wait_quiet()
     world:until_true(function() return world:is_quiet() end, "quiet")
@@ -211,10 +213,11 @@ describe("body hooks on the request's way", function()
     it("may add trailers where none came", function()
       start(PLAIN)
       local response = get("x-body: trailer\nx-response: trailer")
-      assert.same({ "plain", { ["x-len"] = "5", ["x-both"] = "ours alone", ["x-early"] = "1" } },
-        { response.body, response.trailers })
-      assert.same({ ["x-len"] = "0", ["x-both"] = "ours alone" },
-        get("x-body: trailer\nx-access: empty").trailers)
+      assert.same(
+        { "plain", { ["x-len"] = "5", ["x-both"] = "ours alone", ["x-early"] = "1" } },
+        { response.body, response.trailers }
+      )
+      assert.same({ ["x-len"] = "0", ["x-both"] = "ours alone" }, get("x-body: trailer\nx-access: empty").trailers)
       assert.equal(500, get("x-response: bad trailer").status)
       assert.truthy(scripts.caught():find('the core writes "Content-Length" itself', 1, true))
     end)
@@ -233,9 +236,9 @@ describe("body hooks on the request's way", function()
     end)
 
     for _, case in ipairs {
-      { "HEAD", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\netag: \"a\"\r\n\r\n" },
-      { "GET", "HTTP/1.1 204 No Content\r\netag: \"a\"\r\n\r\n" },
-      { "GET", "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\netag: \"a\"\r\n\r\n" },
+      { "HEAD", 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\netag: "a"\r\n\r\n' },
+      { "GET", 'HTTP/1.1 204 No Content\r\netag: "a"\r\n\r\n' },
+      { "GET", 'HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\netag: "a"\r\n\r\n' },
     } do
       it(("do not run for %s and %s"):format(case[1], case[2]:match("%d%d%d [%a ]+")), function()
         start(case[2])
@@ -255,9 +258,11 @@ describe("body hooks on the request's way", function()
     end)
 
     it("do not see a tunnel", function()
-      start(function(conn)
-        conn:write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nhello")
-      end)
+      start(
+        function(conn)
+          conn:write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nhello")
+        end
+      )
       local client = world:client()
       client:write("GET / HTTP/1.1\r\nhost: a\r\nx-body: upper\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n")
       world:until_true(function() return client:text():find("hello", 1, true) end)
@@ -266,24 +271,30 @@ describe("body hooks on the request's way", function()
     end)
 
     it("take away what was said of the bytes", function()
-      start("HTTP/1.1 200 OK\r\ncontent-length: 5\r\netag: \"a\"\r\ncontent-md5: x\r\ndigest: x\r\n" ..
-        "content-digest: x\r\nrepr-digest: x\r\naccept-ranges: bytes\r\nlast-modified: x\r\n\r\nplain")
+      start(
+        'HTTP/1.1 200 OK\r\ncontent-length: 5\r\netag: "a"\r\ncontent-md5: x\r\ndigest: x\r\n'
+          .. "content-digest: x\r\nrepr-digest: x\r\naccept-ranges: bytes\r\nlast-modified: x\r\n\r\nplain"
+      )
       local headers = get("x-body: upper").headers
       headers.date, headers.via = nil, nil
       assert.same({ etag = 'W/"a"', ["last-modified"] = "x", ["transfer-encoding"] = "chunked" }, headers)
     end)
 
     it("keep a weak ETag and drop one that is none", function()
-      start(function(conn, request)
-        conn:write(("HTTP/1.1 200 OK\r\ncontent-length: 0\r\netag: %s\r\n\r\n"):format(request:match("x%-tag: (%S+)")))
-      end)
+      start(
+        function(conn, request)
+          conn:write(
+            ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\netag: %s\r\n\r\n"):format(request:match("x%-tag: (%S+)"))
+          )
+        end
+      )
       assert.equal('W/"b"', get('x-tag: W/"b"').headers.etag)
       assert.is_nil(get("x-tag: b").headers.etag)
     end)
 
     it("ask for the whole body, never for a range of it", function()
       start(PLAIN)
-      get("range: bytes=1-2\nif-range: \"a\"\nx-body: upper")
+      get('range: bytes=1-2\nif-range: "a"\nx-body: upper')
       assert.is_nil(up.requests[1]:find("range", 1, true))
     end)
 
@@ -451,9 +462,16 @@ describe("body hooks on the request's way", function()
     it("may wait for longer than anybody else may", function()
       up = world:upstream(function(conn) conn:write(PLAIN) end)
       world:start {
-        routes = { { name = "all", targets = { up }, service = { read_timeout = 1, write_timeout = 1 },
-          limits = { idle_timeout = 1 } } },
-        limits = { idle_timeout = 1 }, plugin = HANDLER,
+        routes = {
+          {
+            name = "all",
+            targets = { up },
+            service = { read_timeout = 1, write_timeout = 1 },
+            limits = { idle_timeout = 1 },
+          },
+        },
+        limits = { idle_timeout = 1 },
+        plugin = HANDLER,
       }
       local client = world:client()
       client:write("GET / HTTP/1.1\r\nhost: a\r\nx-body: sleep\r\n\r\n")
@@ -465,10 +483,13 @@ describe("body hooks on the request's way", function()
     end)
 
     it("pass a hundred thousand chunks of one byte", function()
-      start(function(conn)
-        conn:write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" ..
-          ("1\r\na\r\n"):rep(100000) .. "0\r\n\r\n")
-      end)
+      start(
+        function(conn)
+          conn:write(
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" .. ("1\r\na\r\n"):rep(100000) .. "0\r\n\r\n"
+          )
+        end
+      )
       assert.equal(("A"):rep(100000) .. "!", get("x-body: upper").body)
     end)
   end)
@@ -513,8 +534,10 @@ describe("body hooks on the request's way", function()
     it("wait with one that was read before", function()
       start(PLAIN)
       local client = world:client()
-      client:write("POST / HTTP/1.1\r\nhost: a\r\nx-access: read\r\nx-request-body: sleep\r\n" ..
-        "content-length: 5\r\n\r\nhello")
+      client:write(
+        "POST / HTTP/1.1\r\nhost: a\r\nx-access: read\r\nx-request-body: sleep\r\n"
+          .. "content-length: 5\r\n\r\nhello"
+      )
       for _ = 1, 2 do
         world:settle()
         assert.equal(0, #up.requests)
@@ -548,8 +571,10 @@ describe("body hooks on the request's way", function()
     it("end before the trailers", function()
       start(PLAIN)
       local client = world:client()
-      client:write("POST / HTTP/1.1\r\nhost: a\r\nx-request-body: upper\r\ntransfer-encoding: chunked\r\n\r\n" ..
-        "3\r\nabc\r\n0\r\nx-sum: 7\r\n\r\n")
+      client:write(
+        "POST / HTTP/1.1\r\nhost: a\r\nx-request-body: upper\r\ntransfer-encoding: chunked\r\n\r\n"
+          .. "3\r\nabc\r\n0\r\nx-sum: 7\r\n\r\n"
+      )
       world:until_true(function() return #up.conns > 0 and up.conns[1]:text():find("x-sum", 1, true) end)
       local body, rest = unchunk(up.conns[1]:text():match("\r\n\r\n(.*)$"))
       assert.same({ "ABC!", "x-sum: 7\r\n\r\n" }, { body, rest })
@@ -580,8 +605,10 @@ describe("body hooks on the request's way", function()
         if text:find("\r\n0\r\n\r\n", 1, true) then conn:write(PLAIN) end
       end, nil, true)
       local client = world:client()
-      client:write("POST / HTTP/1.1\r\nhost: a\r\nx-request-body: upper\r\nexpect: 100-continue\r\n" ..
-        "content-length: 5\r\n\r\n")
+      client:write(
+        "POST / HTTP/1.1\r\nhost: a\r\nx-request-body: upper\r\nexpect: 100-continue\r\n"
+          .. "content-length: 5\r\n\r\n"
+      )
       assert.equal(100, client:response().status)
       client:write("hello")
       assert.equal(200, client:response().status)
@@ -602,8 +629,12 @@ describe("body hooks on the request's way", function()
       start(PLAIN)
       for _, access in ipairs { "none", "read" } do
         local client = world:client()
-        client:write(("POST / HTTP/1.1\r\nhost: a\r\nx-access: %s\r\nx-request-body: fail slowly\r\n" ..
-          "content-length: 5\r\n\r\nhello"):format(access))
+        client:write(
+          (
+            "POST / HTTP/1.1\r\nhost: a\r\nx-access: %s\r\nx-request-body: fail slowly\r\n"
+            .. "content-length: 5\r\n\r\nhello"
+          ):format(access)
+        )
         world:settle()
         world:advance(2.1)
         assert.equal(500, client:response().status)
@@ -654,8 +685,10 @@ describe("body hooks on the request's way", function()
         conn.seen = (conn.seen or "") .. text
       end, nil, true)
       local client = world:client()
-      client:write("POST / HTTP/1.1\r\nhost: a\r\nx-request-body: upper\r\nx-response: sleep\r\n" ..
-        "content-length: 10\r\n\r\n")
+      client:write(
+        "POST / HTTP/1.1\r\nhost: a\r\nx-request-body: upper\r\nx-response: sleep\r\n"
+          .. "content-length: 10\r\n\r\n"
+      )
       world:settle()
       client:write("helloworld")
       world:until_true(function() return up.conns[1].seen:find("HELLOWORLD", 1, true) end)
@@ -667,8 +700,12 @@ describe("body hooks on the request's way", function()
       start(PLAIN)
       for _, access in ipairs { "none", "read" } do
         local client = world:client()
-        client:write(("POST / HTTP/1.1\r\nhost: a\r\nx-access: %s\r\nx-request-body: sleep\r\n" ..
-          "content-length: 5\r\n\r\nhello"):format(access))
+        client:write(
+          (
+            "POST / HTTP/1.1\r\nhost: a\r\nx-access: %s\r\nx-request-body: sleep\r\n"
+            .. "content-length: 5\r\n\r\nhello"
+          ):format(access)
+        )
         world:settle()
         client:close()
         wait_quiet()
@@ -680,8 +717,12 @@ describe("body hooks on the request's way", function()
       start(PLAIN, { total_timeout = 1 })
       for _, access in ipairs { "none", "read" } do
         local client = world:client()
-        client:write(("POST / HTTP/1.1\r\nhost: a\r\nx-access: %s\r\nx-request-body: sleep\r\n" ..
-          "content-length: 5\r\n\r\nhello"):format(access))
+        client:write(
+          (
+            "POST / HTTP/1.1\r\nhost: a\r\nx-access: %s\r\nx-request-body: sleep\r\n"
+            .. "content-length: 5\r\n\r\nhello"
+          ):format(access)
+        )
         world:settle()
         world:advance(1.1)
         assert.equal(504, client:response().status)
@@ -692,9 +733,16 @@ describe("body hooks on the request's way", function()
       up = world:upstream(function(conn) conn:write(PLAIN) end)
       local limits = { idle_timeout = 1, body_min_rate = 100000 }
       world:start {
-        routes = { { name = "all", targets = { up }, limits = limits,
-          service = { read_timeout = 1, write_timeout = 1 } } },
-        limits = limits, plugin = HANDLER:gsub("sleep%(2%)", "sleep(20)"),
+        routes = {
+          {
+            name = "all",
+            targets = { up },
+            limits = limits,
+            service = { read_timeout = 1, write_timeout = 1 },
+          },
+        },
+        limits = limits,
+        plugin = HANDLER:gsub("sleep%(2%)", "sleep(20)"),
       }
       local client = world:client()
       client:write("POST / HTTP/1.1\r\nhost: a\r\nx-request-body: sleep\r\ncontent-length: 6\r\n\r\nabc")
@@ -715,7 +763,11 @@ describe("body hooks on the request's way", function()
         local seen = 0
         start(function(conn)
           seen = seen + 1
-          if seen == 2 then conn:close() else conn:write(PLAIN) end
+          if seen == 2 then
+            conn:close()
+          else
+            conn:write(PLAIN)
+          end
         end)
         local client = world:client()
         assert.equal(200, client:ask("GET / HTTP/1.1\nhost: a").status)
@@ -737,12 +789,15 @@ describe("body hooks on the request's way", function()
       it("a target that cannot be reached costs nothing", function()
         up = world:upstream(function(conn) conn:write(PLAIN) end)
         world:start {
-          routes = { { name = "all", targets = { world.closed_port(), up } } }, plugin = HANDLER,
+          routes = { { name = "all", targets = { world.closed_port(), up } } },
+          plugin = HANDLER,
         }
         for _ = 1, 4 do
           assert.equal(200, post("x-request-body: upper", "hello").status)
         end
-        for i = 1, 4 do assert.equal("HELLO!", (unchunk((received(i))))) end
+        for i = 1, 4 do
+          assert.equal("HELLO!", (unchunk((received(i)))))
+        end
       end)
     end)
 
@@ -750,7 +805,10 @@ describe("body hooks on the request's way", function()
       start(PLAIN)
       local client = world:client()
       client:write("POST / HTTP/1.1\r\nhost: a\r\nx-request-body: upper\r\ntransfer-encoding: chunked\r\n\r\n")
-      for _ = 1, 100 do client:write(("1\r\na\r\n"):rep(1000)) world:settle(2) end
+      for _ = 1, 100 do
+        client:write(("1\r\na\r\n"):rep(1000))
+        world:settle(2)
+      end
       client:write("0\r\n\r\n")
       assert.equal(200, client:response().status)
       assert.equal(("A"):rep(100000) .. "!", (unchunk((received(1)))))

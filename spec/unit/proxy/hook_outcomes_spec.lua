@@ -86,10 +86,12 @@ describe("a plugin that", function()
     local begins = world:upstream(function(conn) conn:write("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx") end)
     world:start {
       routes = {
-        { name = "front", paths = { "/" }, targets = { up } }, { name = "slow", paths = { "/slow" }, targets = { slow } },
+        { name = "front", paths = { "/" }, targets = { up } },
+        { name = "slow", paths = { "/slow" }, targets = { slow } },
         { name = "begins", paths = { "/begins" }, targets = { begins } },
       },
-      plugin = HANDLER, limits = { total_timeout = 5 },
+      plugin = HANDLER,
+      limits = { total_timeout = 5 },
     }
     other = world:client()
   end)
@@ -107,15 +109,22 @@ describe("a plugin that", function()
 
   local function send(hook, what)
     local client = world:client()
-    client:write(("%s / HTTP/1.1\r\nhost: a\r\nx-at: %s\r\nx-do: %s\r\nx-secret: 1\r\n%s")
-      :format(hook == "request_body" and "POST" or "GET", hook, what,
-        hook == "request_body" and "content-length: 4\r\n\r\nbody" or "\r\n"))
+    client:write(
+      ("%s / HTTP/1.1\r\nhost: a\r\nx-at: %s\r\nx-do: %s\r\nx-secret: 1\r\n%s"):format(
+        hook == "request_body" and "POST" or "GET",
+        hook,
+        what,
+        hook == "request_body" and "content-length: 4\r\n\r\nbody" or "\r\n"
+      )
+    )
     return client
   end
 
   local function has(text) assert.truthy(scripts.caught():find(text, 1, true), scripts.caught()) end
 
-  local function quiet() world:until_true(function() return world:is_quiet() end, "quiet") end
+  local function quiet()
+    world:until_true(function() return world:is_quiet() end, "quiet")
+  end
 
   -- What the client sees of a failure: a 500, or that it was cut, or nothing.
   local function assert_failed(hook, client)
@@ -182,13 +191,25 @@ describe("a plugin that", function()
           quiet()
         end
         for _, what in ipairs { "ctx", "request" } do
-          assert.matches(what .. " false [^\n]*this request is over %(a plugin may not keep ctx%)", scripts.caught())
+          assert.matches(
+            what .. " false [^\n]*this request is over %(a plugin may not keep ctx%)",
+            scripts.caught()
+          )
         end
         assert.is_nil(scripts.caught():find(" true [12]\n"))
       end)
 
       for _, verb in ipairs {
-        "sleep", "fetch", "fetch_all", "race", "open", "read", "produce", "pour", "coroutine", "iterator",
+        "sleep",
+        "fetch",
+        "fetch_all",
+        "race",
+        "open",
+        "read",
+        "produce",
+        "pour",
+        "coroutine",
+        "iterator",
       } do
         describe("waits with " .. verb, function()
           local client
@@ -229,7 +250,9 @@ describe("a plugin that", function()
             end)
 
             it("goes on over a reload", function()
-              world:use(world:configure { routes = { { name = "front", paths = { "/" }, targets = { world.upstreams[1] } } } })
+              world:use(world:configure {
+                routes = { { name = "front", paths = { "/" }, targets = { world.upstreams[1] } } },
+              })
               world:settle()
               assert.equal("hi", world:client():ask("GET / HTTP/1.1\nhost: a").body)
               assert.equal(1, world:active())

@@ -56,7 +56,11 @@ describe("hooks on the request's way", function()
 
   local function start(on_request, limits)
     local up = world:upstream(on_request or function(conn) conn:write(OK) end)
-    world:start { routes = { { name = "all", targets = { up }, limits = limits } }, limits = limits, plugin = HANDLER }
+    world:start {
+      routes = { { name = "all", targets = { up }, limits = limits } },
+      limits = limits,
+      plugin = HANDLER,
+    }
     return up
   end
 
@@ -105,7 +109,9 @@ describe("hooks on the request's way", function()
   it("may find a body too large, which goes on to the service all the same", function()
     local up = start()
     local client = world:client()
-    client:write("POST / HTTP/1.1\r\nhost: a\r\nx-access: body\r\ntransfer-encoding: chunked\r\n\r\n6\r\nabcdef\r\n")
+    client:write(
+      "POST / HTTP/1.1\r\nhost: a\r\nx-access: body\r\ntransfer-encoding: chunked\r\n\r\n6\r\nabcdef\r\n"
+    )
     world:settle()
     client:write("6\r\nghijkl\r\n")
     world:settle()
@@ -119,7 +125,9 @@ describe("hooks on the request's way", function()
   it("ask for the body of a client that waits to be asked", function()
     local up = start()
     local client = world:client()
-    client:write("POST / HTTP/1.1\r\nhost: a\r\nx-access: body\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n")
+    client:write(
+      "POST / HTTP/1.1\r\nhost: a\r\nx-access: body\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n"
+    )
     assert.equal(100, client:response().status)
     client:write("hello")
     assert.equal(200, client:response().status)

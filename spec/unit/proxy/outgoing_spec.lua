@@ -36,8 +36,11 @@ describe("gw_outgoing_path", function()
   for _, case in ipairs(CASES) do
     local base, request, matched, strip, expected = unpack(case)
 
-    it(("puts %q before %q%s"):format(base, request, strip and " without " .. matched or ""), function()
-      assert.equal(expected, c.str(c.gw_outgoing_path(arena, c.slice(base), c.slice(request), #matched, strip)))
-    end)
+    it(
+      ("puts %q before %q%s"):format(base, request, strip and " without " .. matched or ""),
+      function()
+        assert.equal(expected, c.str(c.gw_outgoing_path(arena, c.slice(base), c.slice(request), #matched, strip)))
+      end
+    )
   end
 end)

@@ -19,7 +19,9 @@ describe("the request's way", function()
   local function start(on_request, options, raw)
     local up = world:upstream(on_request, raw)
     local route = { name = "all", targets = { up } }
-    for k, v in pairs(options or {}) do route[k] = v end
+    for k, v in pairs(options or {}) do
+      route[k] = v
+    end
     world:start { routes = { route }, limits = options and options.limits, trusted = options and options.trusted }
     return up
   end
@@ -55,14 +57,21 @@ describe("the request's way", function()
       start(function(conn, _, nth) conn:write(ok("answer " .. nth)) end)
       local client = world:client()
       client:write(("GET / HTTP/1.1\r\nhost: a\r\n\r\n"):rep(3))
-      for i = 1, 3 do assert.equal("answer " .. i, client:response().body) end
+      for i = 1, 3 do
+        assert.equal("answer " .. i, client:response().body)
+      end
     end)
 
     it("carries bodies of known and unknown length both ways", function()
-      local up = start(function(conn, request)
-        conn:write(request:find("chunked") and "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
-          or ok("fixed"))
-      end)
+      local up = start(
+        function(conn, request)
+          conn:write(
+            request:find("chunked")
+                and "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+              or ok("fixed")
+          )
+        end
+      )
       local client = world:client()
       assert.equal("fixed", client:ask("POST / HTTP/1.1\nhost: a", "hello").body)
       assert.equal("hello", up.requests[1]:match("\r\n\r\n(.*)$"))
@@ -76,11 +85,15 @@ describe("the request's way", function()
       start(function(conn, text)
         got = (got or "") .. text
         if got:find("x%-in: 1\r\n\r\n$") then
-          conn:write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-out\r\n\r\n1\r\na\r\n0\r\nx-out: 2\r\n\r\n")
+          conn:write(
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-out\r\n\r\n1\r\na\r\n0\r\nx-out: 2\r\n\r\n"
+          )
         end
       end, nil, true)
       local client = world:client()
-      client:write("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ntrailer: x-in\r\n\r\n1\r\nz\r\n0\r\nx-in: 1\r\n\r\n")
+      client:write(
+        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ntrailer: x-in\r\n\r\n1\r\nz\r\n0\r\nx-in: 1\r\n\r\n"
+      )
       local response = client:response()
       assert.equal("a", response.body)
       assert.equal("2", response.trailers["x-out"])
@@ -88,7 +101,8 @@ describe("the request's way", function()
 
     it("sends no body with HEAD, 204 and 304", function()
       local answers = {
-        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\n\r\n",
         "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n",
       }
       local up = start(function(conn, _, nth) conn:write(answers[nth]) end)
@@ -128,16 +142,22 @@ describe("the request's way", function()
     end)
 
     it("believes nothing a stranger says about itself", function()
-      local request = sent(nil, "GET / HTTP/1.1\nhost: a\nx-forwarded-for: 10.0.0.1\nX_Forwarded_For: 10.0.0.2\n"
-        .. "x-real-ip: 10.0.0.3\nforwarded: for=10.0.0.4\nx-forwarded-proto: https\nproxy: evil\nx-consumer-id: root")
+      local request = sent(
+        nil,
+        "GET / HTTP/1.1\nhost: a\nx-forwarded-for: 10.0.0.1\nX_Forwarded_For: 10.0.0.2\n"
+          .. "x-real-ip: 10.0.0.3\nforwarded: for=10.0.0.4\nx-forwarded-proto: https\nproxy: evil\nx-consumer-id: root"
+      )
       for _, word in ipairs { "10.0.0", "https", "evil", "root" } do
         assert.is_nil(request:find(word, 1, true))
       end
     end)
 
     it("extends what a trusted proxy says", function()
-      local request = sent({ trusted = { "10.0.0.0/8" } },
-        "GET / HTTP/1.1\nhost: a\nx-forwarded-for: 203.0.113.9, 10.1.1.1\nx-forwarded-proto: https", "10.2.2.2:99")
+      local request = sent(
+        { trusted = { "10.0.0.0/8" } },
+        "GET / HTTP/1.1\nhost: a\nx-forwarded-for: 203.0.113.9, 10.1.1.1\nx-forwarded-proto: https",
+        "10.2.2.2:99"
+      )
       assert.truthy(request:find("\r\nx-forwarded-for: 203.0.113.9, 10.1.1.1, 10.2.2.2\r\n", 1, true))
       assert.truthy(request:find("\r\nx-forwarded-proto: https\r\n", 1, true))
     end)
@@ -147,23 +167,42 @@ describe("the request's way", function()
       assert.truthy(request:find(("\r\nhost: 127.0.0.1:%d\r\n"):format(up.port)))
     end)
 
-    it("keeps the client's Host with preserve_host", function()
-      assert.truthy(sent({ preserve_host = true }, "GET / HTTP/1.1\nhost: a.example.com"):find("\r\nhost: a.example.com\r\n", 1, true))
-    end)
+    it(
+      "keeps the client's Host with preserve_host",
+      function()
+        assert.truthy(
+          sent({ preserve_host = true }, "GET / HTTP/1.1\nhost: a.example.com"):find(
+            "\r\nhost: a.example.com\r\n",
+            1,
+            true
+          )
+        )
+      end
+    )
 
-    it("takes the upstream's host_header", function()
-      assert.truthy(sent({ host_header = "inner.test" }, "GET / HTTP/1.1\nhost: a"):find("\r\nhost: inner.test\r\n", 1, true))
-    end)
+    it(
+      "takes the upstream's host_header",
+      function()
+        assert.truthy(
+          sent({ host_header = "inner.test" }, "GET / HTTP/1.1\nhost: a"):find("\r\nhost: inner.test\r\n", 1, true)
+        )
+      end
+    )
 
     it("strips the route's path and puts the service's before the rest", function()
-      local request = sent({ paths = { "/users" }, strip_path = true, service = { path = "/api" } },
-        "GET /users/7?x HTTP/1.1\nhost: a")
+      local request = sent(
+        { paths = { "/users" }, strip_path = true, service = { path = "/api" } },
+        "GET /users/7?x HTTP/1.1\nhost: a"
+      )
       assert.truthy(request:find("^GET /api/7%?x HTTP"))
     end)
 
     it("drops what belongs to one hop", function()
-      local request = sent(nil, "GET / HTTP/1.1\nhost: a\nconnection: keep-alive, x-hop\nx-hop: 1\n"
-        .. "keep-alive: 5\nte: trailers\nproxy-connection: x")
+      local request = sent(
+        nil,
+        "GET / HTTP/1.1\nhost: a\nconnection: keep-alive, x-hop\nx-hop: 1\n"
+          .. "keep-alive: 5\nte: trailers\nproxy-connection: x"
+      )
       for _, name in ipairs { "x%-hop", "keep%-alive", "\r\nte:", "proxy%-connection" } do
         assert.is_nil(request:find(name), name)
       end
@@ -272,8 +311,10 @@ describe("the request's way", function()
     end)
 
     it("cuts the client's stream when the service pauses in the middle", function()
-      local up = start(function(conn) conn:write("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf") end,
-        { service = { read_timeout = 3 } })
+      local up = start(
+        function(conn) conn:write("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf") end,
+        { service = { read_timeout = 3 } }
+      )
       local client = world:client()
       client:write("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
       world:until_true(function() return client:text():find("half") end)
@@ -297,7 +338,9 @@ describe("the request's way", function()
     end)
 
     it("refuses a switch of protocols that nobody asked for", function()
-      start(function(conn) conn:write("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n") end)
+      start(
+        function(conn) conn:write("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n") end
+      )
       assert.equal(502, world:client():ask("GET / HTTP/1.1\nhost: a").status)
     end)
 
@@ -395,10 +438,14 @@ describe("the request's way", function()
 
     it("lets one side end while the other goes on", function()
       local up = start(function(conn, text)
-        if text:find("^GET") then conn:write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n") end
+        if text:find("^GET") then
+          conn:write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n")
+        end
       end, nil, true)
       local ended
-      up.on_conn = function(conn) conn.on_end = function() ended = true end end
+      up.on_conn = function(conn)
+        conn.on_end = function() ended = true end
+      end
       local client = world:client()
       client:write(hello)
       assert.equal(101, client:response().status)
@@ -450,7 +497,9 @@ describe("the request's way", function()
       local client = world:client()
       local body = big:rep(8)
       client:write(("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n"):format(#body))
-      for at = 1, #body, 65536 do client:write(body:sub(at, at + 65535)) end
+      for at = 1, #body, 65536 do
+        client:write(body:sub(at, at + 65535))
+      end
       world:settle(300)
       assert.equal(0, #up.requests)
       assert.equal(1, world:active())
@@ -491,7 +540,9 @@ describe("the request's way", function()
       local up = start(function() end)
       local client = world:client()
       client:write("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-      while world:active() == 0 do world.loop:turn(false) end
+      while world:active() == 0 do
+        world.loop:turn(false)
+      end
       client:close()
       wait_quiet()
       assert.equal(0, #up.requests)
@@ -500,7 +551,12 @@ describe("the request's way", function()
     it("while the service thinks", function()
       local ended
       local up = goes_at(function(client, up)
-        up.on_conn = function(conn) conn.on_end = function() ended = true conn:close() end end
+        up.on_conn = function(conn)
+          conn.on_end = function()
+            ended = true
+            conn:close()
+          end
+        end
         client:write("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
         world:until_true(function() return #up.requests == 1 end)
       end)
@@ -518,15 +574,20 @@ describe("the request's way", function()
     end)
 
     it("in a tunnel", function()
-      goes_at(function(client)
-        client:write("GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n")
-        assert.equal(101, client:response().status)
-      end, function(conn) conn:write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n") end)
+      goes_at(
+        function(client)
+          client:write("GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n")
+          assert.equal(101, client:response().status)
+        end,
+        function(conn) conn:write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n") end
+      )
     end)
 
     it("while a reply is on its way", function()
-      goes_at(function(client) client:write("GET / HTTP/1.1\r\nhost: a\r\n\r\nGET /x HTTP/1.1\r\n") end,
-        function(conn) conn:close() end)
+      goes_at(
+        function(client) client:write("GET / HTTP/1.1\r\nhost: a\r\n\r\nGET /x HTTP/1.1\r\n") end,
+        function(conn) conn:close() end
+      )
     end)
   end)
 
@@ -642,10 +703,14 @@ describe("the request's way", function()
 
   it("ends everything when the worker stops", function()
     local up = start(function() end)
-    for _ = 1, 3 do world:client():write("GET / HTTP/1.1\r\nhost: a\r\n\r\n") end
+    for _ = 1, 3 do
+      world:client():write("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+    end
     world:until_true(function() return #up.requests == 3 end)
     c.gw_proxy_abort(world.proxy, c.GW_E_SHUTDOWN)
     wait_quiet()
-    for i = 1, 3 do world.clients[i]:wait_end() end
+    for i = 1, 3 do
+      world.clients[i]:wait_end()
+    end
   end)
 end)

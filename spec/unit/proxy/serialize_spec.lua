@@ -56,23 +56,39 @@ describe("ctx.log:serialize", function()
       conn:write("HTTP/1.1 201 Created\r\ncontent-length: 5\r\nset-cookie: a=1\r\nset-cookie: b=2\r\n\r\nhello")
     end)
     start({ up }, { path = "/base" })
-    local said = serialized("POST /a%20b?x=1&apikey=k&y HTTP/1.1\nhost: Example.com:8000\nauthorization: Basic eDp5\n"
-      .. "cookie: session=1\nx-secret: s\nx-who: me", "four")
+    local said = serialized(
+      "POST /a%20b?x=1&apikey=k&y HTTP/1.1\nhost: Example.com:8000\nauthorization: Basic eDp5\n"
+        .. "cookie: session=1\nx-secret: s\nx-who: me",
+      "four"
+    )
     assert.same({
-      id = said.request.id, method = "POST", uri = "/a%20b?x=1&y", querystring = { x = "1", y = true }, size = 4,
+      id = said.request.id,
+      method = "POST",
+      uri = "/a%20b?x=1&y",
+      querystring = { x = "1", y = true },
+      size = 4,
       url = said.request.url,
       headers = {
-        host = "example.com:8000", authorization = "REDACTED", cookie = "REDACTED", ["x-secret"] = "hidden",
-        ["content-length"] = "4", ["x-who"] = "me",
+        host = "example.com:8000",
+        authorization = "REDACTED",
+        cookie = "REDACTED",
+        ["x-secret"] = "hidden",
+        ["content-length"] = "4",
+        ["x-who"] = "me",
       },
     }, said.request)
     assert.truthy(said.request.url:match("^http://example%.com:%d+/a%%20b%?x=1&y$"))
     assert.same({ 201, 5, "REDACTED" }, {
-      said.response.status, said.response.size, said.response.headers["set-cookie"],
+      said.response.status,
+      said.response.size,
+      said.response.headers["set-cookie"],
     })
     assert.equal("/base/a%20b?x=1&y", said.upstream_uri)
     assert.equal("201", said.upstream_status)
-    assert.same({ { ip = "127.0.0.1", port = up.port, balancer_start = said.tries[1].balancer_start } }, said.tries)
+    assert.same(
+      { { ip = "127.0.0.1", port = up.port, balancer_start = said.tries[1].balancer_start } },
+      said.tries
+    )
     assert.equal("all", said.service.name)
     assert.is_nil(said.route)
     assert.same({ name = "blue" }, said.team)
@@ -88,7 +104,11 @@ describe("ctx.log:serialize", function()
     start { world:upstream(function() end) }
     local said = serialized("GET / HTTP/1.1\nhost: a\nx-exit: 1")
     assert.same({ 403, "kong", "", "", -1 }, {
-      said.response.status, said.source, said.upstream_uri, said.upstream_status, said.latencies.proxy,
+      said.response.status,
+      said.source,
+      said.upstream_uri,
+      said.upstream_status,
+      said.latencies.proxy,
     })
     assert.same({}, said.tries)
     assert.truthy(scripts.caught():find('"tries":[]', 1, true))
@@ -107,7 +127,10 @@ describe("ctx.log:serialize", function()
       if #said.tries == 2 then break end
     end
     assert.same({ closed, "failed", "connect", up.port }, {
-      said.tries[1].port, said.tries[1].state, said.tries[1].reason, said.tries[2].port,
+      said.tries[1].port,
+      said.tries[1].state,
+      said.tries[1].reason,
+      said.tries[2].port,
     })
     assert.is_nil(said.tries[2].state)
   end)
@@ -116,7 +139,10 @@ describe("ctx.log:serialize", function()
     start({ world.closed_port() }, { retries = 1 })
     local said = serialized("GET / HTTP/1.1\nhost: a")
     assert.same({ 502, "kong", 2, "connect" }, {
-      said.response.status, said.source, #said.tries, said.tries[2].reason,
+      said.response.status,
+      said.source,
+      #said.tries,
+      said.tries[2].reason,
     })
   end)
 

@@ -141,7 +141,9 @@ describe("ctx.response:stream", function()
 
   local function start(limits, handler)
     world:start {
-      routes = { { name = "all", targets = { up }, limits = limits } }, limits = limits, plugin = handler or HANDLER,
+      routes = { { name = "all", targets = { up }, limits = limits } },
+      limits = limits,
+      plugin = handler or HANDLER,
     }
   end
 
@@ -162,8 +164,10 @@ describe("ctx.response:stream", function()
   it("answers with what the function sends", function()
     start()
     local response = get("words")
-    assert.same({ 201, "one two three ", "text/x" },
-      { response.status, response.body, response.headers["content-type"] })
+    assert.same(
+      { 201, "one two three ", "text/x" },
+      { response.status, response.body, response.headers["content-type"] }
+    )
     assert.equal("chunked", response.headers["transfer-encoding"])
     assert.equal(0, #up.conns)
     wait_quiet()
@@ -219,8 +223,10 @@ describe("ctx.response:stream", function()
 
   it("has no body to read", function()
     start()
-    assert.equal("ctx.response:get_raw_body cannot be called in the function of ctx.response:stream",
-      get("own body").body)
+    assert.equal(
+      "ctx.response:get_raw_body cannot be called in the function of ctx.response:stream",
+      get("own body").body
+    )
   end)
 
   it("joins small pieces", function()
@@ -242,7 +248,9 @@ describe("ctx.response:stream", function()
     client.conn:hold(true)
     world:settle(200)
     local sent = 0
-    for i in scripts.caught():gmatch("sent (%d+)") do sent = tonumber(i) end
+    for i in scripts.caught():gmatch("sent (%d+)") do
+      sent = tonumber(i)
+    end
     assert.is_true(sent < 100, "sent " .. sent)
     client.conn:hold(false)
     assert.equal(4000000, #client:response().body)
@@ -286,11 +294,15 @@ describe("ctx.response:stream", function()
   it("made in response cannot be read there, but replaced", function()
     start()
     local function at_response(want, what)
-      return world:client():ask(("GET / HTTP/1.1\nhost: a\nx-at: response\nx-want: %s\nx-response: %s"):format(want, what))
+      return world
+        :client()
+        :ask(("GET / HTTP/1.1\nhost: a\nx-at: response\nx-want: %s\nx-response: %s"):format(want, what))
     end
     local response = at_response("words", "read")
-    assert.same({ "the body is made while it is sent", "one two three " },
-      { response.headers["x-body"], response.body })
+    assert.same(
+      { "the body is made while it is sent", "one two three " },
+      { response.headers["x-body"], response.body }
+    )
     assert.equal("tea", at_response("fail", "exit").body)
     assert.equal("other", at_response("fail", "replace").body)
     assert.equal(202, at_response("words", "status").status)

@@ -32,7 +32,9 @@ describe("ctx:after", function()
   local function has_not(text) assert.is_nil(scripts.caught():find(text, 1, true)) end
 
   it("runs when the client has its response and its connection is free", function()
-    start("function M.access(_, ctx) ctx:after(function(c) c:sleep(1) c.log:notice('after ', c.response:get_status()) end) end")
+    start(
+      "function M.access(_, ctx) ctx:after(function(c) c:sleep(1) c.log:notice('after ', c.response:get_status()) end) end"
+    )
     assert.equal(200, ask().status)
     has_not("after")
     assert.equal(200, ask().status) -- while the first one's work still waits
@@ -66,7 +68,9 @@ describe("ctx:after", function()
   end
 
   it("can be called in request_body", function()
-    start([[function M.request_body(_, ctx, _, last) if last then ctx:after(function() ctx.log:notice("ran") end) end end]])
+    start(
+      [[function M.request_body(_, ctx, _, last) if last then ctx:after(function() ctx.log:notice("ran") end) end end]]
+    )
     assert.equal(200, client:ask("POST / HTTP/1.1\nhost: a", "x").status)
     world:until_true(function() return world:active() == 0 end)
     has("ran")
@@ -105,7 +109,10 @@ describe("ctx:after", function()
     world:settle()
     world:advance(1.1)
     world:until_true(function() return world:active() == 0 end)
-    assert.matches("error plugin tried, log, route front, request [^:]*: .*handler.lua:2: broken", scripts.caught())
+    assert.matches(
+      "error plugin tried, log, route front, request [^:]*: .*handler.lua:2: broken",
+      scripts.caught()
+    )
     has("next")
   end)
 

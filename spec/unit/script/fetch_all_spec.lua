@@ -9,7 +9,9 @@ end
 describe("ctx:fetch_all", function()
   local world, back, held
 
-  before_each(function() world, held = proxy.new(), {} end)
+  before_each(function()
+    world, held = proxy.new(), {}
+  end)
   after_each(function() world:free() end)
 
   -- The service "back" keeps each connection by the path that was asked for, until the spec answers.
@@ -17,7 +19,8 @@ describe("ctx:fetch_all", function()
     options = options or {}
     back = world:upstream(function(conn, request) held[request:match("^%u+ (%S+)")] = conn end)
     options.routes = {
-      { name = "front", paths = { "/" }, targets = { back } }, { name = "back", paths = { "/back" }, targets = { back } },
+      { name = "front", paths = { "/" }, targets = { back } },
+      { name = "back", paths = { "/back" }, targets = { back } },
       { name = "down", paths = { "/down" }, targets = { proxy.closed_port() } },
     }
     options.plugin = ("return { access = function(_, ctx) %s end }"):format(body)
@@ -68,15 +71,21 @@ describe("ctx:fetch_all", function()
       down = { ok = false, reason = "cannot connect to the upstream" },
       unknown = { ok = false, reason = 'no service named "bck" in the configuration' },
       nobody = { ok = false, reason = 'no upstream named "bck" in the configuration' },
-      out = { ok = false,
-        reason = "169.254.169.254:80 is outside the configuration (fetch.allow names what else may be asked)" },
-      fine = { ok = false, status = 500 }, slow = { ok = false, reason = "the request took longer than allowed" },
+      out = {
+        ok = false,
+        reason = "169.254.169.254:80 is outside the configuration (fetch.allow names what else may be asked)",
+      },
+      fine = { ok = false, status = 500 },
+      slow = { ok = false, reason = "the request took longer than allowed" },
     }, cjson.decode(client:response().body))
   end)
 
   it("takes no more than limits.buffer of each", function()
-    local client = start([[local all = ctx:fetch_all { a = { service = "back", path = "/a" } }
-      ctx.response:exit(200, all.a.reason)]], { limits = { buffer = 1000 } })
+    local client = start(
+      [[local all = ctx:fetch_all { a = { service = "back", path = "/a" } }
+      ctx.response:exit(200, all.a.reason)]],
+      { limits = { buffer = 1000 } }
+    )
     all_asked("/a")
     held["/a"]:write(answer(200, ("x"):rep(2000)))
     assert.equal("the response is larger than limits.buffer (1000 bytes)", client:response().body)
@@ -97,9 +106,13 @@ describe("ctx:fetch_all", function()
       for _, res in pairs(ctx:fetch_all(requests)) do count = count + (res.ok and 1 or 0) end
       ctx.response:exit(200, count .. " " .. why)]])
     local paths = {}
-    for i = 1, 64 do paths[i] = "/" .. i end
+    for i = 1, 64 do
+      paths[i] = "/" .. i
+    end
     all_asked(unpack(paths))
-    for _, conn in pairs(held) do conn:write(answer(200, "")) end
+    for _, conn in pairs(held) do
+      conn:write(answer(200, ""))
+    end
     assert.matches("^64 .*ctx:fetch_all: at most 64 requests at once", client:response().body)
   end)
 
@@ -117,7 +130,8 @@ describe("ctx:fetch_all", function()
   end)
 
   it("is cancelled with its request", function()
-    local client = start([[ctx:fetch_all { a = { service = "back", path = "/a" }, b = { service = "back", path = "/b" } }]])
+    local client =
+      start([[ctx:fetch_all { a = { service = "back", path = "/a" }, b = { service = "back", path = "/b" } }]])
     all_asked("/a", "/b")
     held["/a"]:write(answer(200, "half"))
     world:settle()

@@ -16,7 +16,8 @@ describe("ctx:fetch", function()
     options = options or {}
     local back = options.back or world:upstream(on_request)
     options.routes = {
-      { name = "front", paths = { "/" }, targets = { back } }, { name = "back", paths = { "/back" }, targets = { back } },
+      { name = "front", paths = { "/" }, targets = { back } },
+      { name = "back", paths = { "/back" }, targets = { back } },
     }
     options.plugin = ([[return { access = function(_, ctx)
       local res, why = ctx:fetch(%s)
@@ -30,8 +31,10 @@ describe("ctx:fetch", function()
   local function ask() return world:client():ask("GET / HTTP/1.1\nhost: a\n") end
 
   it("brings status, headers, body and JSON of a service", function()
-    local back = start("{ service = 'back', path = '/x?a=1', query = { b = 2 }, headers = { ['X-A'] = { 1, 2 } } }",
-      function(conn) conn:write(answer(203, "x-b: 1\r\nx-b: 2\r\n", '{"v":[]}')) end)
+    local back = start(
+      "{ service = 'back', path = '/x?a=1', query = { b = 2 }, headers = { ['X-A'] = { 1, 2 } } }",
+      function(conn) conn:write(answer(203, "x-b: 1\r\nx-b: 2\r\n", '{"v":[]}')) end
+    )
     local response = ask()
     assert.equal(203, response.status)
     assert.truthy(response.body:find('"ok":true', 1, true))
@@ -42,8 +45,10 @@ describe("ctx:fetch", function()
   end)
 
   it("sends a table as JSON", function()
-    local back = start("{ service = 'back', method = 'post', body = { a = 1 } }",
-      function(conn) conn:write(answer(200, nil, "{}")) end)
+    local back = start(
+      "{ service = 'back', method = 'post', body = { a = 1 } }",
+      function(conn) conn:write(answer(200, nil, "{}")) end
+    )
     assert.equal(200, ask().status)
     assert.equal("POST / HTTP/1.1", back.requests[1]:match("^[^\r]*"))
     assert.truthy(back.requests[1]:find("content-type: application/json\r\n", 1, true))
@@ -51,10 +56,15 @@ describe("ctx:fetch", function()
   end)
 
   it("reads chunked bodies, and those of HEAD not at all", function()
-    start("{ service = 'back', method = ctx.request:get_header('x-method') or 'GET' }", function(conn, request)
-      conn:write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-        .. (request:find("^HEAD") and "" or "2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"))
-    end)
+    start(
+      "{ service = 'back', method = ctx.request:get_header('x-method') or 'GET' }",
+      function(conn, request)
+        conn:write(
+          "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+            .. (request:find("^HEAD") and "" or "2\r\nab\r\n1\r\nc\r\n0\r\n\r\n")
+        )
+      end
+    )
     assert.truthy(ask().body:find('"body":"abc"', 1, true))
     local head = world:client():ask("GET / HTTP/1.1\nhost: a\nx-method: HEAD\n")
     assert.truthy(head.body:find('"body":""', 1, true))
@@ -68,22 +78,29 @@ describe("ctx:fetch", function()
 
   it("says that there is no such service", function()
     start("{ service = 'bck' }", function() end)
-    assert.equal("no service named \"bck\" in the configuration", ask().body)
+    assert.equal('no service named "bck" in the configuration', ask().body)
   end)
 
   it("says that there is no such upstream", function()
     start("{ upstream = 'bck' }", function() end)
-    assert.equal("no upstream named \"bck\" in the configuration", ask().body)
+    assert.equal('no upstream named "bck" in the configuration', ask().body)
   end)
 
   it("refuses addresses outside the configuration", function()
     start("{ url = 'http://169.254.169.254/latest' }", function() end)
-    assert.equal("169.254.169.254:80 is outside the configuration (fetch.allow names what else may be asked)", ask().body)
+    assert.equal(
+      "169.254.169.254:80 is outside the configuration (fetch.allow names what else may be asked)",
+      ask().body
+    )
   end)
 
   it("asks an address that is allowed", function()
     local back = world:upstream(function(conn) conn:write(answer(200, nil, "2")) end)
-    start(("{ url = 'http://127.0.0.1:%d/p?q=1' }"):format(back.port), nil, { back = back, fetch = { allow = { "127.0.0.1" } } })
+    start(
+      ("{ url = 'http://127.0.0.1:%d/p?q=1' }"):format(back.port),
+      nil,
+      { back = back, fetch = { allow = { "127.0.0.1" } } }
+    )
     assert.equal(200, ask().status)
     assert.equal("GET /p?q=1 HTTP/1.1", back.requests[1]:match("^[^\r]*"))
     assert.truthy(back.requests[1]:find(("host: 127.0.0.1:%d\r\n"):format(back.port), 1, true))
@@ -104,8 +121,11 @@ describe("ctx:fetch", function()
   end)
 
   it("takes no more than limits.buffer", function()
-    start("{ service = 'back' }", function(conn) conn:write(answer(200, nil, ("x"):rep(2000))) end,
-      { limits = { buffer = 1000 } })
+    start(
+      "{ service = 'back' }",
+      function(conn) conn:write(answer(200, nil, ("x"):rep(2000))) end,
+      { limits = { buffer = 1000 } }
+    )
     assert.equal("the response is larger than limits.buffer (1000 bytes)", ask().body)
   end)
 
@@ -152,7 +172,7 @@ describe("ctx:fetch", function()
     ["{ service = 'back', headers = { ['x-a'] = 'a\\r\\nb: c' } }"] = "bytes that may not stand there",
     ["{ service = 'back', headers = { ['content-length'] = 1 } }"] = "the core writes framing",
     ["{ service = 'back', timeout = 0 }"] = "timeout must be seconds",
-    ["{ url = 'http://u@a/' }"] = "the host of \"http://u@a/\" is not valid",
+    ["{ url = 'http://u@a/' }"] = 'the host of "http://u@a/" is not valid',
     ["{ url = 'ftp://a/' }"] = "must be http",
   }
   for request, text in pairs(MISUSE) do
@@ -167,5 +187,4 @@ describe("ctx:fetch", function()
       assert.truthy(log:find("handler.lua:2: ctx:fetch", 1, true), log)
     end)
   end
-
 end)

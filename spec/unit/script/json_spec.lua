@@ -4,11 +4,13 @@ local scripts = require("support.scripts")
 local function inside(body)
   scripts.catch()
   local s = scripts.new {
-    plugins = { p = ([[
+    plugins = {
+      p = ([[
       local json = require("moongate.json")
       local M = {}
       function M.log(_, ctx) ctx.log:notice("says ", tostring((function() %s end)())) end
-      return M]]):format(body) },
+      return M]]):format(body),
+    },
     uses = { { plugin = "p", conf = {}, on_error = "reply" } },
     plans = { {}, { { use = 1 } } },
   }

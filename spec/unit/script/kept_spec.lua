@@ -44,6 +44,8 @@ describe("what a request keeps", function()
 
   it("does not count for the next: functions for after the response", function()
     start([[function M.access(_, ctx) for _ = 1, 16 do ctx:after(function() end) end end]])
-    for _ = 1, 3 do assert.equal(200, ask("/")) end
+    for _ = 1, 3 do
+      assert.equal(200, ask("/"))
+    end
   end)
 end)

@@ -23,15 +23,21 @@ describe("moongate.metrics", function()
     end
   end
 
-  local function run(init, body)
-    return inside(body, { init = init, script = { metrics = metrics } })
-  end
+  local function run(init, body) return inside(body, { init = init, script = { metrics = metrics } }) end
 
   it("counts", function()
-    assert.equal("nil", run([[own.hits = m.metrics.counter { name = "hits", about = "How often." }]],
-      [[own.hits:add() own.hits:add(2) own.hits:add(0.5) own.hits:add(0)]]))
+    assert.equal(
+      "nil",
+      run(
+        [[own.hits = m.metrics.counter { name = "hits", about = "How often." }]],
+        [[own.hits:add() own.hits:add(2) own.hits:add(0.5) own.hits:add(0)]]
+      )
+    )
     assert.equal("3.5", line("moongate_plugin_p_hits_total"))
-    assert.matches("# HELP moongate_plugin_p_hits_total How often.\n# TYPE moongate_plugin_p_hits_total counter", render())
+    assert.matches(
+      "# HELP moongate_plugin_p_hits_total How often.\n# TYPE moongate_plugin_p_hits_total counter",
+      render()
+    )
   end)
 
   it("shows what has no labels from the beginning on", function()
@@ -40,26 +46,33 @@ describe("moongate.metrics", function()
   end)
 
   it("counts by labels, whatever stands in them", function()
-    run([[own.hits = m.metrics.counter { name = "hits", about = "x", labels = { "country", "code" } }]], [[
+    run(
+      [[own.hits = m.metrics.counter { name = "hits", about = "x", labels = { "country", "code" } }]],
+      [[
       own.hits:add(1, "de", 200) own.hits:add(1, "de", "200") own.hits:add(1, 'a"\n\\', true) own.hits:add(1, 0 / 0, "")
-    ]])
+    ]]
+    )
     assert.equal("2", line('moongate_plugin_p_hits_total{country="de",code="200"}'))
     assert.equal("1", line('moongate_plugin_p_hits_total{country="a\\"\\n\\\\",code="true"}'))
     assert.equal("1", line('moongate_plugin_p_hits_total{country="nan",code=""}'))
   end)
 
   it("keeps gauges that are set and moved", function()
-    run([[own.a = m.metrics.gauge { name = "a", about = "x", labels = { "x" } } own.b = m.metrics.gauge { name = "b", about = "x" }]],
-      [[own.a:set(5, "1") own.a:add(-2, "1") own.b:add() own.b:add() own.b:add(-0.5)]])
+    run(
+      [[own.a = m.metrics.gauge { name = "a", about = "x", labels = { "x" } } own.b = m.metrics.gauge { name = "b", about = "x" }]],
+      [[own.a:set(5, "1") own.a:add(-2, "1") own.b:add() own.b:add() own.b:add(-0.5)]]
+    )
     assert.equal("3", line('moongate_plugin_p_a{x="1"}'))
     assert.equal("1.5", line("moongate_plugin_p_b"))
   end)
 
   it("notes values in histograms, of seconds unless bounds say otherwise", function()
-    run([[
+    run(
+      [[
       own.took = m.metrics.histogram { name = "took_seconds", about = "x" }
       own.size = m.metrics.histogram { name = "size", about = "x", bounds = { 10, 100 }, labels = { "x" } }]],
-      [[own.took:observe(0.003) own.took:observe(100) own.size:observe(10, "1") own.size:observe(11, "1")]])
+      [[own.took:observe(0.003) own.took:observe(100) own.size:observe(10, "1") own.size:observe(11, "1")]]
+    )
     assert.equal("1", line('moongate_plugin_p_took_seconds_bucket{le="0.005"}'))
     assert.equal("1", line('moongate_plugin_p_took_seconds_bucket{le="60"}'))
     assert.equal("2", line("moongate_plugin_p_took_seconds_count"))
@@ -69,14 +82,20 @@ describe("moongate.metrics", function()
   end)
 
   it("puts what comes past max_series under other, and remembers none of it", function()
-    assert.equal("true", run([[own.hits = m.metrics.counter { name = "hits", about = "x", labels = { "x" }, max_series = 10 }]], [[
+    assert.equal(
+      "true",
+      run(
+        [[own.hits = m.metrics.counter { name = "hits", about = "x", labels = { "x" }, max_series = 10 }]],
+        [[
       for i = 1, 100 do own.hits:add(1, "v" .. i) end
       collectgarbage() collectgarbage()
       local before = collectgarbage("count")
       for i = 1, 20000 do own.hits:add(1, "more" .. i) end
       for i = 1, 20000 do own.hits:add(1, i % 10 + 1 + i / 1e16) end
       collectgarbage() collectgarbage()
-      return collectgarbage("count") - before < 64]]))
+      return collectgarbage("count") - before < 64]]
+      )
+    )
     assert.equal("1", line('moongate_plugin_p_hits_total{x="v10"}'))
     assert.is_nil(line('moongate_plugin_p_hits_total{x="v11"}'))
     assert.equal("40090", line('moongate_plugin_p_hits_total{x="other"}'))
@@ -96,30 +115,39 @@ describe("moongate.metrics", function()
     assert.equal("1", line('moongate_plugin_p_hits_total{x="a"}'))
   end)
 
-  it("makes no garbage when it counts", function()
-    assert.equal("true", run([[
+  it(
+    "makes no garbage when it counts",
+    function()
+      assert.equal(
+        "true",
+        run(
+          [[
       own.a = m.metrics.counter { name = "a", about = "x" }
       own.b = m.metrics.counter { name = "b", about = "x", labels = { "x" } }
       own.c = m.metrics.counter { name = "c", about = "x", labels = { "x", "y", "z" } }
-      own.d = m.metrics.histogram { name = "d", about = "x", labels = { "x", "y" } }]], [[
+      own.d = m.metrics.histogram { name = "d", about = "x", labels = { "x", "y" } }]],
+          [[
       local a, b, c, d = own.a, own.b, own.c, own.d
       local function count() a:add(1) b:add(1, "v") c:add(1, "v", "w", 7) d:observe(0.1, "v", true) end
       for _ = 1, 200 do count() end
       collectgarbage() collectgarbage() collectgarbage("stop")
       local before = collectgarbage("count")
       for _ = 1, 10000 do count() end
-      return collectgarbage("count") - before < 16]]))
-  end)
+      return collectgarbage("count") - before < 16]]
+        )
+      )
+    end
+  )
 
   local HITS = [[own.hits = m.metrics.counter { name = "hits", about = "x", labels = { "x" } }
     own.plain = m.metrics.gauge { name = "plain", about = "x" }]]
 
   it("points at mistakes", function()
     for body, message in pairs {
-      ["own.hits:add(1)"] = "metric moongate_plugin_p_hits_total: the label \"x\" must be a string, not nil",
+      ["own.hits:add(1)"] = 'metric moongate_plugin_p_hits_total: the label "x" must be a string, not nil',
       ["own.hits:add(1, 'a', 'b')"] = "metric moongate_plugin_p_hits_total has 1 label (x), not 2",
       ["own.plain:set(1, 'a')"] = "metric moongate_plugin_p_plain has 0 labels (), not 1",
-      ["own.hits:add(1, {})"] = "the label \"x\" must be a string, not table",
+      ["own.hits:add(1, {})"] = 'the label "x" must be a string, not table',
       ["own.hits:add(-1, 'a')"] = "a counter only grows; what goes up and down is a gauge",
       ["own.hits:add('1', 'a')"] = "add takes a finite number",
       ["own.plain:set(0/0)"] = "set takes a finite number",

@@ -39,7 +39,9 @@ describe("the hooks of a phase", function()
   local function start(options)
     options.plugins["0"] = NOTED
     options.uses[#options.uses + 1] = { plugin = "0", conf = {}, on_error = "reply" }
-    for _, plan in ipairs(options.plans) do plan[#plan + 1] = { use = #options.uses } end
+    for _, plan in ipairs(options.plans) do
+      plan[#plan + 1] = { use = #options.uses }
+    end
     s = scripts.new(options)
     assert.is_nil(s.why)
     x = s:exchange()
@@ -61,7 +63,8 @@ describe("the hooks of a phase", function()
     start {
       plugins = { a = noting("rewrite"), b = noting("rewrite") },
       uses = {
-        { plugin = "a", conf = { tag = "global" } }, { plugin = "a", conf = { tag = "route" } },
+        { plugin = "a", conf = { tag = "global" } },
+        { plugin = "a", conf = { tag = "route" } },
         { plugin = "b", conf = { tag = "b" } },
       },
       plans = { { { use = 1 } }, { { use = 2 }, { use = 3 } } },
@@ -82,7 +85,8 @@ describe("the hooks of a phase", function()
 
   it("of the global plan run when there is no route", function()
     start {
-      plugins = { a = noting("access response") }, uses = { { plugin = "a", conf = { tag = "a" } } },
+      plugins = { a = noting("access response") },
+      uses = { { plugin = "a", conf = { tag = "a" } } },
       plans = { { { use = 1 } }, {} },
     }
     x:free()
@@ -111,7 +115,8 @@ describe("the hooks of a phase", function()
   it("skip access when a scoped rewrite answered", function()
     start {
       plugins = { a = noting("access", "function M.rewrite(_, ctx) ctx.response:exit(204) end") },
-      uses = { { plugin = "a", conf = { tag = "a" } } }, plans = { {}, { { use = 1 } } },
+      uses = { { plugin = "a", conf = { tag = "a" } } },
+      plans = { {}, { { use = 1 } } },
     }
     x:run("access")
     x:run("log")
@@ -121,12 +126,21 @@ describe("the hooks of a phase", function()
 
   it("let the later exit win", function()
     start {
-      plugins = { a = noting("", [[function M.access(_, ctx)
+      plugins = {
+        a = noting(
+          "",
+          [[function M.access(_, ctx)
         ctx.response:exit(200, "first")
         ctx.response:exit(201, "second")
       end
-      function M.response(_, ctx) ctx.response:exit(202, "third") end]]), b = noting("response", [[
-      function M.response(conf, ctx) ctx.response:set_header("x-b", ctx.response:get_status()) end]]) },
+      function M.response(_, ctx) ctx.response:exit(202, "third") end]]
+        ),
+        b = noting(
+          "response",
+          [[
+      function M.response(conf, ctx) ctx.response:set_header("x-b", ctx.response:get_status()) end]]
+        ),
+      },
       uses = { { plugin = "a", conf = {} }, { plugin = "b", conf = {} } },
       plans = { {}, { { use = 1 }, { use = 2 } } },
     }
@@ -141,8 +155,10 @@ describe("the hooks of a phase", function()
 
   it("go on after a wait where they were", function()
     start {
-      plugins = { a = noting("", "function M.access(conf, ctx) ctx:sleep(1) require('noted')(ctx, conf, 'woke') end"),
-        b = noting("access") },
+      plugins = {
+        a = noting("", "function M.access(conf, ctx) ctx:sleep(1) require('noted')(ctx, conf, 'woke') end"),
+        b = noting("access"),
+      },
       uses = { { plugin = "a", conf = { tag = "a" } }, { plugin = "b", conf = { tag = "b" } } },
       plans = { {}, { { use = 1 }, { use = 2 } } },
     }
@@ -156,8 +172,10 @@ describe("the hooks of a phase", function()
   describe("when one fails", function()
     local function failing(hook, on_error)
       start {
-        plugins = { a = noting("", ("function M.%s() error('broken') end"):format(hook)),
-          b = noting("rewrite access response log") },
+        plugins = {
+          a = noting("", ("function M.%s() error('broken') end"):format(hook)),
+          b = noting("rewrite access response log"),
+        },
         uses = { { plugin = "a", conf = {}, on_error = on_error }, { plugin = "b", conf = { tag = "b" } } },
         plans = { {}, { { use = 1 }, { use = 2 } } },
       }
@@ -197,7 +215,8 @@ describe("the hooks of a phase", function()
     it("never skip an authenticating plugin", function()
       start {
         plugins = { a = "return { authenticates = true, access = function() error('broken') end }" },
-        uses = { { plugin = "a", conf = {}, on_error = "skip" } }, plans = { {}, { { use = 1 } } },
+        uses = { { plugin = "a", conf = {}, on_error = "skip" } },
+        plans = { {}, { { use = 1 } } },
       }
       x:run("access")
       assert.equal(500, x:reply().status)
@@ -206,7 +225,8 @@ describe("the hooks of a phase", function()
     it("keep the answer of a hook that answered before it failed only where it may be skipped", function()
       start {
         plugins = { a = "return { access = function(_, ctx) ctx.response:exit(418) error('broken') end }" },
-        uses = { { plugin = "a", conf = {}, on_error = "skip" } }, plans = { {}, { { use = 1 } } },
+        uses = { { plugin = "a", conf = {}, on_error = "skip" } },
+        plans = { {}, { { use = 1 } } },
       }
       x:run("access")
       assert.equal(418, x:reply().status)
@@ -222,9 +242,13 @@ describe("the hooks of a phase", function()
 
     local function as(name, plan)
       start {
-        plugins = { auth = AUTH, a = noting("rewrite access response") }, consumers = CONSUMERS,
-        uses = { { plugin = "auth", conf = {} }, { plugin = "a", conf = { tag = "all" } },
-          { plugin = "a", conf = { tag = "anna" } } },
+        plugins = { auth = AUTH, a = noting("rewrite access response") },
+        consumers = CONSUMERS,
+        uses = {
+          { plugin = "auth", conf = {} },
+          { plugin = "a", conf = { tag = "all" } },
+          { plugin = "a", conf = { tag = "anna" } },
+        },
         plans = { {}, plan or { { use = 1 }, { use = 2, by_consumer = { ["c-1"] = 3 } } } },
       }
       if name then x:add_header("x-name", name) end
@@ -232,30 +256,42 @@ describe("the hooks of a phase", function()
       return ran()
     end
 
-    it("run the consumer's at the plugin's turn and after it", function()
-      assert.equal("all.rewrite anna.access anna.response", as("anna"))
-    end)
+    it(
+      "run the consumer's at the plugin's turn and after it",
+      function() assert.equal("all.rewrite anna.access anna.response", as("anna")) end
+    )
 
-    it("run the general one for everybody else", function()
-      assert.equal("all.rewrite all.access all.response", as("bert"))
-    end)
+    it(
+      "run the general one for everybody else",
+      function() assert.equal("all.rewrite all.access all.response", as("bert")) end
+    )
 
-    it("run the general one for nobody", function()
-      assert.equal("all.rewrite all.access all.response", as(nil))
-    end)
+    it(
+      "run the general one for nobody",
+      function() assert.equal("all.rewrite all.access all.response", as(nil)) end
+    )
 
-    it("never see a consumer that becomes known after the plugin's turn", function()
-      assert.equal("all.rewrite all.access all.response",
-        as("anna", { { use = 2, by_consumer = { ["c-1"] = 3 } }, { use = 1 } }))
-    end)
+    it(
+      "never see a consumer that becomes known after the plugin's turn",
+      function()
+        assert.equal(
+          "all.rewrite all.access all.response",
+          as("anna", { { use = 2, by_consumer = { ["c-1"] = 3 } }, { use = 1 } })
+        )
+      end
+    )
 
-    it("run for that consumer only when there is no other", function()
-      assert.equal("anna.access anna.response", as("anna", { { use = 1 }, { by_consumer = { ["c-1"] = 3 } } }))
-    end)
+    it(
+      "run for that consumer only when there is no other",
+      function()
+        assert.equal("anna.access anna.response", as("anna", { { use = 1 }, { by_consumer = { ["c-1"] = 3 } } }))
+      end
+    )
 
-    it("run for nobody else when there is no other", function()
-      assert.equal("", as("bert", { { use = 1 }, { by_consumer = { ["c-1"] = 3 } } }))
-    end)
+    it(
+      "run for nobody else when there is no other",
+      function() assert.equal("", as("bert", { { use = 1 }, { by_consumer = { ["c-1"] = 3 } } })) end
+    )
   end)
 end)
 
@@ -322,16 +358,22 @@ describe("a ctx", function()
     ["ctx.service.request"] = { "ctx.service.request", "kept:set_path('/x')" },
     ["a function with ctx"] = { "function() return ctx.request:get_header('x-who') end", "return kept()" },
     ["a function with ctx.request"] = {
-      "(function(request) return function() return request:get_header('x-who') end end)(ctx.request)", "return kept()" },
+      "(function(request) return function() return request:get_header('x-who') end end)(ctx.request)",
+      "return kept()",
+    },
     ["a coroutine with ctx"] = {
       "coroutine.wrap(function() while true do coroutine.yield(ctx.request:get_header('x-who')) end end)",
-      "return kept()" },
-    ["a coroutine in the middle"] = { [[(function()
+      "return kept()",
+    },
+    ["a coroutine in the middle"] = {
+      [[(function()
         local co = coroutine.wrap(function()
           while true do coroutine.yield(ctx.request:get_header('x-who')) end
         end)
         return co() and co
-      end)()]], "return kept()" },
+      end)()]],
+      "return kept()",
+    },
     ["a method"] = { "{ ctx.request.get_header, ctx.request }", "return kept[1](kept[2], 'x-who')" },
   }
   for what, case in pairs(KEPT) do
@@ -405,12 +447,14 @@ describe("a ctx", function()
   end)
 
   it("gives each plugin its own table, and one for all", function()
-    s = scripts.new { plugins = {
-      a = "return { access = function(_, ctx) ctx.plugin.v, ctx.shared.v = 'a', 'shared' end }",
-      b = [[return { access = function(_, ctx)
+    s = scripts.new {
+      plugins = {
+        a = "return { access = function(_, ctx) ctx.plugin.v, ctx.shared.v = 'a', 'shared' end }",
+        b = [[return { access = function(_, ctx)
         ctx.log:notice(ctx.plugin.v, " ", ctx.shared.v)
       end, log = function(_, ctx) ctx.log:notice(ctx.plugin.w) end }]],
-    } }
+      },
+    }
     x = s:exchange()
     x:run("access")
     has(scripts.caught(), "nil shared")

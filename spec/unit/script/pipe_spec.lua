@@ -7,14 +7,18 @@ describe("body hooks", function()
   -- Handlers by name, run in alphabetical order; `skip`: names whose uses say on_error: skip.
   local function start(plugins, skip, extra)
     local names, uses, entries = {}, {}, {}
-    for name in pairs(plugins) do names[#names + 1] = name end
+    for name in pairs(plugins) do
+      names[#names + 1] = name
+    end
     table.sort(names)
     for i, name in ipairs(names) do
       uses[i] = { plugin = name, conf = {}, on_error = skip and skip[name] and "skip" or "reply" }
       entries[i] = { use = i }
     end
     local options = { plugins = plugins, uses = uses, plans = { {}, entries } }
-    for key, value in pairs(extra or {}) do options[key] = value end
+    for key, value in pairs(extra or {}) do
+      options[key] = value
+    end
     s = scripts.new(options)
     assert.is_nil(s.why)
     x = s:exchange()
@@ -107,10 +111,12 @@ describe("body hooks", function()
   end)
 
   it("wait in both directions at once, while another hook waits", function()
-    start { a = [[return {
+    start {
+      a = [[return {
       request_body = function(_, ctx, chunk) ctx:sleep(1) return chunk .. "1" end,
       response = function(_, ctx) ctx:sleep(1) ctx.response:set_header("x-a", "1") end,
-      body = function(_, ctx, chunk) ctx:sleep(2) return chunk .. "2" end }]] }
+      body = function(_, ctx, chunk) ctx:sleep(2) return chunk .. "2" end }]],
+    }
     assert.equal("waits", x:pipe("request_body", "up"))
     assert.equal("waits", x:run("response"))
     assert.equal("waits", x:pipe("body", "down"))
@@ -213,8 +219,10 @@ describe("body hooks", function()
     end)
 
     it("do not take the other direction with them", function()
-      start({ a = [[return { body = function() error("broken") end, request_body = function() return "up" end }]] },
-        { a = true })
+      start(
+        { a = [[return { body = function() error("broken") end, request_body = function() return "up" end }]] },
+        { a = true }
+      )
       assert.same({ "done", "x" }, { x:pipe("body", "x") })
       assert.same({ "done", "up" }, { x:pipe("request_body", "x") })
     end)

@@ -19,31 +19,41 @@ describe("ctx:race between functions", function()
 
   -- One plugin whose access hook has this body, behind this text.
   local function access(body, more)
-    s = scripts.new { plugins = { p = ("local M = {} %s function M.access(conf, ctx)\n%s\nend\nreturn M"):format(more or "",
-      body) } }
+    s = scripts.new {
+      plugins = {
+        p = ("local M = {} %s function M.access(conf, ctx)\n%s\nend\nreturn M"):format(more or "", body),
+      },
+    }
     assert.is_nil(s.why)
     x = s:exchange()
     return x:run("access")
   end
 
   local function advance(times)
-    for _ = 1, times do s:advance(1.1) end
+    for _ = 1, times do
+      s:advance(1.1)
+    end
   end
 
   it("is won by the first that returns; the others are cancelled", function()
-    assert.equal("waits", access([[
+    assert.equal(
+      "waits",
+      access([[
       local which, a, b = ctx:race(function() ctx:sleep(3) ctx.shared.late = true end,
         function(c) c:sleep(1) return "two", c == ctx end)
       ctx:sleep(5)
-      ctx.response:exit(200, ("%d %s %s %s"):format(which, a, tostring(b), tostring(ctx.shared.late)))]]))
+      ctx.response:exit(200, ("%d %s %s %s"):format(which, a, tostring(b), tostring(ctx.shared.late)))]])
+    )
     advance(6)
     assert.equal(1, x:finished())
     assert.equal("2 two true nil", x:reply().body)
   end)
 
   it("says the name of who won", function()
-    access([[local which, a = ctx:race { slow = function() ctx:sleep(2) return 1 end, quick = function() return 2 end }
-      ctx.response:exit(200, which .. a)]])
+    access(
+      [[local which, a = ctx:race { slow = function() ctx:sleep(2) return 1 end, quick = function() return 2 end }
+      ctx.response:exit(200, which .. a)]]
+    )
     s:turn()
     assert.equal("quick2", x:reply().body)
   end)
@@ -59,14 +69,20 @@ describe("ctx:race between functions", function()
       ctx.response:exit(200, tostring(which))]])
     advance(1)
     assert.equal("2", x:reply().body)
-    assert.matches("notice plugin p, request id%-1: a function that raced failed: .*handler.lua:2: broken", scripts.caught())
+    assert.matches(
+      "notice plugin p, request id%-1: a function that raced failed: .*handler.lua:2: broken",
+      scripts.caught()
+    )
   end)
 
   it("raises the first error when all failed", function()
     access([[ctx:race(function() ctx:sleep(1) error("second") end, function() error("first") end)]])
     advance(1)
     assert.equal(500, x:reply().status)
-    assert.matches("error plugin p, access.*ctx:race: all failed, the first with: .*handler.lua:2: first", scripts.caught())
+    assert.matches(
+      "error plugin p, access.*ctx:race: all failed, the first with: .*handler.lua:2: first",
+      scripts.caught()
+    )
   end)
 
   it("lets pcall see the error, and the hook go on", function()
@@ -92,8 +108,10 @@ describe("ctx:race between functions", function()
   end)
 
   it("gives nobody the right to speak while all wait", function()
-    access("kept = ctx ctx:race(function() ctx:sleep(3) end)",
-      [[function M.response(_, ctx) ctx.log:notice(select(2, pcall(kept.request.get_method, kept.request))) end]])
+    access(
+      "kept = ctx ctx:race(function() ctx:sleep(3) end)",
+      [[function M.response(_, ctx) ctx.log:notice(select(2, pcall(kept.request.get_method, kept.request))) end]]
+    )
     s:turn()
     local other = s:exchange()
     other:run("response")
@@ -132,7 +150,9 @@ describe("ctx:race between functions", function()
   it("bounds how deep functions wait for functions", function()
     access([[local function dive(n) local _, depth = ctx:race(function() return dive(n + 1) end) return depth end
       ctx.response:exit(200, select(2, pcall(dive, 1)))]])
-    for _ = 1, 20 do s:turn() end
+    for _ = 1, 20 do
+      s:turn()
+    end
     assert.matches("too many functions that wait for functions %(8%)", x:reply().body)
   end)
 
@@ -214,12 +234,16 @@ describe("ctx:race between functions", function()
   end
 
   it("does not grow over 2,000 races", function()
-    s = scripts.new { plugins = { p = [[
+    s = scripts.new {
+      plugins = {
+        p = [[
       local M = {}
       function M.access(_, ctx)
         ctx:race(function() ctx:sleep(1) end, function() error("lost") end, function() ctx:sleep(2) end)
       end
-      return M]] } }
+      return M]],
+      },
+    }
     local function run(times)
       for _ = 1, times do
         x = s:exchange()
@@ -241,14 +265,17 @@ end)
 describe("ctx:race between requests", function()
   local world, back, held, client
 
-  before_each(function() world, held = proxy.new(), {} end)
+  before_each(function()
+    world, held = proxy.new(), {}
+  end)
   after_each(function() world:free() end)
 
   local function start(body)
     back = world:upstream(function(conn, request) held[request:match("^%u+ (%S+)")] = conn end)
     world:start {
       routes = {
-        { name = "front", paths = { "/" }, targets = { back } }, { name = "back", paths = { "/back" }, targets = { back } },
+        { name = "front", paths = { "/" }, targets = { back } },
+        { name = "back", paths = { "/back" }, targets = { back } },
         { name = "down", paths = { "/down" }, targets = { proxy.closed_port() } },
       },
       plugin = ("return { access = function(_, ctx) %s end }"):format(body),
@@ -264,8 +291,10 @@ describe("ctx:race between requests", function()
   end
 
   it("is won by the first response, whatever its status", function()
-    start([[local which, res = ctx:race { a = { service = "back", path = "/a" }, b = { service = "back", path = "/b" } }
-      ctx.response:exit(200, which .. res.status .. res.body)]])
+    start(
+      [[local which, res = ctx:race { a = { service = "back", path = "/a" }, b = { service = "back", path = "/b" } }
+      ctx.response:exit(200, which .. res.status .. res.body)]]
+    )
     asked("/a", "/b")
     held["/b"]:write(answer(503, "busy"))
     assert.equal("b503busy", client:response().body)
@@ -294,8 +323,10 @@ describe("ctx:race between requests", function()
     start([[local which, why = ctx:race({ service = "bck" }, { upstream = "bck" })
       local which2, why2 = ctx:race({ upstream = "bck" }, { upstream = "bck2" })
       ctx.response:exit(200, tostring(which) .. why .. tostring(which2) .. why2)]])
-    assert.equal('nilno service named "bck" in the configurationnilno upstream named "bck" in the configuration',
-      client:response().body)
+    assert.equal(
+      'nilno service named "bck" in the configurationnilno upstream named "bck" in the configuration',
+      client:response().body
+    )
   end)
 
   it("mixes with functions: a timeout that answers", function()

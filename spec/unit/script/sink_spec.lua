@@ -5,14 +5,18 @@ describe("moongate.sink", function()
   local function new(init)
     local log
     return gateway.new {
-      plugins = { {
-        name = "sinking",
-        handler = {
-          init = function() log = init(require("moongate.sink")) end,
-          log = function(_, ctx) if log then log(ctx) end end,
+      plugins = {
+        {
+          name = "sinking",
+          handler = {
+            init = function() log = init(require("moongate.sink")) end,
+            log = function(_, ctx)
+              if log then log(ctx) end
+            end,
+          },
+          schema = {},
         },
-        schema = {},
-      } },
+      },
     }
   end
 
@@ -41,7 +45,9 @@ describe("moongate.sink", function()
     local gw = new(function(sink)
       local logs = sink.udp { host = "logs.test", port = 1, queue = { max_entries = 2 } }
       return function()
-        for i = 1, 3 do outcomes[i] = { logs:send("line") } end
+        for i = 1, 3 do
+          outcomes[i] = { logs:send("line") }
+        end
       end
     end)
     gw.upstreams["logs.test"]:raw()
@@ -61,9 +67,7 @@ describe("moongate.sink", function()
 
   it("is closed for who keeps one longer than its gateway", function()
     local kept
-    local gw = new(function(sink)
-      kept = sink.tcp { host = "logs.test", port = 1 }
-    end)
+    local gw = new(function(sink) kept = sink.tcp { host = "logs.test", port = 1 } end)
     gw:close()
     assert.same({ nil, "closed" }, { kept:send("late") })
   end)
@@ -82,13 +86,22 @@ describe("moongate.sink", function()
     misuse(function(sink) sink.tcp { host = "h" } end, "sink.tcp: port must be a number")
     misuse(function(sink) sink.tcp { host = "h", port = 70000 } end, "port must be a number from 1 to 65535")
     misuse(function(sink) sink.udp { host = "h", port = 1, queue = { max = 1 } } end, "queue.max means nothing")
-    misuse(function(sink) sink.udp { host = "h", port = 1, queue = { max_entries = 0 } } end, "queue.max_entries must be")
+    misuse(
+      function(sink) sink.udp { host = "h", port = 1, queue = { max_entries = 0 } } end,
+      "queue.max_entries must be"
+    )
     misuse(function(sink) sink.syslog { facility = "mine" } end, "no facility mine")
     misuse(function(sink) sink.http { url = "https://h/" } end, "https: known, not in this version")
     misuse(function(sink) sink.http { url = "nowhere" } end, "url is not an absolute URL")
     misuse(function(sink) sink.http { url = "http://h/a b" } end, "bytes that must be encoded")
-    misuse(function(sink) sink.http { url = "http://h/", headers = { ["Content-Length"] = "1" } } end, "may not stand there")
-    misuse(function(sink) sink.http { url = "http://h/", headers = { ["X-A"] = "1\r\nX-B: 2" } } end, "control characters")
+    misuse(
+      function(sink) sink.http { url = "http://h/", headers = { ["Content-Length"] = "1" } } end,
+      "may not stand there"
+    )
+    misuse(
+      function(sink) sink.http { url = "http://h/", headers = { ["X-A"] = "1\r\nX-B: 2" } } end,
+      "control characters"
+    )
     misuse(function(sink) sink.http { url = "http://h/", headers = { ["X A"] = "1" } } end, "may not stand there")
     local gw = new(function(sink)
       local logs = sink.syslog()

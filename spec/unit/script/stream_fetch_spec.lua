@@ -21,11 +21,14 @@ describe("ctx:fetch { stream = true }", function()
   -- `body`: of the access hook. `on_request`, else connections are kept by path.
   local function start(body, more, options)
     options = options or {}
-    back = world:upstream(options.on_request or function(conn, request) held[request:match("^%u+ (%S+)")] = conn end,
-      options.raw)
+    back = world:upstream(
+      options.on_request or function(conn, request) held[request:match("^%u+ (%S+)")] = conn end,
+      options.raw
+    )
     world:start {
       routes = {
-        { name = "front", paths = { "/" }, targets = { back } }, { name = "back", paths = { "/back" }, targets = { back } },
+        { name = "front", paths = { "/" }, targets = { back } },
+        { name = "back", paths = { "/back" }, targets = { back } },
         { name = "down", paths = { "/down" }, targets = { proxy.closed_port() } },
       },
       plugin = ("local M = {} function M.access(_, ctx) %s end %s return M"):format(body, more or ""),
@@ -89,9 +92,13 @@ describe("ctx:fetch { stream = true }", function()
   end)
 
   it("is not bounded by limits.buffer", function()
-    start([[local n = 0
+    start(
+      [[local n = 0
       for piece in ctx:fetch({ service = "back", path = "/a", stream = true }):chunks() do n = n + #piece end
-      ctx.response:exit(200, tostring(n))]], nil, { limits = { buffer = 1000 } })
+      ctx.response:exit(200, tostring(n))]],
+      nil,
+      { limits = { buffer = 1000 } }
+    )
     asked("/a"):write("HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n" .. ("x"):rep(5000))
     assert.equal("5000", client:response().body)
   end)
@@ -101,8 +108,11 @@ describe("ctx:fetch { stream = true }", function()
       local _, b = ctx:fetch { upstream = "bck", stream = true }
       local _, c = ctx:fetch { service = "bck", stream = true }
       ctx.response:exit(200, a .. "|" .. b .. "|" .. c)]])
-    assert.equal('cannot connect to the upstream|no upstream named "bck" in the configuration|'
-      .. 'no service named "bck" in the configuration', client:response().body)
+    assert.equal(
+      'cannot connect to the upstream|no upstream named "bck" in the configuration|'
+        .. 'no service named "bck" in the configuration',
+      client:response().body
+    )
   end)
 
   it("says why it ended too early; a loop raises that", function()
@@ -116,8 +126,11 @@ describe("ctx:fetch { stream = true }", function()
     conn:write(HEAD .. chunk("a"))
     world:settle()
     conn:close()
-    assert.matches("^a|the upstream ended before its response was whole|the upstream ended before its response was whole"
-      .. "|false|.*handler.lua:5: res:chunks: the upstream ended", client:response().body)
+    assert.matches(
+      "^a|the upstream ended before its response was whole|the upstream ended before its response was whole"
+        .. "|false|.*handler.lua:5: res:chunks: the upstream ended",
+      client:response().body
+    )
   end)
 
   it("ends with its timeout, also while it is read", function()
@@ -144,7 +157,10 @@ describe("ctx:fetch { stream = true }", function()
     local function push(max)
       for _ = 1, max do
         if sent == 50 then return end
-        if conn:write(piece) == false then sent = sent + 1 return end
+        if conn:write(piece) == false then
+          sent = sent + 1
+          return
+        end
         sent = sent + 1
       end
     end
@@ -181,7 +197,12 @@ describe("ctx:fetch { stream = true }", function()
 
   it("is closed when the client goes away, read or not", function()
     for _, more in ipairs { "res:read() res:read()", "ctx:sleep(9)", "" } do
-      start([[local res = ctx:fetch { service = "back", path = "/a", stream = true }]] .. " " .. more .. " ctx:sleep(9)")
+      start(
+        [[local res = ctx:fetch { service = "back", path = "/a", stream = true }]]
+          .. " "
+          .. more
+          .. " ctx:sleep(9)"
+      )
       asked("/a"):write(HEAD .. chunk("a"))
       world:settle()
       client:close()
@@ -195,9 +216,11 @@ describe("ctx:fetch { stream = true }", function()
   end)
 
   it("can be opened in one hook and read in another", function()
-    start([[ctx.shared.res = ctx:fetch { service = "back", path = "/a", stream = true } ctx.response:exit(200, "x")]],
+    start(
+      [[ctx.shared.res = ctx:fetch { service = "back", path = "/a", stream = true } ctx.response:exit(200, "x")]],
       [[function M.response(_, ctx) ctx.response:set_header("x-read", ctx.shared.res:read() .. tostring(ctx.shared.res:read()))
-      end]])
+      end]]
+    )
     asked("/a"):write(HEAD .. chunk("a"))
     world:settle()
     held["/a"]:write("0\r\n\r\n")
@@ -228,7 +251,10 @@ describe("ctx:fetch { stream = true }", function()
     client:write("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
     local body = client:response().body
     for _, method in ipairs { "read", "close", "chunks" } do
-      assert.truthy(body:find("res:" .. method .. ": this request is over (a plugin may not keep ctx)", 1, true), body)
+      assert.truthy(
+        body:find("res:" .. method .. ": this request is over (a plugin may not keep ctx)", 1, true),
+        body
+      )
     end
   end)
 
@@ -243,17 +269,24 @@ describe("ctx:fetch { stream = true }", function()
     asked("/a"):write(HEAD)
     world:settle()
     held["/a"]:write(chunk("!"))
-    assert.matches("res:read: another function waits for its next piece already.*"
-      .. "res:close: another function waits for its next piece.*!$", client:response().body)
+    assert.matches(
+      "res:read: another function waits for its next piece already.*"
+        .. "res:close: another function waits for its next piece.*!$",
+      client:response().body
+    )
   end)
 
   it("bounds how many are open", function()
-    start([[local n = 0
+    start(
+      [[local n = 0
       while true do
         local fine, why = pcall(ctx.fetch, ctx, { service = "back", path = "/" .. n, stream = true })
         if not fine then return ctx.response:exit(200, n .. why) end
         n = n + 1
-      end]], nil, { on_request = function(conn) conn:write(HEAD) end })
+      end]],
+      nil,
+      { on_request = function(conn) conn:write(HEAD) end }
+    )
     assert.matches("^16.*too many responses are being streamed %(16%): close one first", client:response().body)
   end)
 
@@ -302,7 +335,8 @@ describe("a function as the body of ctx:fetch", function()
     end, true)
     world:start {
       routes = {
-        { name = "front", paths = { "/" }, targets = { back } }, { name = "back", paths = { "/back" }, targets = { back } },
+        { name = "front", paths = { "/" }, targets = { back } },
+        { name = "back", paths = { "/back" }, targets = { back } },
         { name = "down", paths = { "/down" }, targets = { proxy.closed_port() } },
       },
       plugin = ("local M = {} function M.access(_, ctx) %s end %s return M"):format(body, more or ""),
@@ -317,21 +351,29 @@ describe("a function as the body of ctx:fetch", function()
   end
 
   it("is asked for one piece after the other", function()
-    start([[local n = 0
+    start(
+      [[local n = 0
       local res = ctx:fetch { service = "back", method = "POST", body = function()
         n = n + 1
         if n <= 3 then return ("piece " .. n):sub(1, n == 2 and 0 or -1) end
       end }
-      ctx.response:exit(200, res.body)]], at_end)
+      ctx.response:exit(200, res.body)]],
+      at_end
+    )
     assert.equal("ok", client:response().body)
-    assert.matches("^POST / HTTP/1.1\r\n.*transfer%-encoding: chunked\r\n\r\n7\r\npiece 1\r\n7\r\npiece 3\r\n0\r\n\r\n$",
-      got.text)
+    assert.matches(
+      "^POST / HTTP/1.1\r\n.*transfer%-encoding: chunked\r\n\r\n7\r\npiece 1\r\n7\r\npiece 3\r\n0\r\n\r\n$",
+      got.text
+    )
   end)
 
   it("may wait between pieces", function()
-    start([[local res = ctx:fetch { service = "back", method = "PUT", body = coroutine.wrap(function()
+    start(
+      [[local res = ctx:fetch { service = "back", method = "PUT", body = coroutine.wrap(function()
         ctx:sleep(1) coroutine.yield("a") ctx:sleep(1) coroutine.yield("b") end) }
-      ctx.response:exit(200, res.body)]], at_end)
+      ctx.response:exit(200, res.body)]],
+      at_end
+    )
     world:settle()
     world:advance(1.1)
     world:until_true(function() return got.text:find("a\r\n", 1, true) end, "the first piece")
@@ -363,17 +405,20 @@ describe("a function as the body of ctx:fetch", function()
   end)
 
   it("ends when the response came before it", function()
-    start([[local res = ctx:fetch { service = "back", method = "PUT", body = function() ctx:sleep(1) return "x" end }
-      ctx.response:exit(200, res.status .. res.body)]], function(conn)
-      conn:write("HTTP/1.1 413 X\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno")
-    end)
+    start(
+      [[local res = ctx:fetch { service = "back", method = "PUT", body = function() ctx:sleep(1) return "x" end }
+      ctx.response:exit(200, res.status .. res.body)]],
+      function(conn) conn:write("HTTP/1.1 413 X\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno") end
+    )
     assert.equal("413no", client:response().body)
     world:advance(5)
   end)
 
   it("ends when nobody can be asked", function()
-    start([[local n, res, why = 0, ctx:fetch { service = "down", method = "PUT", body = function() ctx:sleep(9) end }
-      ctx.response:exit(200, why)]])
+    start(
+      [[local n, res, why = 0, ctx:fetch { service = "down", method = "PUT", body = function() ctx:sleep(9) end }
+      ctx.response:exit(200, why)]]
+    )
     assert.equal("cannot connect to the upstream", client:response().body)
   end)
 
@@ -387,11 +432,15 @@ describe("a function as the body of ctx:fetch", function()
   it("says so when it gives something else", function()
     start([[local all = ctx:fetch_all { a = { service = "back", method = "PUT", body = function() return 1 end } }
       ctx.response:exit(200, all.a.reason)]])
-    assert.matches("the function of a body must give strings, and nil at the end, not a number", client:response().body)
+    assert.matches(
+      "the function of a body must give strings, and nil at the end, not a number",
+      client:response().body
+    )
   end)
 
   it("speaks for nobody's request, but may wait and log", function()
-    start([[local out
+    start(
+      [[local out
       ctx:fetch { service = "back", method = "PUT", body = function()
         if out then return nil end
         ctx.log:notice("from the body")
@@ -399,9 +448,14 @@ describe("a function as the body of ctx:fetch", function()
         out = inner.a.reason .. select(2, pcall(ctx.request.get_method, ctx.request))
         return "x"
       end }
-      ctx.response:exit(200, out)]], at_end)
-    assert.matches('^no service named "bck" in the configuration.*ctx.request:get_method cannot be called in '
-      .. "the function of a body %(only in: ", client:response().body)
+      ctx.response:exit(200, out)]],
+      at_end
+    )
+    assert.matches(
+      '^no service named "bck" in the configuration.*ctx.request:get_method cannot be called in '
+        .. "the function of a body %(only in: ",
+      client:response().body
+    )
     assert.matches("plugin tried, request [^:]*: from the body", scripts.caught())
   end)
 

@@ -18,13 +18,21 @@ describe("moongate.task", function()
 
   -- A plugin that declares this in init.
   local function declare(text, more)
-    s = scripts.new { plugins = { p = ("local task = require('moongate.task') local M = {} function M.init() %s end %s return M")
-      :format(text, more or "") } }
+    s = scripts.new {
+      plugins = {
+        p = ("local task = require('moongate.task') local M = {} function M.init() %s end %s return M"):format(
+          text,
+          more or ""
+        ),
+      },
+    }
     return s.why
   end
 
   local function advance(seconds, times)
-    for _ = 1, times or 1 do s:advance(seconds) end
+    for _ = 1, times or 1 do
+      s:advance(seconds)
+    end
   end
 
   it("runs a task once, when the generation is current", function()
@@ -77,13 +85,17 @@ describe("moongate.task", function()
       t.log:warn(which, " ", why, " ", t:fetch_all { a = { service = "nobody" } }.a.reason)
     end)]])
     advance(1.1, 2)
-    assert.matches('warn plugin p, task: quick no service named "nobody" in the configuration no service named',
-      scripts.caught())
+    assert.matches(
+      'warn plugin p, task: quick no service named "nobody" in the configuration no service named',
+      scripts.caught()
+    )
   end)
 
   it("is cancelled when the generation is no longer current", function()
-    declare([[task.every(1, function(t) t.log:notice("tick") t:race(function() t:sleep(1) end) t.log:notice("tock") end)
-      task.once(function(t) while true do t:sleep(1) t.log:notice("loop") end end)]])
+    declare(
+      [[task.every(1, function(t) t.log:notice("tick") t:race(function() t:sleep(1) end) t.log:notice("tock") end)
+      task.once(function(t) while true do t:sleep(1) t.log:notice("loop") end end)]]
+    )
     advance(1.1)
     require("support.c").gw_script_retire(s.script)
     local ticks, loops = count("tick"), count("loop")
@@ -95,8 +107,10 @@ describe("moongate.task", function()
   end)
 
   it("leaves requests alone when it is cancelled", function()
-    declare("task.every(1, function(t) t:sleep(9) end)",
-      "function M.access(_, ctx) ctx:sleep(3) ctx.response:exit(200, 'slept') end")
+    declare(
+      "task.every(1, function(t) t:sleep(9) end)",
+      "function M.access(_, ctx) ctx:sleep(3) ctx.response:exit(200, 'slept') end"
+    )
     local x = s:exchange()
     x:run("access")
     advance(1.1)
@@ -115,18 +129,25 @@ describe("moongate.task", function()
     assert.equal(1, count("each"))
     s:free()
     scripts.catch()
-    s = scripts.new { worker = 1, plugins = { p = ("local task = require('moongate.task') return { init = function() %s end }")
-      :format(text) } }
+    s = scripts.new {
+      worker = 1,
+      plugins = {
+        p = ("local task = require('moongate.task') return { init = function() %s end }"):format(text),
+      },
+    }
     advance(0.1)
     assert.equal(0, count("one"))
     assert.equal(1, count("each"))
   end)
 
   it("refuses `t` outside of the task", function()
-    declare("task.once(function(t) kept = t end)", [[function M.access(_, ctx)
+    declare(
+      "task.once(function(t) kept = t end)",
+      [[function M.access(_, ctx)
       ctx.log:notice(select(2, pcall(kept.sleep, kept, 1)))
       ctx.log:notice(select(2, pcall(kept.log.info, kept.log, "x")))
-    end]])
+    end]]
+    )
     advance(0.1)
     local x = s:exchange()
     x:run("access")
@@ -199,24 +220,32 @@ describe("a task that asks", function()
   end
 
   it("gets its response, and is counted", function()
-    start("t.log:notice('got ', t:fetch { service = 'back' }.body)",
-      function(conn) conn:write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi") end)
+    start(
+      "t.log:notice('got ', t:fetch { service = 'back' }.body)",
+      function(conn) conn:write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi") end
+    )
     world:until_true(function() return count("got hi") == 1 end)
     assert.equal(1, world:scrape()['moongate_upstream_requests_total{service="back",outcome="ok"}'])
   end)
 
   it("closes what it forgot at the end of its time", function()
-    start("t:fetch { service = 'back', stream = true }",
-      function(conn) conn:write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n") end)
-    world:until_true(function() return world:scrape()['moongate_upstream_requests_total{service="back",outcome="cancelled"}'] end)
+    start(
+      "t:fetch { service = 'back', stream = true }",
+      function(conn) conn:write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n") end
+    )
+    world:until_true(
+      function() return world:scrape()['moongate_upstream_requests_total{service="back",outcome="cancelled"}'] end
+    )
     assert.equal(0, world:in_flight())
   end)
 
   it("is cancelled with its generation, whatever it waits for", function()
     for _, wait in ipairs {
-      "t:fetch { service = 'back' }", "t:fetch_all { { service = 'back' }, { service = 'back' } }",
+      "t:fetch { service = 'back' }",
+      "t:fetch_all { { service = 'back' }, { service = 'back' } }",
       "t:race({ service = 'back' }, function() t:fetch { service = 'back' } end)",
-      "t:fetch { service = 'back', stream = true }", "t:fetch { service = 'back', body = function() t:sleep(9) end }",
+      "t:fetch { service = 'back', stream = true }",
+      "t:fetch { service = 'back', body = function() t:sleep(9) end }",
     } do
       start(wait, function() end)
       world:until_true(function() return world:in_flight() > 0 end)

@@ -40,7 +40,9 @@ describe("when: of a use", function()
     local reply = x:reply()
     x:free()
     local names = {}
-    for name in scripts.caught():gmatch("RAN (%w+)") do names[#names + 1] = name end
+    for name in scripts.caught():gmatch("RAN (%w+)") do
+      names[#names + 1] = name
+    end
     return table.concat(names, " "), reply
   end
 
@@ -57,7 +59,10 @@ describe("when: of a use", function()
     ['request.raw_query == "" and request.query.a == nil'] = true,
     ['client.ip == "192.0.2.7" and client.peer == "192.0.2.1" and client.port == 4000 and not client.trusted'] = true,
     ['route.name == "r1" and route.id == "route-1" and route.service == "s1" and route.tags.beta'] = true,
-    ["consumer"] = false, ["not consumer"] = true, ["request.headers.none"] = false, ["route.tags.alpha"] = false,
+    ["consumer"] = false,
+    ["not consumer"] = true,
+    ["request.headers.none"] = false,
+    ["route.tags.alpha"] = false,
     ['request.path:find("^/a") and route.name:upper() == "R1"'] = true,
   } do
     it(("says %s of %s"):format(tostring(expected), text), function()
@@ -81,12 +86,17 @@ describe("when: of a use", function()
     local late = [[return { access = function(_, ctx) ctx.log:notice("RAN access") end,
       log = function(_, ctx) ctx.log:notice("RAN log") end }]]
     start {
-      plugins = { auth = auth, late = late }, consumers = { { id = "c-1", username = "anna", groups = { "gold" } } },
+      plugins = { auth = auth, late = late },
+      consumers = { { id = "c-1", username = "anna", groups = { "gold" } } },
       uses = {
         { plugin = "auth", conf = {}, on_error = "reply", when = 'request.headers["x-a"]' },
-        { plugin = "late", conf = {}, on_error = "reply",
+        {
+          plugin = "late",
+          conf = {},
+          on_error = "reply",
           when = 'consumer and consumer.username == "anna" and consumer.groups.gold and not consumer.groups.silver '
-            .. 'and not consumer.custom_id and consumer.id == "c-1" and not consumer.tags.x' },
+            .. 'and not consumer.custom_id and consumer.id == "c-1" and not consumer.tags.x',
+        },
       },
       plans = { {}, { { use = 1 }, { use = 2 } } },
     }
@@ -165,7 +175,8 @@ describe("when: of a use", function()
     end
     local plain = growth(nil)
     s:free()
-    local guarded = growth('request.method == "GET" and route.name == "r1" and not consumer and request.headers.host')
+    local guarded =
+      growth('request.method == "GET" and route.name == "r1" and not consumer and request.headers.host')
     assert.is_true(guarded < plain + 1, ("%.1f bytes instead of %.1f"):format(guarded, plain))
   end)
 end)

@@ -29,7 +29,9 @@ describe("a sink's queue", function()
   end
 
   local function release(entries)
-    for _, entry in ipairs(entries) do c.gw_sink_queue_release(queue, entry) end
+    for _, entry in ipairs(entries) do
+      c.gw_sink_queue_release(queue, entry)
+    end
   end
 
   it("gives the lines in the order they were put", function()

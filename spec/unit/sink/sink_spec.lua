@@ -3,14 +3,17 @@ local c = require("support.c")
 local net = require("support.net")
 local scripts = require("support.scripts")
 
-pcall(ffi.cdef, [[
+pcall(
+  ffi.cdef,
+  [[
 int sink_socket(int, int, int) __asm__("socket");
 int sink_bind(int, const void *, unsigned) __asm__("bind");
 int sink_close(int) __asm__("close");
 int sink_getsockname(int, void *, unsigned *) __asm__("getsockname");
 ssize_t sink_recv(int, void *, size_t, int) __asm__("recv");
 int sink_unlink(const char *) __asm__("unlink");
-]])
+]]
+)
 
 local DGRAM, NONBLOCK = 2, 0x800
 
@@ -24,7 +27,9 @@ describe("sinks", function()
   end)
 
   after_each(function()
-    for _, sink in ipairs(opened) do c.gw_sink_close(sink) end
+    for _, sink in ipairs(opened) do
+      c.gw_sink_close(sink)
+    end
     c.gw_sinks_stop(sinks)
     if listener then c.gw_listener_close(listener) end
     listener = nil
@@ -39,15 +44,22 @@ describe("sinks", function()
   end
 
   local LIMITS = {
-    max_entries = 1000, max_bytes = 64e6, max_batch_size = 1, max_coalescing_delay_us = 0,
-    initial_retry_delay_us = 2000, max_retry_delay_us = 20000, max_retry_time_us = 5e6,
+    max_entries = 1000,
+    max_bytes = 64e6,
+    max_batch_size = 1,
+    max_coalescing_delay_us = 0,
+    initial_retry_delay_us = 2000,
+    max_retry_delay_us = 20000,
+    max_retry_time_us = 5e6,
   }
   local KINDS = { file = 0, tcp = 1, udp = 2, syslog = 3, http = 4 }
 
   local function open(kind, over)
     local options = ffi.new("struct gw_sink_options")
     options.kind, options.timeout_us, options.keepalive_us = KINDS[kind], 5e6, 5e6
-    for name, value in pairs(LIMITS) do options.limits[name] = over[name] or value end
+    for name, value in pairs(LIMITS) do
+      options.limits[name] = over[name] or value
+    end
     for _, name in ipairs { "path", "host", "authority", "method", "target" } do
       if over[name] then text(options[name], over[name]) end
     end
@@ -112,7 +124,9 @@ describe("sinks", function()
 
   local function got(receiver)
     local parts = {}
-    for i, conn in ipairs(receiver.conns) do parts[i] = conn:text() end
+    for i, conn in ipairs(receiver.conns) do
+      parts[i] = conn:text()
+    end
     return table.concat(parts)
   end
 
@@ -140,7 +154,9 @@ describe("sinks", function()
     it("wait for a receiver that is down, and say so once", function()
       local port = free_port()
       local sink = open("tcp", { host = "127.0.0.1", port = port })
-      for i = 1, 5 do put(sink, "line " .. i) end
+      for i = 1, 5 do
+        put(sink, "line " .. i)
+      end
       wait("failures", function() return info().failures >= 3 end)
       local receiver = receive(port)
       wait("the lines", function() return got(receiver) == "line 1\nline 2\nline 3\nline 4\nline 5\n" end)
@@ -155,7 +171,9 @@ describe("sinks", function()
     it("send a delivery that was cut again as a whole", function()
       local receiver = receive(nil, function(e) e:hold(true) end)
       local sink = open("tcp", { host = "127.0.0.1", port = receiver.port })
-      for i = 1, 900 do put(sink, ("%03d "):format(i) .. ("x"):rep(20000)) end
+      for i = 1, 900 do
+        put(sink, ("%03d "):format(i) .. ("x"):rep(20000))
+      end
       loop:settle(50)
       local sent = info().sent -- the kernel's buffers are full
       assert.is_true(sent > 0 and sent < 900)
@@ -164,7 +182,10 @@ describe("sinks", function()
       first.closed = true
       wait("another connection", function() return receiver.conns[2] end)
       receiver.conns[2]:hold(false)
-      wait("the rest", function() return info().sent == 900 and receiver.conns[2].count == (900 - sent) * 20005 end)
+      wait(
+        "the rest",
+        function() return info().sent == 900 and receiver.conns[2].count == (900 - sent) * 20005 end
+      )
       assert.equal(("%03d x"):format(sent + 1), receiver.conns[2]:text():sub(1, 5)) -- the beginning of a line
       assert.equal(1, info().failures)
       assert.equal(0, info().lost)
@@ -261,7 +282,9 @@ describe("sinks", function()
       ffi.C.sink_close(fd)
       fd = nil
       local sink = open("udp", { host = "127.0.0.1", port = port })
-      for i = 1, 10 do put(sink, "line " .. i) end
+      for i = 1, 10 do
+        put(sink, "line " .. i)
+      end
       wait("them to be gone", function() return info().entries == 0 end)
     end)
 
@@ -283,20 +306,25 @@ describe("sinks", function()
       wait("the first", function() return info().sent == 1 end)
       assert.equal("early", read())
 
-      for i = 1, 900 do assert.is_true(put(sink, "line " .. i)) end
+      for i = 1, 900 do
+        assert.is_true(put(sink, "line " .. i))
+      end
       wait("it to be full", function() return info().failures > 5 and info().entries > 0 end)
       local came = 0
       wait("all", function()
-        while read() do came = came + 1 end
+        while read() do
+          came = came + 1
+        end
         return came == 900
       end)
 
       ffi.C.sink_close(fd)
       ffi.C.sink_unlink(path)
       put(sink, "late")
-      wait("another failure", function()
-        return info().entries == 1 and scripts.caught():find("nobody listens", 1, true)
-      end)
+      wait(
+        "another failure",
+        function() return info().entries == 1 and scripts.caught():find("nobody listens", 1, true) end
+      )
       unix(path)
       wait("the last", function() return read() == "late" end)
       ffi.C.sink_unlink(path)
@@ -317,9 +345,7 @@ describe("sinks", function()
           e.taken = (e.taken or 0) + #head + len
           server.requests[#server.requests + 1] = { head = head, body = body:sub(1, len) }
           local status = answer(#server.requests, e)
-          if status then
-            e:write(("HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\nok"):format(status))
-          end
+          if status then e:write(("HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\nok"):format(status)) end
         end
       end)
       server.requests = {}
@@ -327,8 +353,11 @@ describe("sinks", function()
     end
 
     local function open_http(server, over)
-      local options = { host = "127.0.0.1", port = server.port, authority = "logs.test", method = "POST", target = "/in?t=1" }
-      for name, value in pairs(over or {}) do options[name] = value end
+      local options =
+        { host = "127.0.0.1", port = server.port, authority = "logs.test", method = "POST", target = "/in?t=1" }
+      for name, value in pairs(over or {}) do
+        options[name] = value
+      end
       return open("http", options)
     end
 
@@ -349,10 +378,14 @@ describe("sinks", function()
     it("gather batches as JSON arrays, full ones at once", function()
       local server = serve(function() return 201 end)
       local sink = open_http(server, { max_batch_size = 3, max_coalescing_delay_us = 30e3 })
-      for i = 1, 7 do put(sink, tostring(i)) end
+      for i = 1, 7 do
+        put(sink, tostring(i))
+      end
       wait("all", function() return info().sent == 7 end)
-      assert.same({ "[1,2,3]", "[4,5,6]", "[7]" },
-        { server.requests[1].body, server.requests[2].body, server.requests[3].body })
+      assert.same(
+        { "[1,2,3]", "[4,5,6]", "[7]" },
+        { server.requests[1].body, server.requests[2].body, server.requests[3].body }
+      )
       close_ends(server)
     end)
 
@@ -411,7 +444,9 @@ describe("sinks", function()
     end)
 
     it("do not read an answer without end", function()
-      local server = serve(function(_, e) e:write("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n" .. ("x"):rep(100000)) end)
+      local server = serve(
+        function(_, e) e:write("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n" .. ("x"):rep(100000)) end
+      )
       local sink = open_http(server)
       put(sink, "1")
       wait("it", function() return info().sent == 1 end)
@@ -469,14 +504,17 @@ describe("sinks", function()
       callback:free()
     end
 
-    it("flush at once when nothing waits", function()
-      flush(5e6)
-    end)
+    it("flush at once when nothing waits", function() flush(5e6) end)
 
     it("flush what waits, without gathering any longer", function()
       local receiver = receive()
-      local sink = open("tcp", { host = "127.0.0.1", port = receiver.port, max_batch_size = 1000, max_coalescing_delay_us = 3600e6 })
-      for i = 1, 100 do put(sink, "line " .. i) end
+      local sink = open(
+        "tcp",
+        { host = "127.0.0.1", port = receiver.port, max_batch_size = 1000, max_coalescing_delay_us = 3600e6 }
+      )
+      for i = 1, 100 do
+        put(sink, "line " .. i)
+      end
       flush(5e6)
       assert.equal(100, info().sent)
       close_ends(receiver)
@@ -484,7 +522,9 @@ describe("sinks", function()
 
     it("give up what does not go out in time, and say how much", function()
       local sink = open("tcp", { host = "127.0.0.1", port = free_port() })
-      for i = 1, 3 do put(sink, "line " .. i) end
+      for i = 1, 3 do
+        put(sink, "line " .. i)
+      end
       flush(50e3)
       c.gw_sink_close(sink)
       opened = {}

@@ -21,23 +21,53 @@ describe("the access log", function()
     return ffi.string(out, c.gw_access_log_format(out, record))
   end
 
-  it("is one line of JSON", function()
-    assert.equal(
-      '{"correlationId":"id-1","timestamp":"2026-02-28T23:59:59.042Z","method":"GET","path":"/users/1?x=y","statusCode":200,'
-        .. '"duration":12.345,"route":"users","service":"user-service","consumer":"ada","upstream":"10.0.0.1:80",'
-        .. '"upstreamStatus":201,"tries":2,"bytesIn":3,"bytesOut":18446744073709551615,"clientIp":"::1","error":"reset",'
-        .. '"phases":{"rewrite":0.001,"access":0.000,"connect":1.000,"head":10.100,"body":null}}\n',
-      line {
-        correlation_id = "id-1", wall_us = 1772323199042999, method = "GET", path = "/users/1?x=y", status = 200,
-        duration_us = 12345, route = "users", service = "user-service", consumer = "ada", upstream = "10.0.0.1:80",
-        upstream_status = 201, tries = 2, bytes_in = 3, bytes_out = 0xffffffffffffffffULL, client_ip = "::1",
-        error = "reset", rewrite_us = 1, access_us = 0, connect_us = 1000, head_us = 10100, body_us = -1,
-      })
-  end)
+  it(
+    "is one line of JSON",
+    function()
+      assert.equal(
+        '{"correlationId":"id-1","timestamp":"2026-02-28T23:59:59.042Z","method":"GET","path":"/users/1?x=y","statusCode":200,'
+          .. '"duration":12.345,"route":"users","service":"user-service","consumer":"ada","upstream":"10.0.0.1:80",'
+          .. '"upstreamStatus":201,"tries":2,"bytesIn":3,"bytesOut":18446744073709551615,"clientIp":"::1","error":"reset",'
+          .. '"phases":{"rewrite":0.001,"access":0.000,"connect":1.000,"head":10.100,"body":null}}\n',
+        line {
+          correlation_id = "id-1",
+          wall_us = 1772323199042999,
+          method = "GET",
+          path = "/users/1?x=y",
+          status = 200,
+          duration_us = 12345,
+          route = "users",
+          service = "user-service",
+          consumer = "ada",
+          upstream = "10.0.0.1:80",
+          upstream_status = 201,
+          tries = 2,
+          bytes_in = 3,
+          bytes_out = 0xffffffffffffffffULL,
+          client_ip = "::1",
+          error = "reset",
+          rewrite_us = 1,
+          access_us = 0,
+          connect_us = 1000,
+          head_us = 10100,
+          body_us = -1,
+        }
+      )
+    end
+  )
 
   it("has null for what is not there", function()
     local parsed = json.decode(line { duration_us = -5, status = -1, rewrite_us = -1 })
-    for _, name in ipairs({ "duration", "route", "service", "consumer", "upstream", "upstreamStatus", "clientIp", "error" }) do
+    for _, name in ipairs({
+      "duration",
+      "route",
+      "service",
+      "consumer",
+      "upstream",
+      "upstreamStatus",
+      "clientIp",
+      "error",
+    }) do
       assert.equal(json.null, parsed[name], name)
     end
     assert.equal(0, parsed.statusCode)
@@ -95,7 +125,10 @@ describe("the access log", function()
 
   it("cuts long texts, not through a character", function()
     local parsed = json.decode(line {
-      path = "/" .. ("ü"):rep(2000), route = ("r"):rep(1000), method = ("M"):rep(1000), correlation_id = ("c"):rep(1000),
+      path = "/" .. ("ü"):rep(2000),
+      route = ("r"):rep(1000),
+      method = ("M"):rep(1000),
+      correlation_id = ("c"):rep(1000),
     })
     assert.equal("/" .. ("ü"):rep(1023), parsed.path) -- 2047 bytes: the next one would be half a character
     assert.equal(256, #parsed.route)
@@ -107,10 +140,21 @@ describe("the access log", function()
   it("fits the longest line there is", function()
     local worst = ("\1"):rep(5000)
     local one = line {
-      correlation_id = worst, method = worst, path = worst, route = worst, service = worst, consumer = worst,
-      upstream = worst, client_ip = worst, error = worst, duration_us = ffi.cast("int64_t", 0x7fffffffffffffffLL),
-      bytes_in = 0xffffffffffffffffULL, bytes_out = 0xffffffffffffffffULL, tries = 0xffffffff,
-      status = 0x7fffffff, upstream_status = 0x7fffffff,
+      correlation_id = worst,
+      method = worst,
+      path = worst,
+      route = worst,
+      service = worst,
+      consumer = worst,
+      upstream = worst,
+      client_ip = worst,
+      error = worst,
+      duration_us = ffi.cast("int64_t", 0x7fffffffffffffffLL),
+      bytes_in = 0xffffffffffffffffULL,
+      bytes_out = 0xffffffffffffffffULL,
+      tries = 0xffffffff,
+      status = 0x7fffffff,
+      upstream_status = 0x7fffffff,
     }
     assert.is_true(#one <= 24576 and #one > 20000, #one)
     assert.equal(worst:sub(1, 2048), json.decode(one).path)
@@ -123,8 +167,12 @@ describe("the access log", function()
       local bytes = {}
       for i = 1, math.random(0, 60) do
         local kind = math.random(4)
-        bytes[i] = string.char(kind == 1 and math.random(0, 31) or kind == 2 and math.random(128, 255)
-          or kind == 3 and ('"\\/u\127'):byte(math.random(5)) or math.random(32, 126))
+        bytes[i] = string.char(
+          kind == 1 and math.random(0, 31)
+            or kind == 2 and math.random(128, 255)
+            or kind == 3 and ('"\\/u\127'):byte(math.random(5))
+            or math.random(32, 126)
+        )
       end
       local text = table.concat(bytes)
       local one = line { path = text, method = text, route = text, error = text, client_ip = text }
@@ -132,7 +180,8 @@ describe("the access log", function()
       assert.is_true(ok, one)
       out[#out + 1] = parsed.path
       for i = 1, #parsed.path do -- cjson does not check UTF-8: our own check says each character is one
-        local rest = ffi.new("struct gw_slice", ffi.cast("const char *", parsed.path) + i - 1, #parsed.path - i + 1)
+        local rest =
+          ffi.new("struct gw_slice", ffi.cast("const char *", parsed.path) + i - 1, #parsed.path - i + 1)
         local byte = parsed.path:byte(i)
         if byte < 128 or byte >= 192 then assert.is_true(tonumber(c.gw_utf8_length(rest)) > 0) end
       end

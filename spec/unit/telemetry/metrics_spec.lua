@@ -121,15 +121,18 @@ describe("the metrics", function()
     local f = family("a_total", "COUNTER", { "x" }, { help = 'A "line"\nwith a \\ in it' })
     series(f, 'a"b\\c\nd')
     series(f, "ü\255\237\160\128") -- not UTF-8: a lone byte, half of a surrogate pair
-    assert.equal(table.concat({
-      '# HELP a_total A "line"\\nwith a \\\\ in it',
-      "# TYPE a_total counter",
-      'a_total{x="a\\"b\\\\c\\nd"} 0',
-      'a_total{x="ü' .. ("\239\191\189"):rep(4) .. '"} 0',
-      "# HELP moongate_metrics_overflow_total Look-ups of a series past its metric's maximum, counted as \"other\".",
-      "# TYPE moongate_metrics_overflow_total counter",
-      "",
-    }, "\n"), render())
+    assert.equal(
+      table.concat({
+        '# HELP a_total A "line"\\nwith a \\\\ in it',
+        "# TYPE a_total counter",
+        'a_total{x="a\\"b\\\\c\\nd"} 0',
+        'a_total{x="ü' .. ("\239\191\189"):rep(4) .. '"} 0',
+        '# HELP moongate_metrics_overflow_total Look-ups of a series past its metric\'s maximum, counted as "other".',
+        "# TYPE moongate_metrics_overflow_total counter",
+        "",
+      }, "\n"),
+      render()
+    )
   end)
 
   it("do not mention a family nobody looked up", function()
@@ -144,7 +147,9 @@ describe("the metrics", function()
 
   it("count what is too much as other, and say how often", function()
     local f = family("a_total", "COUNTER", { "x", "y" }, { max_series = 3 })
-    for i = 1, 3 do series(f, "v" .. i, "w") end
+    for i = 1, 3 do
+      series(f, "v" .. i, "w")
+    end
     local other = series(f, "v4", "w")
     assert.equal(other, series(f, "v5", "w"))
     assert.equal(other, series(f, "other", "other"))
@@ -156,19 +161,27 @@ describe("the metrics", function()
 
   it("are bounded altogether, and plugins leave room for the gateway's own", function()
     local bounds = {}
-    for i = 1, 30 do bounds[i] = i end
+    for i = 1, 30 do
+      bounds[i] = i
+    end
     local f = family("a", "BUCKETS", { "x" }, { max_series = 1000000, bounds = bounds })
     local last
-    for i = 1, 12300 do last = series(f, "v" .. i) end
+    for i = 1, 12300 do
+      last = series(f, "v" .. i)
+    end
     assert.equal(series(f, "other"), last)
     assert.is_true(c.gw_metric_is_other(f, last))
     assert.is_nil(family("b", "BUCKETS", nil, { bounds = bounds }))
     c.gw_metric_bucket_observe(f, last, 0, 1)
     assert.is_nil(render(1000)) -- and so is the text
-    for i = 1, 1100 do family("p" .. i, "SUM") end
+    for i = 1, 1100 do
+      family("p" .. i, "SUM")
+    end
     assert.is_nil(family("p1101", "SUM"))
     assert.truthy(family("c1", "COUNTER"))
-    for i = 1, 1100 do family("h" .. i, "HISTOGRAM") end
+    for i = 1, 1100 do
+      family("h" .. i, "HISTOGRAM")
+    end
     assert.is_nil(family("h1101", "HISTOGRAM"))
     assert.truthy(family("h1", "HISTOGRAM"))
   end)
@@ -195,10 +208,16 @@ describe("the metrics", function()
     it("have histograms with bounds of their own", function()
       local f = family("size", "BUCKETS", { "x" }, { bounds = { 0.5, 1, 250 } })
       local one = series(f, "1")
-      for i, observed in ipairs { -1, 0.5, 0.51, 250, 250.5, 1e9 } do c.gw_metric_bucket_observe(f, one, i % 3, observed) end
+      for i, observed in ipairs { -1, 0.5, 0.51, 250, 250.5, 1e9 } do
+        c.gw_metric_bucket_observe(f, one, i % 3, observed)
+      end
       for name, expected in pairs {
-        ['size_bucket{x="1",le="0.5"}'] = "2", ['size_bucket{x="1",le="1"}'] = "3", ['size_bucket{x="1",le="250"}'] = "4",
-        ['size_bucket{x="1",le="+Inf"}'] = "6", ['size_count{x="1"}'] = "6", ['size_sum{x="1"}'] = "1000000500.51",
+        ['size_bucket{x="1",le="0.5"}'] = "2",
+        ['size_bucket{x="1",le="1"}'] = "3",
+        ['size_bucket{x="1",le="250"}'] = "4",
+        ['size_bucket{x="1",le="+Inf"}'] = "6",
+        ['size_count{x="1"}'] = "6",
+        ['size_sum{x="1"}'] = "1000000500.51",
       } do
         assert.equal(expected, line(name), name)
       end
@@ -273,14 +292,19 @@ describe("the metrics", function()
       for _, part in ipairs({ 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 1 }) do
         local exact = all[math.max(1, math.ceil(part * #all))]
         local told = tonumber(c.gw_metric_quantile_us(metrics, h, part))
-        assert.is_true(math.abs(told - exact) <= math.max(1, exact * 0.05), part .. ": " .. told .. " for " .. exact)
+        assert.is_true(
+          math.abs(told - exact) <= math.max(1, exact * 0.05),
+          part .. ": " .. told .. " for " .. exact
+        )
       end
     end)
   end)
 
   it("count while others look, without losing one", function()
-    ffi.cdef([[unsigned gw_spec_count_and_scrape(struct gw_metrics *, unsigned counter, unsigned histogram, unsigned level,
-      unsigned);]])
+    ffi.cdef(
+      [[unsigned gw_spec_count_and_scrape(struct gw_metrics *, unsigned counter, unsigned histogram, unsigned level,
+      unsigned);]]
+    )
     local counter = series(family("a_total", "COUNTER"))
     local histogram = series(family("b_seconds", "HISTOGRAM"))
     local level = series(family("c", "LEVEL"))

@@ -48,7 +48,9 @@ describe("the ring", function()
 
   it("drops what has no room, and counts it", function()
     local count = 0
-    while put(("x"):rep(100)) do count = count + 1 end
+    while put(("x"):rep(100)) do
+      count = count + 1
+    end
     assert.equal(39, count) -- 104 bytes each
     assert.is_false(put(("x"):rep(100)))
     assert.equal(2, tonumber(c.gw_ring_dropped(ring)))
@@ -67,7 +69,9 @@ describe("the ring", function()
     local sent, got = 0, 0
     local function line(i) return (string.char(97 + i % 26)):rep(i * 7 % 900) end
     while got < 5000 do
-      while put(line(sent)) do sent = sent + 1 end
+      while put(line(sent)) do
+        sent = sent + 1
+      end
       local lines = peek(3)
       assert.is_true(#lines > 0)
       for _, text in ipairs(lines) do
@@ -78,7 +82,8 @@ describe("the ring", function()
     end
   end)
 
-  it("loses nothing between two threads, and wakes the one that sleeps", function()
-    assert.equal(200000, ffi.C.gw_spec_ring_race(ring, 200000))
-  end)
+  it(
+    "loses nothing between two threads, and wakes the one that sleeps",
+    function() assert.equal(200000, ffi.C.gw_spec_ring_race(ring, 200000)) end
+  )
 end)

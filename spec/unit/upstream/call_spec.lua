@@ -8,10 +8,14 @@ local OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"
 describe("gw_call", function()
   local world, probes
 
-  before_each(function() world, probes = proxy.new(), {} end)
+  before_each(function()
+    world, probes = proxy.new(), {}
+  end)
 
   after_each(function()
-    for _, probe in ipairs(probes) do probe:free() end
+    for _, probe in ipairs(probes) do
+      probe:free()
+    end
     streams.check()
     world:until_true(function() return world:in_flight() == 0 end, "targets to be free")
     assert.equal(0, tonumber(c.gw_pool_pending(world.pool)[0]))
@@ -27,9 +31,15 @@ describe("gw_call", function()
   local function open(service, more)
     local arena = c.gw_arena_new()
     local options = ffi.new("struct gw_call_options", {
-      loop = world.loop.c, pool = world.pool, arena = arena, service = service, retries = -1,
+      loop = world.loop.c,
+      pool = world.pool,
+      arena = arena,
+      service = service,
+      retries = -1,
     })
-    for name, value in pairs(more or {}) do options[name] = value end
+    for name, value in pairs(more or {}) do
+      options[name] = value
+    end
     local stream = c.gw_call_open(options)
     local probe = streams.probe(stream, arena)
     probe.info = c.gw_call_info(stream)
@@ -142,7 +152,11 @@ describe("gw_call", function()
 
     local function race_world(more)
       up = world:upstream(function(conn)
-        if up.answer then up.answer(conn) else conn:write(OK) end
+        if up.answer then
+          up.answer(conn)
+        else
+          conn:write(OK)
+        end
       end)
       return bind({ up }, more)
     end

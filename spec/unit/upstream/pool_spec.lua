@@ -18,7 +18,9 @@ describe("gw_pool", function()
       clients[i] = world:client()
       clients[i]:write("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
     end
-    for i = 1, count do assert.equal(200, clients[i]:response().status) end
+    for i = 1, count do
+      assert.equal(200, clients[i]:response().status)
+    end
     world:until_true(function() return world:is_quiet() end)
     world:settle()
   end
@@ -31,7 +33,9 @@ describe("gw_pool", function()
 
   it("retires a connection after so many requests", function()
     start { keepalive_requests = 2 }
-    for _ = 1, 4 do ask(1) end
+    for _ = 1, 4 do
+      ask(1)
+    end
     assert.equal(2, #up.conns)
   end)
 
@@ -70,9 +74,14 @@ describe("gw_pool", function()
   end)
 
   it("does not keep one behind whose answer more came", function()
-    start(nil, function(conn)
-      conn:write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison")
-    end)
+    start(
+      nil,
+      function(conn)
+        conn:write(
+          "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison"
+        )
+      end
+    )
     ask(1)
     assert.equal(0, world:idle())
   end)

@@ -17,12 +17,11 @@ describe("gw_registry", function()
     return list
   end
 
-  local function route(name, targets)
-    return { name = name, targets = targets }
-  end
+  local function route(name, targets) return { name = name, targets = targets } end
 
   it("has the targets of a configuration at once, as long as one names them", function()
-    local config = world:configure { routes = { route("a", { { port = 1001, weight = 3 }, { port = 1002, weight = 0 } }) } }
+    local config =
+      world:configure { routes = { route("a", { { port = 1001, weight = 3 }, { port = 1002, weight = 0 } }) } }
     local list = describe_all()
     assert.equal(2, #list)
     assert.same({ "a-up", "127.0.0.1:1001", 3 }, { list[1].upstream, list[1].address, list[1].weight })
@@ -34,8 +33,10 @@ describe("gw_registry", function()
   it("shares an upstream between generations; the later one says its targets", function()
     local first = world:configure { routes = { route("a", { 1001 }) } }
     local second = world:configure { routes = { route("a", { 1002 }) } }
-    assert.equal(tonumber(ffi.cast("intptr_t", first.services[0].upstream)),
-      tonumber(ffi.cast("intptr_t", second.services[0].upstream)))
+    assert.equal(
+      tonumber(ffi.cast("intptr_t", first.services[0].upstream)),
+      tonumber(ffi.cast("intptr_t", second.services[0].upstream))
+    )
     assert.equal("127.0.0.1:1002", describe_all()[1].address)
     c.gw_config_unref(first)
     assert.equal(1, #describe_all())
@@ -43,7 +44,8 @@ describe("gw_registry", function()
   end)
 
   it("makes an upstream of a service's own host and port", function()
-    local config = world:configure { routes = { { name = "a", targets = {}, service = { host = "127.0.0.1", port = 8080 } } } }
+    local config =
+      world:configure { routes = { { name = "a", targets = {}, service = { host = "127.0.0.1", port = 8080 } } } }
     assert.equal("127.0.0.1:8080", describe_all()[1].address)
     c.gw_config_unref(config)
   end)
@@ -71,10 +73,17 @@ describe("gw_registry", function()
     local function answer(conn) conn:write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n") end
     local a, b, none = world:upstream(answer), world:upstream(answer), world:upstream(answer)
     world:start {
-      routes = { route("w", { { port = a.port, weight = 3 }, { port = b.port, weight = 1 }, { port = none.port, weight = 0 } }) },
+      routes = {
+        route(
+          "w",
+          { { port = a.port, weight = 3 }, { port = b.port, weight = 1 }, { port = none.port, weight = 0 } }
+        ),
+      },
     }
     local client = world:client()
-    for _ = 1, 40 do client:ask("GET / HTTP/1.1\nhost: a") end
+    for _ = 1, 40 do
+      client:ask("GET / HTTP/1.1\nhost: a")
+    end
     assert.same({ 30, 10, 0 }, { #a.requests, #b.requests, #none.requests })
   end)
 
