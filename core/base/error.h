@@ -39,6 +39,7 @@ enum gw_retry {
     X(TARGET_TOO_LONG,    "the request target is longer than allowed",              414, DOWNSTREAM, NEVER)  \
     X(EXPECT,             "the expectation cannot be met",                          417, DOWNSTREAM, NEVER)  \
     X(HEAD_TOO_LARGE,     "the request head is larger than allowed",                431, DOWNSTREAM, NEVER)  \
+    X(CLIENT_CONNECTIONS, "this client has too many connections open",              429, DOWNSTREAM, NEVER)  \
     X(CLIENT_GONE,        "the client went away",                                   499, DOWNSTREAM, NEVER)  \
     X(WRITE_SLOW,         "the client reads too slowly",                            499, DOWNSTREAM, NEVER)  \
     X(PLUGIN,             "a plugin failed",                                        500, LOCAL, NEVER)        \
@@ -54,6 +55,8 @@ enum gw_retry {
     X(UPSTREAM_BODY_TOO_LARGE, "the upstream's body is too large to be buffered",   502, UPSTREAM, NEVER)     \
     X(NO_TARGET,          "no target is available",                                 503, UPSTREAM, NEVER)     \
     X(OVERLOADED,         "the gateway is at its limit",                            503, LOCAL, NEVER)        \
+    X(CONNECTIONS,        "the gateway has too many connections open",              503, LOCAL, NEVER)        \
+    X(DESCRIPTORS,        "the gateway has no file descriptor left",                503, LOCAL, NEVER)        \
     X(SHUTDOWN,           "the gateway is shutting down",                           503, LOCAL, NEVER)        \
     X(CONNECT_TIMEOUT,    "the connection to the upstream took too long",           504, UPSTREAM, ALWAYS)    \
     X(RESPONSE_TIMEOUT,   "the upstream took too long to answer",                   504, UPSTREAM, NEVER)     \

@@ -52,6 +52,14 @@ struct gw_listener_config *gw_build_listeners(struct gw_build *build, unsigned c
     return build->config->listeners;
 }
 
+struct gw_limits *gw_build_listener_limits(struct gw_build *build, unsigned listener)
+{
+    struct gw_listener_config *config = &build->config->listeners[listener];
+
+    config->route_limits = new_array(build, build->config->route_count, sizeof(struct gw_limits));
+    return config->route_limits;
+}
+
 struct gw_service *gw_build_services(struct gw_build *build, unsigned count)
 {
     build->config->services = new_array(build, count, sizeof(struct gw_service));

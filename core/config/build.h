@@ -24,6 +24,8 @@ const char *gw_build_text(struct gw_build *build, const char *text, size_t len);
 /* Each makes its array, filled with zeros and with `index` set, and enters it in the configuration.
  * Once for each; routes come before anything is said of them. */
 struct gw_listener_config *gw_build_listeners(struct gw_build *build, unsigned count);
+/* Filled with zeros, one a route; after gw_build_routes(). */
+struct gw_limits *gw_build_listener_limits(struct gw_build *build, unsigned listener);
 struct gw_service *gw_build_services(struct gw_build *build, unsigned count);
 struct gw_route *gw_build_routes(struct gw_build *build, unsigned count);
 struct gw_consumer *gw_build_consumers(struct gw_build *build, unsigned count);

@@ -24,6 +24,9 @@ struct gw_limits {
 struct gw_listener_config {
     struct gw_slice address; /* as written: "127.0.0.1:8000" */
     struct gw_limits limits;
+    /* By the index of the route: what holds for requests that came in here, where the listener says
+     * something that routes and services do not override. NULL: the routes' own. */
+    struct gw_limits *route_limits;
 };
 
 struct gw_target_config {

@@ -135,7 +135,7 @@ static void on_request(void *ctx, struct gw_stream *down, struct gw_arena *arena
 {
     struct session *session = ctx;
 
-    gw_proxy_on_request(session->harness->proxy, down, arena, head, end);
+    gw_proxy_on_request(session->harness->proxy, down, arena, head, end, 0);
 }
 
 static void on_refused(void *ctx, struct gw_stream *down, struct gw_arena *arena,

@@ -11,6 +11,7 @@
 
 struct gw_config;
 struct gw_consumer;
+struct gw_limits;
 struct gw_proxy;
 struct gw_route;
 struct gw_run;
@@ -100,6 +101,8 @@ struct gw_exchange {
     const struct gw_exchange_ops *ops;
     struct gw_config *config; /* counted, to the end */
     struct gw_script *script; /* counted, only while a hook of its plan may still run */
+    /* What holds for it now: its listener's, later its route's. Lives in the configuration. */
+    const struct gw_limits *limits;
     struct gw_arena *arena;
     enum gw_step step;
     struct gw_stream *down, *up; /* client side; call or reply stream. NULL when closed */

@@ -10,8 +10,8 @@ struct gw_h1_limits {
     size_t head_bytes;        /* request or status line, fields and their separators: 32 KiB */
     unsigned headers;         /* 100 */
     size_t target_bytes;      /* 8 KiB */
-    uint64_t head_timeout_us; /* from the first byte of a head to its end: 10 s */
-    uint64_t idle_timeout_us; /* between requests: 60 s */
+    uint64_t head_timeout_us; /* from the first byte of a head to its end: 10 s; 0: no limit */
+    uint64_t idle_timeout_us; /* between requests: 60 s; 0: no limit */
     unsigned requests;        /* per connection, then Connection: close; 0: no limit */
 };
 
@@ -39,6 +39,10 @@ struct gw_server_events {
 struct gw_h1_server *gw_h1_server_new(struct gw_conn *conn, const struct gw_h1_limits *limits,
                                       struct gw_slice scheme, const struct gw_server_events *events,
                                       void *ctx);
+
+/* For a new connection that is one too many: on_refused comes with that error at the end of the turn,
+ * before a byte was read, and the connection ends after the answer. */
+void gw_h1_server_refuse(struct gw_h1_server *session, enum gw_error why);
 
 /* No more requests after the current one: answers carry Connection: close, an idle connection ends
  * now (on_closed comes). */
@@ -81,6 +85,9 @@ struct gw_h1_client *gw_h1_client_new(struct gw_conn *conn, const struct gw_h1_l
  * that ends with GW_E_RESET. Response heads live in `arena`, which outlives the stream. The call's
  * own timeouts are the business of who opened it. */
 struct gw_stream *gw_h1_client_open(struct gw_h1_client *session, struct gw_arena *arena);
+
+/* How large the heads may be from now on; between streams. */
+void gw_h1_client_limit_heads(struct gw_h1_client *session, size_t bytes, unsigned headers);
 
 /* Ends at once; a stream in flight gets on_end(GW_E_SHUTDOWN) and must still be closed by its
  * owner. */

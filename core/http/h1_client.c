@@ -259,6 +259,12 @@ struct gw_stream *gw_h1_client_open(struct gw_h1_client *client, struct gw_arena
     return &session->stream;
 }
 
+void gw_h1_client_limit_heads(struct gw_h1_client *client, size_t bytes, unsigned headers)
+{
+    client->session.limits.head_bytes = bytes;
+    client->session.limits.headers = headers;
+}
+
 void gw_h1_client_close(struct gw_h1_client *client)
 {
     client->silent = true;

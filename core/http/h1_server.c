@@ -111,9 +111,13 @@ static void on_timer(struct gw_timer *timer)
     }
 }
 
+/* 0: there is no such limit. */
 static void start_timer(struct gw_h1_server *server, uint64_t delay_us)
 {
-    gw_timer_start(server->session.loop, &server->timer, delay_us, on_timer);
+    if (delay_us)
+        gw_timer_start(server->session.loop, &server->timer, delay_us, on_timer);
+    else
+        gw_timer_stop(&server->timer);
 }
 
 static void go_idle(struct gw_h1_server *server)
@@ -382,6 +386,24 @@ struct gw_h1_server *gw_h1_server_new(struct gw_conn *conn, const struct gw_h1_l
     gw_h1_session_init(&server->session, &role, conn, limits, false);
     start_timer(server, limits->idle_timeout_us);
     return server;
+}
+
+static void run_refuse(struct gw_defer *defer)
+{
+    struct gw_h1_session *session = container_of(defer, struct gw_h1_session, tell);
+
+    if (server_of(session)->state == SERVER_REFUSED) /* else the client is gone already */
+        refuse(server_of(session), session->why);
+}
+
+void gw_h1_server_refuse(struct gw_h1_server *server, enum gw_error why)
+{
+    GW_ASSERT(server->state == SERVER_IDLE && server->requests == 0);
+    gw_timer_stop(&server->timer);
+    gw_h1_parse_refuse(&server->session.parse, why);
+    set_state(server, SERVER_REFUSED);
+    server->session.why = why;
+    gw_loop_defer(server->session.loop, &server->session.tell, run_refuse);
 }
 
 void gw_h1_server_drain(struct gw_h1_server *server)

@@ -94,10 +94,20 @@ struct gw_reply *gw_problem_new(struct gw_exchange *x, int status, struct gw_sli
     return reply;
 }
 
+/* What passes by itself: a limit of ours, or of the client's connections, is reached now. */
+static bool passes(enum gw_error error, const struct gw_error_info *info)
+{
+    return error == GW_E_CLIENT_CONNECTIONS || (info->status == 503 && info->side == GW_SIDE_LOCAL);
+}
+
 struct gw_reply *gw_problem_from_error(struct gw_exchange *x, enum gw_error error)
 {
     const struct gw_error_info *info = gw_error_info(error);
+    struct gw_reply *reply =
+        gw_problem_new(x, info->status ? info->status : 500, gw_slice_from(info->text),
+                       gw_slice_from(info->reason), error);
 
-    return gw_problem_new(x, info->status ? info->status : 500, gw_slice_from(info->text),
-                          gw_slice_from(info->reason), error);
+    if (passes(error, info))
+        gw_fields_add(&reply->fields, x->arena, GW_SLICE("retry-after"), GW_SLICE("1"));
+    return reply;
 }

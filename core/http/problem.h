@@ -9,5 +9,6 @@
 struct gw_reply *gw_problem_new(struct gw_exchange *x, int status, struct gw_slice detail,
                                 struct gw_slice reason, enum gw_error error);
 
-/* Status, detail and reason from the error table. */
+/* Status, detail and reason from the error table; with Retry-After where a limit of the process is
+ * reached, which passes. */
 struct gw_reply *gw_problem_from_error(struct gw_exchange *x, enum gw_error error);

@@ -141,6 +141,19 @@ size_t gw_addr_format(const struct gw_addr *addr, char out[GW_ADDR_TEXT_MAX])
     return (size_t)snprintf(out, GW_ADDR_TEXT_MAX, format, ip, gw_addr_port(addr));
 }
 
+size_t gw_addr_ip_bytes(const struct gw_addr *addr, unsigned char out[16])
+{
+    if (addr->len && addr->sa.any.sa_family == AF_INET) {
+        memcpy(out, &addr->sa.v4.sin_addr, 4);
+        return 4;
+    }
+    if (addr->len && addr->sa.any.sa_family == AF_INET6) {
+        memcpy(out, &addr->sa.v6.sin6_addr, 16);
+        return 16;
+    }
+    return 0;
+}
+
 uint16_t gw_addr_port(const struct gw_addr *addr)
 {
     switch (addr->len ? addr->sa.any.sa_family : AF_UNSPEC) {

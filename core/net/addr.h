@@ -36,5 +36,8 @@ size_t gw_addr_format(const struct gw_addr *addr, char out[GW_ADDR_TEXT_MAX]);
 /* The IP alone, without brackets; a v4-mapped address as IPv4. "unix:" for a unix socket. */
 size_t gw_addr_format_ip(const struct gw_addr *addr, char out[GW_ADDR_TEXT_MAX]);
 
+/* The bytes of an IP address; returns 4 or 16, 0 for a unix socket. */
+size_t gw_addr_ip_bytes(const struct gw_addr *addr, unsigned char out[16]);
+
 uint16_t gw_addr_port(const struct gw_addr *addr);
 bool gw_addr_equal(const struct gw_addr *a, const struct gw_addr *b);

@@ -1,6 +1,8 @@
 /* From an answer, whoever made it, to what the client gets. The body comes from one of three
  * places: the stream in x->up, a buffer that hooks collected or replaced, or a reply that was made
  * after the head had come. */
+#include "config/config.h"
+#include "http/h1.h"
 #include "http/hop.h"
 #include "http/problem.h"
 #include "proxy/flight.h"
@@ -174,6 +176,15 @@ static bool add_trailers(struct gw_flight *flight)
     return true;
 }
 
+/* The queue of the client's connection is as long as the route wants it. */
+static void limit_queue(struct gw_exchange *x)
+{
+    struct gw_conn *conn = gw_h1_stream_conn(x->down);
+
+    if (conn && x->limits->write_queue)
+        gw_conn_set_write_limit(conn, x->limits->write_queue);
+}
+
 void gw_flight_respond(struct gw_flight *flight)
 {
     struct gw_exchange *x = &flight->x;
@@ -184,6 +195,8 @@ void gw_flight_respond(struct gw_flight *flight)
 
     x->times.respond = x->loop->clock.now_us;
     x->response_started = true;
+    if (!end)
+        limit_queue(x);
     gw_stream_send_head(x->down, &x->response, end);
     if (flight->tunnel) {
         start_tunnel(flight);

@@ -10,25 +10,19 @@
 #define HOPS_MAX 32 /* items of X-Forwarded-For that are looked at */
 #define ID_MAX 128
 
-static struct gw_addr_bytes bytes_of(const struct gw_addr *addr)
-{
-    struct gw_addr_bytes bytes = { .len = 0 };
-
-    if (addr->len && addr->sa.any.sa_family == AF_INET) {
-        bytes.len = 4;
-        memcpy(bytes.bytes, &addr->sa.v4.sin_addr, 4);
-    } else if (addr->len && addr->sa.any.sa_family == AF_INET6) {
-        bytes.len = 16;
-        memcpy(bytes.bytes, &addr->sa.v6.sin6_addr, 16);
-    }
-    return bytes;
-}
-
 static bool trusts(const struct gw_config *config, const struct gw_addr *addr)
 {
-    struct gw_addr_bytes bytes = bytes_of(addr);
+    struct gw_addr_bytes bytes;
 
-    return config->trusted_proxies && bytes.len && gw_config_trusts(config, &bytes);
+    if (!config->trusted_proxies)
+        return false;
+    bytes.len = (unsigned)gw_addr_ip_bytes(addr, bytes.bytes);
+    return bytes.len && gw_config_trusts(config, &bytes);
+}
+
+bool gw_proxy_trusts(const struct gw_proxy *proxy, const struct gw_addr *addr)
+{
+    return trusts(proxy->epoch->config, addr);
 }
 
 static struct gw_slice ip_text(struct gw_arena *arena, const struct gw_addr *addr)

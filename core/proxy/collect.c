@@ -114,7 +114,7 @@ static struct reader *add_reader(struct gw_flight *flight, enum gw_body_side sid
 {
     struct reader *reader = gw_arena_alloc_zero(flight->x.arena, sizeof(*reader));
     struct gw_buf *body = body_of(flight, side);
-    size_t limit = gw_flight_limits(flight)->buffer;
+    size_t limit = flight->x.limits->buffer;
 
     reader->flight = flight;
     reader->side = side;

@@ -48,6 +48,13 @@ void gw_counters_init(struct gw_counters *counters, struct gw_metrics *metrics, 
     counters->upstream_connect =
         family(metrics, "moongate_upstream_connect_duration_seconds",
                "How long new connections to services took.", GW_METRIC_HISTOGRAM, NULL, NULL, 0);
+    counters->rejections = gw_metrics_family(
+        metrics, &(struct gw_metric_def){
+                     .name = "moongate_limit_rejections_total",
+                     .help = "Requests and connections that passed a limit, by the limit.",
+                     .kind = GW_METRIC_COUNTER,
+                     .labels = { "limit" },
+                 });
     counters->upstream_active = family(metrics, "moongate_upstream_active_requests",
                                        "Requests at services now.", GW_METRIC_GAUGE, NULL, NULL, 0);
 }
@@ -125,11 +132,41 @@ static gw_metric requests_of(const struct gw_counters *counters, struct gw_route
     return requests;
 }
 
+/* The limit of the configuration behind an error. */
+static const char *const limit_names[GW_E_COUNT] = {
+    [GW_E_HEAD_TOO_LARGE] = "head",
+    [GW_E_UPSTREAM_HEAD_TOO_LARGE] = "head",
+    [GW_E_TARGET_TOO_LONG] = "target",
+    [GW_E_HEAD_SLOW] = "head_timeout",
+    [GW_E_BODY_TOO_LARGE] = "body",
+    [GW_E_UPSTREAM_BODY_TOO_LARGE] = "buffer",
+    [GW_E_BODY_SLOW] = "body_min_rate",
+    [GW_E_WRITE_SLOW] = "body_min_rate",
+    [GW_E_TOTAL_TIMEOUT] = "total_timeout",
+    [GW_E_CONNECTIONS] = "connections",
+    [GW_E_CLIENT_CONNECTIONS] = "connections_per_client",
+    [GW_E_OVERLOADED] = "pending",
+    [GW_E_DESCRIPTORS] = "descriptors",
+};
+
+static void count_rejection(const struct gw_counters *counters, enum gw_error error)
+{
+    struct gw_slice limit;
+
+    if (!limit_names[error])
+        return;
+    limit = gw_slice_from(limit_names[error]);
+    gw_metric_add(counters->metrics, gw_metric_series(counters->rejections, &limit),
+                  counters->writer, 1);
+}
+
 void gw_count_request(const struct gw_counters *counters, struct gw_series *series,
                       const struct gw_exchange *x, int status)
 {
     if (!counters->metrics)
         return;
+    if (x->error)
+        count_rejection(counters, x->error);
 
     struct gw_route_series *route = of_route(counters, series, x);
 

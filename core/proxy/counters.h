@@ -18,6 +18,7 @@ struct gw_counters {
     struct gw_metric_family *requests, *duration;
     struct gw_metric_family *upstream_requests, *upstream_retries, *upstream_connect,
         *upstream_active;
+    struct gw_metric_family *rejections; /* by limit */
 };
 
 #define GW_COUNTED_CODES 12

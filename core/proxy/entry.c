@@ -106,8 +106,18 @@ void gw_proxy_describe(const struct gw_proxy *proxy, struct gw_buf *out)
 
 /* ── a flight ──────────────────────────────────────────────────────────────── */
 
+const struct gw_listener_config *gw_proxy_listener(const struct gw_proxy *proxy, int listener)
+{
+    const struct gw_config *config = proxy->epoch->config;
+
+    return listener >= 0 && (unsigned)listener < config->listener_count
+               ? &config->listeners[listener]
+               : NULL;
+}
+
 static struct gw_flight *new_flight(struct gw_proxy *proxy, struct gw_stream *down,
-                                    struct gw_arena *arena, const struct gw_head *head)
+                                    struct gw_arena *arena, const struct gw_head *head,
+                                    int listener)
 {
     struct gw_flight *flight = gw_arena_alloc_zero(arena, sizeof(*flight));
     struct gw_exchange *x = &flight->x;
@@ -121,6 +131,8 @@ static struct gw_flight *new_flight(struct gw_proxy *proxy, struct gw_stream *do
     x->loop = proxy->options.loop;
     x->ops = &gw_flight_ops;
     x->config = epoch->config;
+    flight->listener = gw_proxy_listener(proxy, listener);
+    x->limits = flight->listener ? &flight->listener->limits : &epoch->config->limits;
     x->script = epoch->script;
     x->arena = arena;
     x->down = down;
@@ -142,15 +154,17 @@ static struct gw_flight *new_flight(struct gw_proxy *proxy, struct gw_stream *do
 }
 
 void gw_proxy_on_request(struct gw_proxy *proxy, struct gw_stream *down, struct gw_arena *arena,
-                         struct gw_head *head, bool end)
+                         struct gw_head *head, bool end, int listener)
 {
-    struct gw_flight *flight = new_flight(proxy, down, arena, head);
+    struct gw_flight *flight = new_flight(proxy, down, arena, head, listener);
 
     flight->request_ended = end;
     gw_stream_bind(down, &gw_down_events, flight);
     gw_flight_identify(flight);
     if (!end)
         gw_flight_watch_pace(flight);
+    if (flight->x.limits->total_timeout_us)
+        gw_flight_start_total_timeout(flight);
     gw_flight_advance(flight);
 }
 

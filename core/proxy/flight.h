@@ -32,8 +32,9 @@ struct gw_proxy {
 struct gw_flight {
     struct gw_exchange x;
     struct gw_epoch *epoch;
-    bool has_script; /* counted in script_users */
-    bool entered;    /* the step's function ran already: it is woken now */
+    const struct gw_listener_config *listener; /* it came in through; NULL: none of this epoch's */
+    bool has_script;                           /* counted in script_users */
+    bool entered; /* the step's function ran already: it is woken now */
     bool advancing;
 
     struct gw_relay to_service, to_client;
@@ -81,12 +82,6 @@ static inline bool gw_flight_has_hooks(const struct gw_flight *flight, enum gw_p
                          (phase == GW_PHASE_LOG && x->has_after));
 }
 
-/* The limits that hold for it now: its route's, before that everybody's. */
-static inline const struct gw_limits *gw_flight_limits(const struct gw_flight *flight)
-{
-    return flight->x.route ? &flight->x.route->limits : &flight->x.config->limits;
-}
-
 /* ── proxy.c ───────────────────────────────────────────────────────────────────── */
 
 /* Runs steps until one waits. The flight may be over when it returns. */
@@ -103,6 +98,7 @@ void gw_flight_fail(struct gw_flight *flight, enum gw_error why);
 /* ── entry.c ───────────────────────────────────────────────────────────────────── */
 
 void gw_flight_drop_script(struct gw_flight *flight); /* no hook of it will run any more */
+const struct gw_listener_config *gw_proxy_listener(const struct gw_proxy *proxy, int listener);
 void gw_flight_free(
     struct gw_flight *flight); /* takes it out of the proxy; the arena goes with it */
 
@@ -113,6 +109,9 @@ void gw_flight_free(
 void gw_flight_identify(struct gw_flight *flight);
 
 /* ── routing.c ─────────────────────────────────────────────────────────────────── */
+
+/* (Again) from the head on, with the limits that hold now. */
+void gw_flight_start_total_timeout(struct gw_flight *flight);
 
 /* Finds the route and fills x.outgoing. What stands in the way is a reply in x.reply. */
 void gw_flight_route(struct gw_flight *flight);

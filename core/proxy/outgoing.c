@@ -177,6 +177,7 @@ static struct gw_call_options call_options(const struct gw_exchange *x)
         .pool = x->proxy->options.pool,
         .arena = x->arena,
         .service = x->route ? x->route->service : NULL,
+        .limits = x->limits,
         .upstream = x->outgoing.upstream,
         .target_host = x->outgoing.target_host,
         .target_port = x->outgoing.target_port,

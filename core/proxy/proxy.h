@@ -29,11 +29,15 @@ void gw_proxy_set_current(struct gw_proxy *proxy, struct gw_config *config,
                           struct gw_script *script);
 
 /* For gw_h1_server_new(): `ctx` is the proxy. on_closed is not among them: it belongs to who opened
- * the session, see gw_proxy_on_request and _on_refused. */
+ * the session, see gw_proxy_on_request and _on_refused. `listener`: the index, in the current
+ * generation, of the one the connection came in through; -1: it is none of them. */
 void gw_proxy_on_request(struct gw_proxy *proxy, struct gw_stream *down, struct gw_arena *arena,
-                         struct gw_head *head, bool end);
+                         struct gw_head *head, bool end, int listener);
 void gw_proxy_on_refused(struct gw_proxy *proxy, struct gw_stream *down, struct gw_arena *arena,
                          struct gw_head *head, enum gw_error why);
+
+/* Whether that address is one of the current generation's trusted_proxies. */
+bool gw_proxy_trusts(const struct gw_proxy *proxy, const struct gw_addr *addr);
 
 unsigned gw_proxy_active(const struct gw_proxy *proxy); /* exchanges not yet freed */
 

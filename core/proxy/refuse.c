@@ -15,6 +15,7 @@ static struct gw_exchange *make_bare(struct gw_proxy *proxy, struct gw_stream *d
     x->proxy = proxy;
     x->loop = proxy->options.loop;
     x->config = proxy->epoch->config;
+    x->limits = &x->config->limits;
     x->arena = arena;
     x->down = down;
     x->request = *head;

@@ -90,7 +90,32 @@ static void fill_outgoing(struct gw_exchange *x, size_t matched)
         x->outgoing.authority = x->request.authority;
 }
 
-static void start_total_timeout(struct gw_flight *flight);
+static void on_total_timeout(struct gw_timer *timer)
+{
+    gw_flight_fail(container_of(timer, struct gw_flight, total), GW_E_TOTAL_TIMEOUT);
+}
+
+void gw_flight_start_total_timeout(struct gw_flight *flight)
+{
+    struct gw_exchange *x = &flight->x;
+    uint64_t timeout = x->limits->total_timeout_us;
+    uint64_t spent = x->loop->clock.now_us - x->times.start;
+
+    if (timeout)
+        gw_timer_start(x->loop, &flight->total, timeout > spent ? timeout - spent : 0,
+                       on_total_timeout);
+    else
+        gw_timer_stop(&flight->total);
+}
+
+static const struct gw_limits *limits_of(const struct gw_flight *flight,
+                                         const struct gw_route *route)
+{
+    const struct gw_listener_config *listener = flight->listener;
+
+    return listener && listener->route_limits ? &listener->route_limits[route->index]
+                                              : &route->limits;
+}
 
 void gw_flight_route(struct gw_flight *flight)
 {
@@ -120,25 +145,13 @@ void gw_flight_route(struct gw_flight *flight)
         return;
     }
     x->route = match.route;
+    x->limits = limits_of(flight, match.route);
     keep_captures(x, &match);
     fill_outgoing(x, match.matched);
-    start_total_timeout(flight);
+    gw_flight_start_total_timeout(flight);
 
-    int64_t limit = gw_flight_limits(flight)->body;
+    int64_t limit = flight->x.limits->body;
 
     if (limit >= 0 && x->request.body_length > limit)
         gw_flight_refuse(flight, GW_E_BODY_TOO_LARGE);
-}
-
-static void on_total_timeout(struct gw_timer *timer)
-{
-    gw_flight_fail(container_of(timer, struct gw_flight, total), GW_E_TOTAL_TIMEOUT);
-}
-
-static void start_total_timeout(struct gw_flight *flight)
-{
-    uint64_t timeout = gw_flight_limits(flight)->total_timeout_us;
-
-    if (timeout)
-        gw_timer_start(flight->x.loop, &flight->total, timeout, on_total_timeout);
 }

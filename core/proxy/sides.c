@@ -74,7 +74,7 @@ void gw_flight_close_up(struct gw_flight *flight, enum gw_error why)
 
 static bool sends_too_slowly(const struct gw_flight *flight)
 {
-    uint64_t least = gw_flight_limits(flight)->body_min_rate * (PACE_US / 1000000);
+    uint64_t least = flight->x.limits->body_min_rate * (PACE_US / 1000000);
 
     return !flight->request_ended && !flight->down_held && !flight->tunnel &&
            (flight->asked_for_body || !flight->x.request.expect_continue) &&
@@ -117,7 +117,7 @@ void gw_flight_watch_pace(struct gw_flight *flight)
         flight->paced_out = flight->to_client.bytes;
         if (x->config->limits.idle_timeout_us)
             gw_timer_start(x->loop, &flight->pace, x->config->limits.idle_timeout_us, on_stuck);
-    } else if (!flight->request_ended && gw_flight_limits(flight)->body_min_rate) {
+    } else if (!flight->request_ended && flight->x.limits->body_min_rate) {
         gw_timer_start(x->loop, &flight->pace, PACE_US, on_pace);
     }
 }
@@ -134,7 +134,7 @@ static void watch_reader(struct gw_flight *flight)
  * and hooks judged the others). */
 static bool is_too_large(const struct gw_flight *flight)
 {
-    int64_t limit = gw_flight_limits(flight)->body, own = flight->x.body_limit;
+    int64_t limit = flight->x.limits->body, own = flight->x.body_limit;
 
     if (own >= 0 && (limit < 0 || own < limit))
         limit = own;

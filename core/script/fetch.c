@@ -248,7 +248,7 @@ static uint64_t body_limit(const struct gw_script *script, const struct gw_run *
 {
     const struct gw_exchange *x = run->x;
 
-    return x && x->route ? x->route->limits.buffer : script->config->limits.buffer;
+    return x ? x->limits->buffer : script->config->limits.buffer;
 }
 
 static void open_call(struct gw_fetch *fetch, const struct gw_fetch_job *job, struct gw_run *run,

@@ -113,7 +113,7 @@ double gw_pdk_number(struct gw_pdk *h, int what)
     case GW_PDK_SOURCE:
         return source_of(h);
     case GW_PDK_BODY_LIMIT:
-        return (double)(x->route ? x->route->limits.buffer : x->config->limits.buffer);
+        return (double)x->limits->buffer;
     case GW_PDK_BODY_LENGTH:
         return (double)x->request.body_length;
     default:

@@ -11,6 +11,7 @@ struct door {
     struct gw_port *port;
     struct gw_listener *listener;
     struct gw_limits limits;
+    int index;   /* of the listener in the current generation */
     bool wanted; /* by the commit being taken */
 };
 
@@ -19,7 +20,10 @@ struct session {
     struct gw_list_node node;
     struct gw_front *front;
     struct gw_port *port;
+    struct door *door; /* NULL once it is closed */
     struct gw_h1_server *h1;
+    struct gw_client_count *client; /* NULL: not counted by client */
+    bool counted;                   /* among the port's connections */
 };
 
 /* --- connections --- */
@@ -29,7 +33,8 @@ static void on_request(void *ctx, struct gw_stream *down, struct gw_arena *arena
 {
     struct session *session = ctx;
 
-    gw_proxy_on_request(session->front->proxy, down, arena, head, end);
+    gw_proxy_on_request(session->front->proxy, down, arena, head, end,
+                        session->door ? session->door->index : -1);
 }
 
 static void on_refused(void *ctx, struct gw_stream *down, struct gw_arena *arena,
@@ -43,7 +48,10 @@ static void on_refused(void *ctx, struct gw_stream *down, struct gw_arena *arena
 static void free_session(struct session *session)
 {
     gw_list_remove(&session->node);
-    atomic_fetch_sub_explicit(&session->port->connections, 1, memory_order_relaxed);
+    if (session->client)
+        gw_clients_leave(session->port->clients, session->client);
+    if (session->counted)
+        atomic_fetch_sub_explicit(&session->port->connections, 1, memory_order_relaxed);
     gw_free(session);
 }
 
@@ -59,17 +67,6 @@ static const struct gw_server_events session_events = {
     .on_closed = on_session_closed,
 };
 
-/* More connections than allowed: said without reading a byte, as cheaply as it can be said. */
-static void turn_away(struct gw_conn *conn)
-{
-    const struct gw_slice answer = GW_SLICE("HTTP/1.1 503 Service Unavailable\r\n"
-                                            "content-length: 0\r\nretry-after: 1\r\n"
-                                            "connection: close\r\n\r\n");
-
-    gw_conn_write(conn, &answer, 1);
-    gw_conn_close_gently(conn, 1000000);
-}
-
 static struct gw_h1_limits h1_limits(const struct gw_limits *limits)
 {
     return (struct gw_h1_limits){
@@ -82,26 +79,52 @@ static struct gw_h1_limits h1_limits(const struct gw_limits *limits)
     };
 }
 
+/* Enters it among the connections of its port, and of its client where those are counted. */
+static enum gw_error admit(struct session *session, const struct gw_addr *peer)
+{
+    struct door *door = session->door;
+    unsigned most = door->limits.connections, most_of_client = door->limits.connections_per_client;
+    unsigned char ip[16];
+    size_t len;
+
+    session->counted = true;
+    if (atomic_fetch_add_explicit(&door->port->connections, 1, memory_order_relaxed) >= most &&
+        most)
+        return GW_E_CONNECTIONS;
+    if (!most_of_client || (len = gw_addr_ip_bytes(peer, ip)) == 0 ||
+        gw_proxy_trusts(session->front->proxy, peer))
+        return GW_OK;
+    session->client = gw_clients_enter(door->port->clients, ip, len, most_of_client);
+    return session->client ? GW_OK : GW_E_CLIENT_CONNECTIONS;
+}
+
+/* One too many: it is answered like everything that is refused, but takes nobody's place. */
+static void turn_away(struct session *session, enum gw_error why)
+{
+    atomic_fetch_sub_explicit(&session->port->connections, 1, memory_order_relaxed);
+    session->counted = false;
+    gw_h1_server_refuse(session->h1, why);
+}
+
 static void on_conn(void *ctx, struct gw_listener *listener, struct gw_conn *conn)
 {
     struct door *door = ctx;
     struct gw_h1_limits limits = h1_limits(&door->limits);
-    unsigned others = atomic_fetch_add_explicit(&door->port->connections, 1, memory_order_relaxed);
-
-    (void)listener;
-    if (door->limits.connections && others >= door->limits.connections) {
-        atomic_fetch_sub_explicit(&door->port->connections, 1, memory_order_relaxed);
-        turn_away(conn);
-        return;
-    }
     struct session *session = gw_alloc_zero(sizeof(*session));
 
+    (void)listener;
     session->front = door->front;
     session->port = door->port;
+    session->door = door;
     gw_list_append(&door->front->sessions, &session->node);
+
+    enum gw_error error = admit(session, gw_conn_peer(conn));
+
     if (door->limits.write_queue)
         gw_conn_set_write_limit(conn, door->limits.write_queue);
     session->h1 = gw_h1_server_new(conn, &limits, GW_SLICE("http"), &session_events, session);
+    if (error)
+        turn_away(session, error);
 }
 
 /* --- doors --- */
@@ -135,8 +158,10 @@ static void close_door(struct door *door)
     GW_LIST_EACH(&door->front->sessions, node) {
         struct session *session = container_of(node, struct session, node);
 
-        if (session->port == door->port)
-            gw_h1_server_drain(session->h1);
+        if (session->door != door)
+            continue;
+        session->door = NULL;
+        gw_h1_server_drain(session->h1);
     }
     gw_listener_close(door->listener);
     gw_list_remove(&door->node);
@@ -152,6 +177,7 @@ void gw_front_arrange(struct gw_front *front, struct gw_port_share *shares, unsi
 
         GW_ASSERT(door);
         door->limits = shares[i].limits;
+        door->index = (int)i;
         door->wanted = true;
     }
     GW_LIST_EACH(&front->doors, node) {

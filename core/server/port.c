@@ -17,6 +17,7 @@ void gw_ports_deinit(struct gw_ports *ports)
         struct gw_port *port = container_of(node, struct gw_port, node);
 
         gw_list_remove(&port->node);
+        gw_clients_free(port->clients);
         gw_free(port->written);
         gw_free(port);
     }
@@ -42,6 +43,7 @@ static struct gw_port *add_port(struct gw_ports *ports, struct gw_slice written)
     struct gw_port *port = gw_alloc_zero(sizeof(*port));
 
     port->written = gw_strndup(written.ptr, written.len);
+    port->clients = gw_clients_new();
     gw_list_append(&ports->all, &port->node);
     return port;
 }

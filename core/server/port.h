@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "net/addr.h"
 #include "net/socket_source.h"
+#include "policy/clients.h"
 
 #include <stdatomic.h>
 
@@ -14,6 +15,7 @@ struct gw_port {
     char *written;           /* as configured: "127.0.0.1:0" */
     struct gw_addr addr;     /* as bound */
     atomic_uint connections; /* open now, on all workers */
+    struct gw_clients *clients; /* of them, by client; those that were counted */
     bool open;               /* part of the current generation */
     const struct gw_listener_config
         *wanted; /* of the generation being committed; NULL: to be closed */

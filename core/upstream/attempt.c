@@ -76,6 +76,13 @@ static void release_target(struct gw_call *call)
     call->target = NULL;
 }
 
+static const struct gw_limits *limits_of(const struct gw_call *call)
+{
+    const struct gw_call_options *options = &call->options;
+
+    return options->limits ? options->limits : options->service ? &options->service->limits : NULL;
+}
+
 /* ── connecting ────────────────────────────────────────────────────────────── */
 
 static void activate(struct gw_call *call, struct gw_stream *up)
@@ -100,7 +107,7 @@ static void on_dialled(void *ctx, struct gw_conn *conn, enum gw_error error)
     }
     call->info.connect_us = loop_of(call)->clock.now_us - call->info.started_us;
     activate(call, gw_pool_adopt(call->options.pool, call->target->text, conn,
-                                 call->options.service, call->options.arena));
+                                 call->options.service, limits_of(call), call->options.arena));
     gw_call_flush(call);
     gw_call_tell_room(call);
 }
@@ -112,7 +119,7 @@ static void dial(struct gw_call *call)
                        : options->service          ? options->service->connect_timeout_us
                                                    : CONNECT_TIMEOUT_US;
     unsigned *pending = gw_pool_pending(options->pool);
-    unsigned limit = options->service ? options->service->limits.pending : 0;
+    unsigned limit = limits_of(call) ? limits_of(call)->pending : 0;
 
     if (limit && *pending >= limit) {
         gw_call_fail_later(call, GW_E_OVERLOADED);
@@ -127,10 +134,10 @@ static void connect_to(struct gw_call *call, struct gw_target *target)
 {
     note_target(call, target);
 
-    struct gw_stream *up = call->must_be_fresh
-                               ? NULL
-                               : gw_pool_take(call->options.pool, target->text,
-                                              call->options.service, call->options.arena);
+    struct gw_stream *up =
+        call->must_be_fresh ? NULL
+                            : gw_pool_take(call->options.pool, target->text, call->options.service,
+                                           limits_of(call), call->options.arena);
 
     if (!up) {
         dial(call);

@@ -20,7 +20,8 @@ struct gw_call_options {
     struct gw_arena *arena; /* response heads live here; outlives the call */
     const struct gw_service
         *service; /* timeouts, retries, keepalive; outlives the call. NULL: defaults */
-    struct gw_upstream *upstream; /* NULL: service->upstream, or `target` */
+    const struct gw_limits *limits; /* outlives the call; NULL: the service's */
+    struct gw_upstream *upstream;   /* NULL: service->upstream, or `target` */
     struct gw_slice
         target_host; /* a target outside the registry (set_target, fetch by url): name or IP */
     uint16_t target_port;

@@ -174,8 +174,24 @@ static void remember_wish(struct session *session, const struct gw_service *serv
     session->idle_us = service ? service->keepalive_idle_us : IDLE_US;
 }
 
+static struct gw_stream *open_stream(struct session *session, const struct gw_service *service,
+                                     const struct gw_limits *limits, struct gw_arena *arena)
+{
+    struct gw_conn *conn = gw_h1_client_conn(session->client);
+
+    remember_wish(session, service);
+    if (limits) {
+        gw_h1_client_limit_heads(session->client, limits->head ? limits->head : HEAD_BYTES,
+                                 limits->headers ? limits->headers : HEAD_FIELDS);
+        if (conn && limits->write_queue)
+            gw_conn_set_write_limit(conn, limits->write_queue);
+    }
+    return gw_h1_client_open(session->client, arena);
+}
+
 struct gw_stream *gw_pool_take(struct gw_pool *pool, struct gw_slice address,
-                               const struct gw_service *service, struct gw_arena *arena)
+                               const struct gw_service *service, const struct gw_limits *limits,
+                               struct gw_arena *arena)
 {
     struct shelf *shelf = gw_map_get(&pool->shelves, address);
     struct gw_list_node *node = shelf ? gw_list_first(&shelf->idle) : NULL;
@@ -188,27 +204,24 @@ struct gw_stream *gw_pool_take(struct gw_pool *pool, struct gw_slice address,
     if (session->idle_until_us <= pool->loop->clock.now_us) /* the others here are older still */
         return NULL;
     leave_shelf(session);
-    remember_wish(session, service);
-    return gw_h1_client_open(session->client, arena);
+    return open_stream(session, service, limits, arena);
 }
 
 struct gw_stream *gw_pool_adopt(struct gw_pool *pool, struct gw_slice address, struct gw_conn *conn,
-                                const struct gw_service *service, struct gw_arena *arena)
+                                const struct gw_service *service, const struct gw_limits *limits,
+                                struct gw_arena *arena)
 {
-    const struct gw_h1_limits limits = {
-        .head_bytes = service && service->limits.head ? service->limits.head : HEAD_BYTES,
-        .headers = service && service->limits.headers ? service->limits.headers : HEAD_FIELDS,
+    static const struct gw_h1_limits defaults = {
+        .head_bytes = HEAD_BYTES,
+        .headers = HEAD_FIELDS,
     };
     struct session *session = gw_alloc_zero(sizeof(*session));
 
     session->shelf = find_or_make_shelf(pool, address);
     session->shelf->sessions++;
     gw_list_append(&pool->sessions, &session->in_pool);
-    remember_wish(session, service);
-    if (service && service->limits.write_queue)
-        gw_conn_set_write_limit(conn, service->limits.write_queue);
-    session->client = gw_h1_client_new(conn, &limits, &session_events, session);
-    return gw_h1_client_open(session->client, arena);
+    session->client = gw_h1_client_new(conn, &defaults, &session_events, session);
+    return open_stream(session, service, limits, arena);
 }
 
 /* ── the end ───────────────────────────────────────────────────────────────── */

@@ -6,6 +6,7 @@
 #include "net/loop.h"
 
 struct gw_pool;
+struct gw_limits;
 struct gw_service;
 
 struct gw_pool *gw_pool_new(struct gw_loop *loop);
@@ -19,15 +20,17 @@ unsigned gw_pool_idle(const struct gw_pool *pool);
 /* ── for calls ─────────────────────────────────────────────────────────────────── */
 
 /* A stream on the connection to that address ("ip:port") that became idle last, or NULL. How long
- * the connection is kept after it is the service's wish (NULL: the defaults). Response heads live
- * in `arena`. */
+ * the connection is kept after it is the service's wish, and `limits` say how large heads and the
+ * write queue may be (NULL: the defaults). Response heads live in `arena`. */
 struct gw_stream *gw_pool_take(struct gw_pool *pool, struct gw_slice address,
-                               const struct gw_service *service, struct gw_arena *arena);
+                               const struct gw_service *service, const struct gw_limits *limits,
+                               struct gw_arena *arena);
 
 /* Takes a new connection over and opens a stream on it; it comes to the pool when the stream was
  * closed well. */
 struct gw_stream *gw_pool_adopt(struct gw_pool *pool, struct gw_slice address, struct gw_conn *conn,
-                                const struct gw_service *service, struct gw_arena *arena);
+                                const struct gw_service *service, const struct gw_limits *limits,
+                                struct gw_arena *arena);
 
 struct gw_views *gw_pool_views(struct gw_pool *pool);
 

@@ -11,7 +11,7 @@ struct gw_spec_front {
 static void on_request(void *ctx, struct gw_stream *down, struct gw_arena *arena,
                        struct gw_head *head, bool end)
 {
-    gw_proxy_on_request(((struct gw_spec_front *)ctx)->proxy, down, arena, head, end);
+    gw_proxy_on_request(((struct gw_spec_front *)ctx)->proxy, down, arena, head, end, -1);
 }
 
 static void on_refused(void *ctx, struct gw_stream *down, struct gw_arena *arena,

@@ -107,6 +107,7 @@ struct gw_fake *gw_fake_new(struct gw_loop *loop, struct gw_config *config,
     x->body_limit = -1;
     x->outgoing.retries = -1;
     x->route = route >= 0 ? &config->routes[route] : NULL;
+    x->limits = x->route ? &x->route->limits : &config->limits;
     x->correlation_id = GW_SLICE("id-1");
     x->client_ip = GW_SLICE("192.0.2.7");
     gw_addr_parse(&x->peer, GW_SLICE("192.0.2.1:4000"));

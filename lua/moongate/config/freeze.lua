@@ -2,6 +2,7 @@
 --- core/config/build.h. Runs on the loader thread only.
 local buffer = require("string.buffer")
 local ffi = require("ffi")
+local limits_of = require("moongate.config.limits")
 local native = require("moongate.config.native")
 local plan_data = require("moongate.config.plan_data")
 local show = require("moongate.config.show")
@@ -175,6 +176,18 @@ local function put_routes(problems, build, normal, services)
   end
 end
 
+-- What a listener says of requests holds where neither the route nor its service says otherwise.
+local function put_listener_limits(build, normal)
+  for i, listener in ipairs(normal.listeners) do
+    if limits_of.of_requests(listener.own_limits) then
+      local target = C.gw_build_listener_limits(build, i - 1)
+      for k, route in ipairs(normal.routes) do
+        put_limits(target[k - 1], limits_of.of_route_on(listener.limits, route))
+      end
+    end
+  end
+end
+
 local function put_trusted_proxies(problems, build, normal)
   for i, network in ipairs(normal.trusted_proxies) do
     local why = C.gw_build_trusted_proxy(build, network, #network)
@@ -225,6 +238,7 @@ local function fill(problems, build, normal)
   put_upstreams(build, normal)
   put_consumers(build, normal)
   put_routes(problems, build, normal, put_services(build, normal))
+  put_listener_limits(build, normal)
   put_trusted_proxies(problems, build, normal)
   if #problems > 0 then return end
   C.gw_build_router(build)

@@ -1,5 +1,4 @@
 --- `limits`: their types, their defaults, and what holds at each level.
-local later = require("moongate.config.later")
 local schema = require("moongate.schema")
 local t = schema
 
@@ -23,6 +22,10 @@ M.DEFAULTS = {
   pending = 1000,
 }
 
+-- What one request is judged by, so that a listener's word holds where route and service say nothing.
+local OF_REQUESTS =
+  { "body", "buffer", "body_min_rate", "idle_timeout", "total_timeout", "write_queue", "pending" }
+
 local function fields()
   return {
     head = t.size { about = "Bytes of a request's or response's head; 431 or 502 above." },
@@ -34,11 +37,10 @@ local function fields()
     body_min_rate = t.size { off = true, about = "Bytes a second a body must bring after 10 s." },
     idle_timeout = t.duration { unit = "ms", off = true, about = "Silence on a connection." },
     total_timeout = t.duration { unit = "ms", off = true, about = "A whole request, from head to end." },
-    connections = t.count { off = true, about = "Client connections of one worker process." },
+    connections = t.count { off = true, about = "Client connections of a listener; 503 above." },
     connections_per_client = t.count {
       off = true,
-      check = later.only(0),
-      about = "Client connections of one address; not in this version.",
+      about = "Of them those of one address (IPv6: of one /64); 429 above. Trusted proxies are not counted.",
     },
     requests_per_connection = t.count { off = true, about = "Requests on one connection." },
     write_queue = t.size { about = "Bytes that may wait for a slow reader." },
@@ -81,6 +83,26 @@ function M.resolve(...)
       result[name] = value
     end
   end
+  return result
+end
+
+--- Whether a listener says something of the requests that come in through it.
+---@param own table<string, number>
+---@return boolean
+function M.of_requests(own)
+  for _, name in ipairs(OF_REQUESTS) do
+    if own[name] then return true end
+  end
+  return false
+end
+
+--- What holds for a route's requests that came in through a listener. The heads of responses are the service's.
+---@param listener table<string, number>  as resolved
+---@param route table  with `limits` and `own_limits`
+---@return table<string, number>
+function M.of_route_on(listener, route)
+  local result = M.resolve(listener, route.own_limits)
+  result.head, result.headers = route.limits.head, route.limits.headers
   return result
 end
 

@@ -266,6 +266,7 @@ function M.normalise(top, good, folder)
   for i, entry in ipairs(top.listeners) do
     local listener_config = place_of(entry) or {}
     listener_config.limits = limits.resolve(top.limits, entry.limits)
+    listener_config.own_limits = entry.limits or {}
     config.listeners[i] = listener_config
   end
   for i, path in ipairs(top.plugin_paths or { "./plugins" }) do

@@ -39,8 +39,6 @@ local CASES = {
   { "a folder that is not there", H .. "plugin_paths: [./nope]\n", 2, "plugin_paths[0]", "there is no folder" },
   { "certificates", H .. "certificates:\n  - cert: x\n", 2, "certificates", "known, not in this version" },
   { "a budget that nobody keeps yet", H .. "lua:\n  budget: 50ms\n", 3, "lua.budget", "known, not in this version" },
-  { "a limit that nobody keeps yet", H .. "limits:\n  connections_per_client: 5\n", 3,
-    "limits.connections_per_client", "known, not in this version" },
   { "a zone without a size", H .. "zones:\n  p/a: {}\n", 3, 'zones["p/a"].size', "is required" },
   { "a zone without a plugin", H .. "zones:\n  a: { size: 1m }\n", 3, "zones.a", 'must be "plugin/name"' },
   { "a zone that is too small", H .. "zones:\n  p/a: { size: 1k }\n", 3, 'zones["p/a"].size', "must be between 65536" },
