@@ -16,7 +16,7 @@ start_moongate body '[{ name: body-pass }]'; body=$started body_url=$url
 
 # what_it_adds NAME BASE: the median of the differences round by round, because both saw the same minute.
 what_it_adds() {
-  paste "$work/cpu.$1" "$work/cpu.$2" | awk '{ print $1 - $2 }' | median |
+  paste "$work/cpu.$1" "$work/cpu.$2" | awk '{ print $1 - $4 }' | median |
     awk -v n="$1" '{ printf "  %s adds %.2f µs a request\n", n, $1 }'
 }
 

@@ -7,7 +7,7 @@ work=$(mktemp -d)
 chmod 755 "$work" # nginx drops to another user when started by root
 pids=()
 gateway_core=0
-load_core=1
+load_core=${LOAD_CORE:-1}
 ticks=$(getconf CLK_TCK)
 
 say() { printf '%s\n' "$*" >&2; }
@@ -60,16 +60,17 @@ tree() {
   done
 }
 
-# cpu_ticks PID: user and system time of the process tree so far.
+# cpu_ticks PID: user and system time of the process tree so far, "USER SYSTEM".
 cpu_ticks() {
-  local pid sum=0 line
+  local pid user=0 system=0 line
   for pid in $(tree "$1"); do
     line=$(cat "/proc/$pid/stat" 2>/dev/null) || continue
     # shellcheck disable=SC2086
     set -- ${line##*) }
-    sum=$((sum + ${12} + ${13}))
+    user=$((user + ${12}))
+    system=$((system + ${13}))
   done
-  echo "$sum"
+  echo "$user $system"
 }
 
 # rss_kib PID: resident memory of the process tree (proportional share, so that shared pages count once).
@@ -91,16 +92,17 @@ load() {
        END { print n + 0, e + 0 }' "$work/wrk.out"
 }
 
-# measure PID URL SECONDS CONNECTIONS: microseconds of CPU a request.
+# measure PID URL SECONDS CONNECTIONS: microseconds of CPU a request, those in user space, and how busy its core was.
 measure() {
-  local before after result requests errors
-  before=$(cpu_ticks "$1")
+  local user system user_after system_after result requests errors
+  read -r user system <<<"$(cpu_ticks "$1")"
   result=$(load "$2" "$3" "$4")
-  after=$(cpu_ticks "$1")
+  read -r user_after system_after <<<"$(cpu_ticks "$1")"
   read -r requests errors <<<"$result"
   [ "$requests" -gt 0 ] || die "no request went through $2: $(cat "$work/wrk.out")"
   [ "$errors" -eq 0 ] || say "  ! $errors errors at $2"
-  awk -v t=$((after - before)) -v n="$requests" -v hz="$ticks" 'BEGIN { printf "%.3f\n", t * 1000000 / hz / n }'
+  awk -v u=$((user_after - user)) -v s=$((system_after - system)) -v n="$requests" -v hz="$ticks" -v wall="$3" \
+    'BEGIN { printf "%.3f %.3f %.0f\n", (u + s) * 1000000 / hz / n, u * 1000000 / hz / n, (u + s) * 100 / hz / wall }'
 }
 
 need() {
@@ -108,9 +110,10 @@ need() {
   for command in "$@"; do command -v "$command" >/dev/null || die "$command is missing (./dev bench installs it)"; done
 }
 
-# compare ROUNDS SECONDS CONNECTIONS NAME:PID:URL…: interleaved rounds; medians, and the ratio to the first.
+# compare ROUNDS SECONDS CONNECTIONS NAME:PID:URL…: interleaved rounds; medians, and the ratio to the first. "user" is
+# the part that is not the kernel's, "core" how busy the gateway's core was: below about 95 % the load was the narrow place.
 compare() {
-  local rounds=$1 seconds=$2 connections=$3 round entry name pid url base='' value
+  local rounds=$1 seconds=$2 connections=$3 round entry name pid url base='' base_user='' value user busy
   shift 3
   for entry in "$@"; do
     IFS='|' read -r name pid url <<<"$entry"
@@ -127,9 +130,12 @@ compare() {
   printf '\r%40s\r' '' >&2
   for entry in "$@"; do
     IFS='|' read -r name pid url <<<"$entry"
-    value=$(median <"$work/cpu.$name")
-    [ -n "$base" ] || base=$value
-    awk -v n="$name" -v v="$value" -v b="$base" 'BEGIN { printf "  %-22s %8.2f µs/request   %5.2f\n", n, v, v / b }'
+    value=$(cut -d' ' -f1 "$work/cpu.$name" | median)
+    user=$(cut -d' ' -f2 "$work/cpu.$name" | median)
+    busy=$(cut -d' ' -f3 "$work/cpu.$name" | median)
+    [ -n "$base" ] || { base=$value base_user=$user; }
+    awk -v n="$name" -v v="$value" -v b="$base" -v u="$user" -v bu="$base_user" -v busy="$busy" 'BEGIN {
+      printf "  %-18s %7.2f µs/request  %5.2f    user %6.2f  %5.2f    core %3.0f %%\n", n, v, v / b, u, u / bu, busy }'
   done
 }
 
