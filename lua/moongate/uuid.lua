@@ -21,4 +21,14 @@ function M.v7()
   return ffi.string(out, 36)
 end
 
+--- True for a text in a UUID's form, of any version: 8-4-4-4-12 hexadecimal digits, in either case.
+---@param text any
+---@return boolean
+function M.is_valid(text)
+  return type(text) == "string"
+    and #text == 36
+    and text:find("^%x+%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x+$") == 1
+    and text:byte(9) == 45
+end
+
 return M

@@ -103,8 +103,15 @@ local CALLS = {
     ["M.every"] = "task.every(60, function() end)",
     ["M.once"] = "task.once(function() end)",
   },
-  time = { ["M.now"] = "time.now()", ["M.monotonic"] = "time.monotonic()" },
-  uuid = { ["M.v4"] = "uuid.v4()", ["M.v7"] = "uuid.v7()" },
+  time = {
+    ["M.now"] = "time.now()",
+    ["M.monotonic"] = "time.monotonic()",
+    ["M.http_date"] = "time.http_date(0)",
+    ["M.parse_http_date"] = "time.parse_http_date('Thu, 01 Jan 1970 00:00:00 GMT')",
+    ["M.rfc3339"] = "time.rfc3339(0, 3)",
+    ["M.parse_rfc3339"] = "time.parse_rfc3339('1970-01-01T00:00:00Z')",
+  },
+  uuid = { ["M.v4"] = "uuid.v4()", ["M.v7"] = "uuid.v7()", ["M.is_valid"] = "uuid.is_valid('x')" },
   http = {
     ["M.new"] = "http.new(ctx)",
     ["Client:set_timeout"] = "http.new(ctx):set_timeout(5)",

@@ -13,4 +13,9 @@ function M.v4() end
 ---@return string
 function M.v7() end
 
+---True for a text in a UUID's form, of any version: 8-4-4-4-12 hexadecimal digits, in either case.
+---@param text any
+---@return boolean
+function M.is_valid(text) end
+
 return M
