@@ -8,7 +8,8 @@ local HELP = [[
 usage: moongate test [PATH ...] [OPTIONS]
 
 Runs specs (files named *_spec.lua) with busted inside this process, where require("moongate.spec") makes gateways to
-try plugins with. Without a PATH: ./plugins and ./spec. Exit code 0: all passed, 1: not, 2: the command line is wrong.
+try plugins with. Without a PATH: ./plugins and ./spec, or what a .busted file names.
+Exit code 0: all passed, 1: not, 2: the command line is wrong.
 
 options:
       --coverage                 show which lines of the plugins ran
