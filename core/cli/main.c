@@ -3,7 +3,7 @@
 static const struct gw_command commands[] = {
     { "run", "run [-c FILE] [--watch]", "serve",
       "Serves what the configuration says until SIGTERM or SIGINT; SIGHUP reloads it.",
-      GW_TAKES_CONFIG | GW_TAKES_WATCH, 0, gw_command_run },
+      GW_TAKES_CONFIG | GW_TAKES_WATCH | GW_TAKES_PROCESS, 0, gw_command_run },
     { "check", "check [-c FILE]", "say whether the configuration is good",
       "Reads the configuration and loads every plugin, as a start would, and says what is wrong "
       "with\n"

@@ -25,6 +25,7 @@ struct known_addr {
 
 struct gw_socket_source {
     struct gw_list known;
+    struct gw_socket_owner owner; /* .get NULL: we bind */
 };
 
 struct gw_socket_source *gw_socket_source_new(void)
@@ -32,6 +33,14 @@ struct gw_socket_source *gw_socket_source_new(void)
     struct gw_socket_source *source = gw_alloc_zero(sizeof(*source));
 
     gw_list_init(&source->known);
+    return source;
+}
+
+struct gw_socket_source *gw_socket_source_asking(const struct gw_socket_owner *owner)
+{
+    struct gw_socket_source *source = gw_socket_source_new();
+
+    source->owner = *owner;
     return source;
 }
 
@@ -217,6 +226,8 @@ static void forget(struct known_addr *known)
 int gw_socket_source_get(struct gw_socket_source *source, struct gw_addr *addr, unsigned index,
                          char *why, size_t why_size)
 {
+    if (source->owner.get)
+        return source->owner.get(source->owner.ctx, addr, index, why, why_size);
     bool is_unix = addr->sa.any.sa_family == AF_UNIX;
     bool fresh_port = index == 0 && !is_unix && gw_addr_port(addr) == 0;
     struct known_addr *known = fresh_port ? NULL : find(source, addr);
@@ -250,6 +261,10 @@ static void close_unix(struct known_addr *known)
 
 void gw_socket_source_release(struct gw_socket_source *source, const struct gw_addr *addr)
 {
+    if (source->owner.release) {
+        source->owner.release(source->owner.ctx, addr);
+        return;
+    }
     struct known_addr *known = find(source, addr);
 
     if (known && addr->sa.any.sa_family == AF_UNIX) {

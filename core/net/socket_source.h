@@ -1,5 +1,5 @@
 #pragma once
-/* Where listening sockets come from. Without a supervisor it binds; with one it will ask for the
+/* Where listening sockets come from. Without a supervisor it binds; with one it asks for the
  * descriptor. One call, so that who listens need not know. */
 #include "net/addr.h"
 
@@ -8,6 +8,21 @@ struct gw_socket_source;
 /* Binds by itself: SO_REUSEADDR, SO_REUSEPORT (one socket a worker), IPV6_V6ONLY, non-blocking,
  * close-on-exec. */
 struct gw_socket_source *gw_socket_source_new(void);
+
+#ifndef GW_CDEF
+
+/* Who has the sockets in our place; the calls are as below. */
+struct gw_socket_owner {
+    int (*get)(void *ctx, struct gw_addr *addr, unsigned index, char *why, size_t why_size);
+    void (*release)(void *ctx, const struct gw_addr *addr);
+    void *ctx;
+};
+
+/* Binds nothing, asks. */
+struct gw_socket_source *gw_socket_source_asking(const struct gw_socket_owner *owner);
+
+#endif
+
 void gw_socket_source_free(
     struct gw_socket_source *source); /* closes nothing that was handed out */
 

@@ -17,6 +17,7 @@ static const struct option options_known[] = {
       "the configuration (./moongate.yaml, else /etc/moongate/moongate.yaml)", GW_TAKES_CONFIG },
     { 0, "watch", NULL, "reload when the configuration or a plugin's file changes",
       GW_TAKES_WATCH },
+    { 0, "no-supervisor", NULL, "run as one process, which nobody starts again", GW_TAKES_PROCESS },
     { 0, "admin", "ADDRESS", "the admin listener, instead of the configuration's", GW_TAKES_ADMIN },
     { 0, "token", "TOKEN", "its token, instead of the configuration's", GW_TAKES_ADMIN },
     { 'H', "header", "'NAME: VALUE'", "a header of the request; may be repeated",
@@ -185,6 +186,9 @@ static int store_option(struct parser *parser, const struct option *option, cons
     case GW_TAKES_WATCH:
         options->watch = true;
         break;
+    case GW_TAKES_PROCESS:
+        options->alone = true;
+        break;
     case GW_TAKES_ADMIN:
         *(option->name[0] == 'a' ? &options->admin : &options->token) = value;
         break;
@@ -304,7 +308,7 @@ int gw_options_dispatch(const struct gw_command *commands, int argc, char **argv
     for (const struct gw_command *command = commands; command->name; command++) {
         if (strcmp(command->name, name) != 0)
             continue;
-        struct gw_options options = { 0 };
+        struct gw_options options = { .argv = argv };
         struct parser parser = {
             .command = command, .options = &options, .argc = argc, .argv = argv
         };

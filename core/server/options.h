@@ -19,6 +19,7 @@ struct gw_options {
     const char *admin;  /* --admin; NULL: what the configuration says */
     const char *token;  /* --token */
     bool watch;
+    bool alone;                                 /* --no-supervisor */
     const char *hooks;                          /* --hooks; NULL: the usual ones */
     const char *dir;                            /* --dir; NULL: ./plugins */
     const char *from;                           /* --from; NULL: a new plugin */
@@ -26,6 +27,7 @@ struct gw_options {
     unsigned header_count;
     const char *args[2]; /* METHOD URL of explain, plugin NAME of new */
     unsigned arg_count;
+    char **argv; /* the whole command line, for who starts the program again */
     char **rest; /* GW_TAKES_REST: everything behind the command, as it was written */
     int rest_count;
 };
@@ -36,6 +38,7 @@ struct gw_options {
 #define GW_TAKES_ADMIN 4u
 #define GW_TAKES_HEADERS 8u
 #define GW_TAKES_SCAFFOLD 16u
+#define GW_TAKES_PROCESS 64u
 #define GW_TAKES_REST 32u /* none: who runs reads them, --help too */
 
 struct gw_command {

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-void gw_ports_init(struct gw_ports *ports)
+void gw_ports_init(struct gw_ports *ports, struct gw_socket_source *sockets)
 {
     gw_list_init(&ports->all);
-    ports->sockets = gw_socket_source_new();
+    ports->sockets = sockets;
 }
 
 void gw_ports_deinit(struct gw_ports *ports)

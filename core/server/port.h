@@ -26,7 +26,8 @@ struct gw_ports {
     struct gw_socket_source *sockets;
 };
 
-void gw_ports_init(struct gw_ports *ports);
+/* `sockets` is owned from here on. */
+void gw_ports_init(struct gw_ports *ports, struct gw_socket_source *sockets);
 void gw_ports_deinit(struct gw_ports *ports);
 
 /* One socket of one port for one worker, on its way to it. */

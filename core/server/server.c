@@ -14,6 +14,7 @@
 #include "server/error_log.h"
 #include "server/log_writer.h"
 #include "server/options.h"
+#include "server/parent.h"
 #include "server/watch.h"
 #include "sink/sink.h"
 #include "telemetry/metrics.h"
@@ -29,6 +30,36 @@
 /* What log plugins' sinks get at most to deliver what they hold, once the last request has
  * ended. */
 #define SINKS_TIME_US 5000000ull
+
+/* As long as it takes: what drains beside the process that serves now is in nobody's way. */
+#define NO_END_US (UINT64_MAX / 4)
+
+/* --- being told to end --- */
+
+/* Ctrl-C reaches us and the supervisor, which tells us, too; so does a service manager that ends all
+ * processes of a service. Twice from the same side is what a second time means. */
+static void told_to_stop(struct gw_server *server, unsigned *times)
+{
+    (*times)++;
+    if (server->state == GW_SERVER_DRAINS && *times == 1 && !server->retired)
+        return;
+    gw_server_stop(server, GW_EXIT_GOOD);
+}
+
+static void on_parent_stops(void *ctx)
+{
+    struct gw_server *server = ctx;
+
+    told_to_stop(server, &server->stops_by_parent);
+}
+
+static void on_parent_gone(void *ctx)
+{
+    struct gw_server *server = ctx;
+
+    gw_error("the supervisor is gone: this process ends, too");
+    told_to_stop(server, &server->stops_by_parent);
+}
 
 /* --- signals --- */
 
@@ -46,12 +77,14 @@ static void on_signal(uv_signal_t *handle, int number)
             gw_log_writer_reopen(server->log_writer);
         gw_sinks_reopen_files(server->sinks);
         break;
+    case SIGUSR2: /* an upgrade is the supervisor's work */
+        break;
     default: /* SIGTERM, SIGINT */
-        gw_server_stop(server, GW_EXIT_GOOD);
+        told_to_stop(server, &server->stops_by_signal);
     }
 }
 
-static const int signal_numbers[] = { SIGHUP, SIGUSR1, SIGTERM, SIGINT };
+static const int signal_numbers[] = { SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT };
 
 static void open_signals(struct gw_server *server)
 {
@@ -133,6 +166,7 @@ void gw_server_committed(struct gw_server *server, const struct gw_load *load)
         return;
     server->state = GW_SERVER_SERVES;
     announce(server);
+    gw_parent_say_ready(server->parent, "");
 }
 
 /* --- stop --- */
@@ -153,6 +187,7 @@ static void take_down(struct gw_defer *defer)
     gw_watch_free(server->watch);
     gw_admin_free(server->admin);
     close_signals(server);
+    gw_parent_close(server->parent);
     server->state = GW_SERVER_STOPPED;
     gw_loop_stop(server->loop);
 }
@@ -191,14 +226,14 @@ static void on_reloader_closed(void *ctx)
     finish_when_quiet(server);
 }
 
-static void begin_drain(struct gw_server *server)
+static void begin_drain(struct gw_server *server, uint64_t timeout)
 {
-    const struct gw_config *config = gw_reloader_config(server->reloader);
-    uint64_t timeout = config ? config->drain_timeout_us : 0;
-
-    if (config)
+    if (server->retired)
+        gw_notice("another process serves: this one ends with its last stream");
+    else if (gw_reloader_config(server->reloader))
         gw_notice("stopping: requests under way have %.1f s to end", (double)timeout / 1e6);
     server->state = GW_SERVER_DRAINS;
+    gw_parent_say_leaving(server->parent);
     gw_reloader_close(server->reloader, on_reloader_closed, server);
     for (unsigned i = 0; i < server->worker_count; i++)
         gw_worker_drain(server->workers[i], timeout, on_worker_done, server);
@@ -231,16 +266,47 @@ static void hurry_drain(struct gw_server *server)
         gw_worker_drain(server->workers[i], 0, on_worker_done, server);
 }
 
+static uint64_t drain_timeout(const struct gw_server *server)
+{
+    const struct gw_config *config = gw_reloader_config(server->reloader);
+
+    return config ? config->drain_timeout_us : 0;
+}
+
+/* It drains already, but had all the time it wanted. */
+static void end_retirement(struct gw_server *server)
+{
+    uint64_t timeout = drain_timeout(server);
+
+    server->retired = false;
+    gw_notice("stopping: requests under way have %.1f s to end", (double)timeout / 1e6);
+    for (unsigned i = 0; i < server->worker_count; i++)
+        gw_worker_drain(server->workers[i], timeout, on_worker_done, server);
+}
+
+static void on_parent_retires(void *ctx)
+{
+    struct gw_server *server = ctx;
+
+    if (server->state == GW_SERVER_STOPPED || server->state == GW_SERVER_DRAINS)
+        return;
+    server->retired = true;
+    begin_drain(server, NO_END_US);
+}
+
 void gw_server_stop(struct gw_server *server, int exit_code)
 {
     switch (server->state) {
     case GW_SERVER_STARTS:
     case GW_SERVER_SERVES:
         server->exit_code = exit_code;
-        begin_drain(server);
+        begin_drain(server, drain_timeout(server));
         return;
     case GW_SERVER_DRAINS:
-        hurry_drain(server);
+        if (server->retired)
+            end_retirement(server);
+        else
+            hurry_drain(server);
         return;
     case GW_SERVER_STOPPED:
         return;
@@ -255,6 +321,16 @@ static void on_first(struct gw_reload_waiter *waiter, const struct gw_reload_res
         gw_server_stop(container_of(waiter, struct gw_server, first), GW_EXIT_BAD);
 }
 
+static void open_sockets(struct gw_server *server)
+{
+    static const struct gw_parent_events events = { on_parent_stops, on_parent_retires,
+                                                    on_parent_gone };
+
+    server->parent = gw_parent_open(server->loop, &events, server);
+    gw_ports_init(&server->ports,
+                  server->parent ? gw_parent_sockets(server->parent) : gw_socket_source_new());
+}
+
 static void start(struct gw_server *server)
 {
     const struct gw_sinks_options sinks = { .loop = server->loop };
@@ -262,7 +338,7 @@ static void start(struct gw_server *server)
     server->started_us = server->loop->clock.wall_us;
     server->sinks = gw_sinks_new(&sinks);
     gw_error_log_install();
-    gw_ports_init(&server->ports);
+    open_sockets(server);
     open_signals(server);
     server->loader = gw_loader_start(server->loop);
     server->reloader = gw_reloader_new(server);
@@ -282,6 +358,7 @@ static void free_all(struct gw_server *server)
     gw_sinks_free(server->sinks);
     gw_reloader_free(server->reloader);
     gw_ports_deinit(&server->ports);
+    gw_parent_free(server->parent);
     gw_registry_free(server->registry);
     gw_zones_free(server->zones);
     gw_metrics_free(server->metrics);

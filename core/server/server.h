@@ -10,6 +10,7 @@
 struct gw_admin;
 struct gw_log_writer;
 struct gw_metrics;
+struct gw_parent;
 struct gw_sinks;
 struct gw_watch;
 struct gw_zones;
@@ -38,14 +39,17 @@ struct gw_server {
     struct gw_worker **workers;
     unsigned worker_count; /* 0 before generation 1 was loaded */
     unsigned workers_done;
+    unsigned stops_by_signal, stops_by_parent; /* how often each told us to end */
+    bool retired;             /* drains without an end in sight, because another process serves */
     struct gw_timer patience; /* runs once it was told twice to stop */
     bool reloader_closed;
     struct gw_reloader *reloader;
     struct gw_admin *admin;
+    struct gw_parent *parent;      /* NULL: no supervisor */
     struct gw_watch *watch;        /* NULL: not watching */
     struct gw_reload_waiter first; /* for generation 1 */
     struct gw_defer finish;
-    uv_signal_t signals[4];
+    uv_signal_t signals[5];
     int exit_code;
 };
 

@@ -1,10 +1,12 @@
 #include "server/status.h"
 
 #include "base/json.h"
+#include "server/parent.h"
 #include "server/server.h"
 
 #include <inttypes.h>
 #include <time.h>
+#include <unistd.h>
 
 #define GENERATIONS_SHOWN 64
 
@@ -111,7 +113,8 @@ void gw_status_write(struct gw_buf *out, struct gw_server *server)
                   ",\"started\":",
                   state_name(server->state), gw_reloader_last(server->reloader)->generation);
     gw_status_write_time(out, server->started_us);
-    gw_buf_printf(out, ",\"workers\":%u,\"restarts\":0,", server->worker_count);
+    gw_buf_printf(out, ",\"pid\":%d,\"workers\":%u,\"restarts\":%u,", (int)getpid(),
+                  server->worker_count, gw_parent_restarts(server->parent));
     write_last_reload(out, gw_reloader_last(server->reloader));
     gw_buf_append_char(out, ',');
     write_generations(out, gw_reloader_generations(server->reloader));

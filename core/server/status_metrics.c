@@ -1,6 +1,7 @@
 /* /metrics: what the threads counted (telemetry/metrics.h), and what control knows without
  * counting. */
 #include "server/log_writer.h"
+#include "server/parent.h"
 #include "server/server.h"
 #include "server/status.h"
 #include "sink/sink.h"
@@ -163,6 +164,8 @@ void gw_status_write_metrics(struct gw_buf *out, struct gw_server *server)
 {
     write_one(out, "moongate_start_time_seconds", "gauge", "When the process started, since 1970.",
               (uint64_t)(server->started_us / 1000000));
+    write_one(out, "moongate_restarts_total", "counter",
+              "Worker processes that died and were replaced.", gw_parent_restarts(server->parent));
     write_one(out, "moongate_workers", "gauge", "Worker threads.", server->worker_count);
     write_generations(out, server);
     write_reloads(out, server);

@@ -37,7 +37,7 @@ routes:
     local priority, stamp, tag, line = message:match("^<(%d+)>(%a%a%a [ %d]%d %d%d:%d%d:%d%d) ([^ ]+): (.*)$")
     assert.equal(19 * 8 + 4, tonumber(priority))
     assert.equal(os.date("%b"), stamp:sub(1, 3))
-    assert.equal(("moongate[%d]"):format(gw.process.pid), tag)
+    assert.equal(("moongate[%d]"):format(gw:worker()), tag)
     assert.equal(404, cjson.decode(line).response.status)
 
     gw:get("/wrong")

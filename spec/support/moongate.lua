@@ -214,6 +214,9 @@ end
 
 function Gateway:status() return cjson.decode(self:ask("GET", "/status").body) end
 
+--- The process that serves: not the one that was started, which is its supervisor.
+function Gateway:worker() return self:status().pid end
+
 --- POST /reload; gives the status code and the decoded answer.
 function Gateway:reload()
   local response = self:ask("POST", "/reload")

@@ -22,7 +22,7 @@ extern char **environ;
 
 local C = ffi.C
 local PIDFD_OPEN, NOHANG = 434, 1
-local SIGNALS = { HUP = 1, INT = 2, ABRT = 6, KILL = 9, USR1 = 10, TERM = 15 }
+local SIGNALS = { HUP = 1, INT = 2, ABRT = 6, KILL = 9, USR1 = 10, USR2 = 12, TERM = 15 }
 
 local Process = {}
 Process.__index = Process
@@ -98,6 +98,24 @@ function Process:stderr() return read_file(self.name .. ".err") end
 
 function Process:kill(signal)
   if self.pidfd then C.process_kill(self.pid, SIGNALS[signal]) end
+end
+
+--- A signal to a process that is not a child of ours.
+function M.signal(pid, signal) C.process_kill(pid, SIGNALS[signal]) end
+
+--- Whether that process is there, a zombie not counted.
+function M.alive(pid)
+  local state = read_file(("/proc/%d/stat"):format(pid)):match("^%d+ %b() (%a)")
+  return state ~= nil and state ~= "Z"
+end
+
+--- The processes it started that are still there.
+function M.children(pid)
+  local list = {}
+  for child in read_file(("/proc/%d/task/%d/children"):format(pid, pid)):gmatch("%d+") do
+    if M.alive(tonumber(child)) then list[#list + 1] = tonumber(child) end
+  end
+  return list
 end
 
 --- Waits for its end; the exit code, negative for a signal, nil when it does not end.

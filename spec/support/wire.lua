@@ -28,7 +28,7 @@ char *wire_strerror(int) __asm__("strerror");
 )
 
 local C = ffi.C
-local EAGAIN, EINPROGRESS, EINTR = 11, 115, 4
+local EAGAIN, ECONNREFUSED, EINPROGRESS, EINTR = 11, 111, 115, 4
 local NONBLOCK, CLOEXEC, NOSIGNAL = 0x800, 0x80000, 0x4000
 local POLLIN, POLLOUT = 1, 4
 
@@ -124,7 +124,7 @@ local function receive(conn)
   elseif got == 0 then
     conn.ended = "end"
   elseif ffi.errno() ~= EAGAIN and ffi.errno() ~= EINTR then
-    conn.ended = "reset"
+    conn.ended = ffi.errno() == ECONNREFUSED and "refused" or "reset"
   end
 end
 

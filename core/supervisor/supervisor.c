@@ -1,0 +1,372 @@
+/* One loop: signals, what worker processes say, and the time of the next try. Signals come through
+ * a descriptor and stay blocked, so none is lost while we look elsewhere. */
+#include "supervisor/supervisor.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "supervisor/supervisor_private.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FIRST_PAUSE_MS 100
+#define LONGEST_PAUSE_MS 10000
+
+/* What a command answers with on purpose (server/options.h): then another try gives the same. */
+#define EXIT_BAD 1
+#define EXIT_DELIBERATE 3
+
+int64_t gw_supervisor_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static struct gw_child *find_child(struct gw_supervisor *supervisor, enum gw_child_state state)
+{
+    for (unsigned i = 0; i < GW_CHILDREN_MAX; i++)
+        if (supervisor->children[i].state == state)
+            return &supervisor->children[i];
+    return NULL;
+}
+
+/* --- starting, and starting again --- */
+
+static void start_worker(struct gw_supervisor *supervisor)
+{
+    supervisor->start_at_ms = 0;
+    if (!gw_child_start(supervisor))
+        supervisor->start_at_ms = gw_supervisor_now() + LONGEST_PAUSE_MS;
+}
+
+/* The first pause is short, for what was only in the way for a moment. */
+static int64_t next_pause(struct gw_supervisor *supervisor)
+{
+    int64_t pause_ms = FIRST_PAUSE_MS;
+
+    for (unsigned i = 0; i < supervisor->failures && pause_ms < LONGEST_PAUSE_MS; i++)
+        pause_ms *= 2;
+    supervisor->failures++;
+    return pause_ms < LONGEST_PAUSE_MS ? pause_ms : LONGEST_PAUSE_MS;
+}
+
+/* --- what worker processes say --- */
+
+static void on_ready(struct gw_supervisor *supervisor, struct gw_child *child)
+{
+    struct gw_child *before = find_child(supervisor, GW_CHILD_SERVES);
+
+    if (child->state != GW_CHILD_STARTS)
+        return;
+    child->state = GW_CHILD_SERVES;
+    supervisor->was_ready = true;
+    supervisor->failures = 0;
+    gw_keep_settle(&supervisor->keep, gw_child_place(supervisor, child));
+    if (before) {
+        before->state = GW_CHILD_LEAVES;
+        gw_child_tell(before, GW_CHANNEL_RETIRE);
+    }
+}
+
+/* Somebody told it to end, and not us: another takes its place now, not when it has ended. */
+static void on_leaving(struct gw_supervisor *supervisor, struct gw_child *child)
+{
+    bool served = child->state == GW_CHILD_SERVES;
+
+    if (!served || supervisor->stops)
+        return;
+    child->state = GW_CHILD_LEAVES;
+    gw_keep_leave(&supervisor->keep, gw_child_place(supervisor, child), true);
+    gw_warn("the worker process %d was told to end by somebody else: starting another",
+            (int)child->pid);
+    supervisor->restarts++;
+    if (!find_child(supervisor, GW_CHILD_STARTS))
+        start_worker(supervisor);
+}
+
+static void on_question(struct gw_supervisor *supervisor, struct gw_child *child,
+                        const struct gw_channel_message *question)
+{
+    const struct gw_channel_message refusal = {
+        .kind = GW_CHANNEL_SOCKET,
+        .serial = question->serial,
+        .text = "this process ends and gets no sockets any more",
+    };
+
+    if (child->state == GW_CHILD_LEAVES || supervisor->stops)
+        gw_channel_send(child->channel, &refusal, -1);
+    else
+        gw_keep_get(&supervisor->keep, gw_child_place(supervisor, child), question, child->channel);
+}
+
+void gw_supervisor_hear(struct gw_supervisor *supervisor, struct gw_child *child,
+                        const struct gw_channel_message *message)
+{
+    switch ((enum gw_channel_kind)message->kind) {
+    case GW_CHANNEL_GET:
+        on_question(supervisor, child, message);
+        return;
+    case GW_CHANNEL_RELEASE:
+        if (child->state != GW_CHILD_LEAVES && !supervisor->stops)
+            gw_keep_release(&supervisor->keep, gw_child_place(supervisor, child), &message->addr);
+        return;
+    case GW_CHANNEL_READY:
+        on_ready(supervisor, child);
+        return;
+    case GW_CHANNEL_LEAVING:
+        on_leaving(supervisor, child);
+        return;
+    case GW_CHANNEL_RELOADING:
+    case GW_CHANNEL_UNKNOWN:
+    case GW_CHANNEL_SOCKET:
+    case GW_CHANNEL_STOP:
+    case GW_CHANNEL_RETIRE:
+        return;
+    }
+}
+
+/* --- the end of a worker process --- */
+
+static int exit_code_of(int status)
+{
+    return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_BAD;
+}
+
+static void end_with(struct gw_supervisor *supervisor, int code)
+{
+    supervisor->exit_code = code;
+    supervisor->done = true;
+}
+
+static void on_never_ready(struct gw_supervisor *supervisor, pid_t pid, int status)
+{
+    bool deliberate = WIFEXITED(status) && WEXITSTATUS(status) <= EXIT_DELIBERATE;
+    char how[96];
+
+    if (!supervisor->was_ready && deliberate) {
+        end_with(supervisor, WEXITSTATUS(status)); /* it has said what is wrong */
+        return;
+    }
+    int64_t pause_ms = next_pause(supervisor);
+
+    gw_child_describe_end(status, how, sizeof(how));
+    gw_error("the worker process %d %s before it was ready: trying again in %.1f s", (int)pid, how,
+             (double)pause_ms / 1000);
+    supervisor->start_at_ms = gw_supervisor_now() + pause_ms;
+}
+
+static void on_lost(struct gw_supervisor *supervisor, pid_t pid, int status)
+{
+    char how[96];
+
+    supervisor->restarts++;
+    gw_child_describe_end(status, how, sizeof(how));
+    gw_error("the worker process %d %s: starting another (restart %u)", (int)pid, how,
+             supervisor->restarts);
+    if (!find_child(supervisor, GW_CHILD_STARTS))
+        start_worker(supervisor);
+}
+
+static bool any_child(const struct gw_supervisor *supervisor)
+{
+    for (unsigned i = 0; i < GW_CHILDREN_MAX; i++)
+        if (supervisor->children[i].state != GW_CHILD_NONE)
+            return true;
+    return false;
+}
+
+static void on_end_of_leaver(const struct gw_supervisor *supervisor, pid_t pid, int status)
+{
+    char how[96];
+
+    if (supervisor->stops || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
+        return;
+    gw_child_describe_end(status, how, sizeof(how));
+    gw_error("the old worker process %d %s", (int)pid, how);
+}
+
+static void on_death(struct gw_supervisor *supervisor, struct gw_child *child, int status)
+{
+    gw_child_listen(supervisor, child); /* what it said before */
+    const struct gw_child dead = *child;
+    bool served = dead.state == GW_CHILD_SERVES;
+
+    if (child->channel >= 0)
+        close(child->channel);
+    *child = (struct gw_child){ .channel = -1 };
+    if (dead.state != GW_CHILD_LEAVES)
+        gw_keep_leave(&supervisor->keep, gw_child_place(supervisor, child), served);
+    if (supervisor->stops) {
+        if (dead.state != GW_CHILD_LEAVES)
+            supervisor->exit_code = exit_code_of(status);
+        supervisor->done = !any_child(supervisor);
+        return;
+    }
+    switch (dead.state) {
+    case GW_CHILD_NONE:
+        return;
+    case GW_CHILD_STARTS:
+        on_never_ready(supervisor, dead.pid, status);
+        return;
+    case GW_CHILD_SERVES:
+        on_lost(supervisor, dead.pid, status);
+        return;
+    case GW_CHILD_LEAVES:
+        on_end_of_leaver(supervisor, dead.pid, status);
+    }
+}
+
+/* Others' children come to us when we are the first process of a container: they are only buried. */
+static void bury(struct gw_supervisor *supervisor)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        for (unsigned i = 0; i < GW_CHILDREN_MAX; i++)
+            if (supervisor->children[i].state != GW_CHILD_NONE &&
+                supervisor->children[i].pid == pid)
+                on_death(supervisor, &supervisor->children[i], status);
+}
+
+/* --- signals --- */
+
+static void stop(struct gw_supervisor *supervisor)
+{
+    supervisor->stops++;
+    supervisor->start_at_ms = 0;
+    gw_keep_close(&supervisor->keep);
+    for (unsigned i = 0; i < GW_CHILDREN_MAX; i++)
+        gw_child_tell(&supervisor->children[i], GW_CHANNEL_STOP);
+    supervisor->done = !any_child(supervisor);
+}
+
+static void pass_on(struct gw_supervisor *supervisor, int signal_number)
+{
+    struct gw_child *serving = find_child(supervisor, GW_CHILD_SERVES);
+
+    if (serving)
+        kill(serving->pid, signal_number);
+}
+
+static void reload(struct gw_supervisor *supervisor)
+{
+    if (supervisor->start_at_ms) /* what was wrong may be right now */
+        start_worker(supervisor);
+    else
+        pass_on(supervisor, SIGHUP);
+}
+
+/* Old processes write logs, too. */
+static void reopen_logs(struct gw_supervisor *supervisor)
+{
+    for (unsigned i = 0; i < GW_CHILDREN_MAX; i++)
+        if (supervisor->children[i].state == GW_CHILD_SERVES ||
+            supervisor->children[i].state == GW_CHILD_LEAVES)
+            kill(supervisor->children[i].pid, SIGUSR1);
+}
+
+static void on_signal(struct gw_supervisor *supervisor, int number)
+{
+    switch (number) {
+    case SIGTERM:
+    case SIGINT:
+        stop(supervisor);
+        break;
+    case SIGHUP:
+        reload(supervisor);
+        break;
+    case SIGUSR1:
+        reopen_logs(supervisor);
+        break;
+    case SIGCHLD:
+        bury(supervisor);
+        break;
+    }
+}
+
+static void take_signals(struct gw_supervisor *supervisor)
+{
+    struct signalfd_siginfo info;
+
+    while (read(supervisor->signals, &info, sizeof(info)) == sizeof(info))
+        on_signal(supervisor, (int)info.ssi_signo);
+}
+
+static void open_signals(struct gw_supervisor *supervisor)
+{
+    static const int ours[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD };
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < GW_ARRAY_LEN(ours); i++)
+        sigaddset(&set, ours[i]);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    supervisor->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    GW_ASSERT(supervisor->signals >= 0);
+}
+
+/* --- the loop --- */
+
+static int time_left(const struct gw_supervisor *supervisor)
+{
+    if (!supervisor->start_at_ms)
+        return -1;
+    int64_t left = supervisor->start_at_ms - gw_supervisor_now();
+
+    return left < 0 ? 0 : (int)left;
+}
+
+static void turn(struct gw_supervisor *supervisor)
+{
+    struct pollfd polled[1 + GW_CHILDREN_MAX] = { { supervisor->signals, POLLIN, 0 } };
+
+    for (unsigned i = 0; i < GW_CHILDREN_MAX; i++) {
+        const struct gw_child *child = &supervisor->children[i];
+
+        polled[1 + i].fd = child->state == GW_CHILD_NONE ? -1 : child->channel;
+        polled[1 + i].events = POLLIN;
+    }
+    poll(polled, GW_ARRAY_LEN(polled), time_left(supervisor));
+    if (polled[0].revents)
+        take_signals(supervisor);
+    for (unsigned i = 0; i < GW_CHILDREN_MAX; i++)
+        if (polled[1 + i].revents && supervisor->children[i].state != GW_CHILD_NONE)
+            gw_child_listen(supervisor, &supervisor->children[i]);
+    if (supervisor->start_at_ms && gw_supervisor_now() >= supervisor->start_at_ms)
+        start_worker(supervisor);
+}
+
+static void find_program(struct gw_supervisor *supervisor)
+{
+    ssize_t len = readlink("/proc/self/exe", supervisor->program, sizeof(supervisor->program) - 1);
+
+    if (len <= 0)
+        snprintf(supervisor->program, sizeof(supervisor->program), "/proc/self/exe");
+}
+
+int gw_supervisor_run(const struct gw_supervisor_options *options)
+{
+    struct gw_supervisor supervisor = { .options = options };
+
+    for (unsigned i = 0; i < GW_CHILDREN_MAX; i++)
+        supervisor.children[i].channel = -1;
+    find_program(&supervisor);
+    gw_keep_init(&supervisor.keep);
+    open_signals(&supervisor);
+    start_worker(&supervisor);
+    while (!supervisor.done)
+        turn(&supervisor);
+    gw_keep_deinit(&supervisor.keep);
+    close(supervisor.signals);
+    return supervisor.exit_code;
+}

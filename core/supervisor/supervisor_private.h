@@ -1,0 +1,91 @@
+#pragma once
+/* Inside supervisor/: one struct, and who of its files does what with it. */
+#include "base/list.h"
+#include "net/socket_source.h"
+#include "supervisor/channel.h"
+#include "supervisor/supervisor.h"
+
+#include <limits.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* One that serves or starts, one that is to follow it, and old ones with long streams. */
+#define GW_CHILDREN_MAX 16
+
+enum gw_child_state {
+    GW_CHILD_NONE,   /* the place is free */
+    GW_CHILD_STARTS, /* not ready yet */
+    GW_CHILD_SERVES,
+    GW_CHILD_LEAVES, /* told to end, or ends by itself; gets no sockets any more */
+};
+
+struct gw_child {
+    enum gw_child_state state;
+    pid_t pid;
+    int channel; /* -1: closed by the other side */
+};
+
+/* --- sockets.c: the sockets that are kept --- */
+
+struct gw_keep {
+    struct gw_list addresses; /* struct kept_address */
+    struct gw_socket_source *source;
+};
+
+void gw_keep_init(struct gw_keep *keep);
+void gw_keep_deinit(struct gw_keep *keep); /* closes all, removes the files of unix sockets */
+
+/* Answers GET and RELEASE of the child in that place. */
+void gw_keep_get(struct gw_keep *keep, unsigned child, const struct gw_channel_message *question,
+                 int channel);
+void gw_keep_release(struct gw_keep *keep, unsigned child, const struct gw_addr *addr);
+
+/* The child serves: what it did not ask for is closed, since nobody would accept there. */
+void gw_keep_settle(struct gw_keep *keep, unsigned child);
+
+/* The child is gone. `served`: its sockets wait for the next one, else those that only it wanted
+ * are closed. */
+void gw_keep_leave(struct gw_keep *keep, unsigned child, bool served);
+
+/* Closes the copies, so that nobody queues for a process that will not come; unix sockets keep
+ * their files until gw_keep_deinit(). */
+void gw_keep_close(struct gw_keep *keep);
+
+/* --- supervisor.c and child.c --- */
+
+struct gw_supervisor {
+    const struct gw_supervisor_options *options;
+    char program[PATH_MAX]; /* what is started: the file's name as it was called */
+    struct gw_child children[GW_CHILDREN_MAX];
+    struct gw_keep keep;
+    int signals;         /* signalfd */
+    unsigned restarts;   /* worker processes that had to be replaced */
+    unsigned failures;   /* in a row, before they were ready */
+    int64_t start_at_ms; /* when the next try is due; 0: none waits */
+    bool was_ready;      /* there was a good start */
+    unsigned stops;      /* how often we were told to end */
+    bool done;
+    int exit_code;
+};
+
+/* Milliseconds of the monotonic clock. */
+int64_t gw_supervisor_now(void);
+
+/* Starts a worker process; it is in state STARTS then. NULL when that cannot be, which was
+ * logged. */
+struct gw_child *gw_child_start(struct gw_supervisor *supervisor);
+
+/* Sends a message without contents. */
+void gw_child_tell(struct gw_child *child, enum gw_channel_kind kind);
+
+/* Takes what the child says until nothing is left. */
+void gw_child_listen(struct gw_supervisor *supervisor, struct gw_child *child);
+
+/* What a child said (child.c calls it). */
+void gw_supervisor_hear(struct gw_supervisor *supervisor, struct gw_child *child,
+                        const struct gw_channel_message *message);
+
+unsigned gw_child_place(const struct gw_supervisor *supervisor, const struct gw_child *child);
+
+/* "was killed by signal 9 (Killed)", "ended with exit code 1". */
+void gw_child_describe_end(int status, char *out, size_t size);
