@@ -36,8 +36,8 @@
 
 /* --- being told to end --- */
 
-/* Ctrl-C reaches us and the supervisor, which tells us, too; so does a service manager that ends all
- * processes of a service. Twice from the same side is what a second time means. */
+/* Ctrl-C reaches us and the supervisor, which tells us, too; so does a service manager that ends
+ * all processes of a service. Twice from the same side is what a second time means. */
 static void told_to_stop(struct gw_server *server, unsigned *times)
 {
     (*times)++;

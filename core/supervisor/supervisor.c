@@ -225,7 +225,8 @@ static void on_death(struct gw_supervisor *supervisor, struct gw_child *child, i
     }
 }
 
-/* Others' children come to us when we are the first process of a container: they are only buried. */
+/* Others' children come to us when we are the first process of a container: they are only
+ * buried. */
 static void bury(struct gw_supervisor *supervisor)
 {
     int status;

@@ -20,7 +20,7 @@ local function load_until(clients, done)
   local counts, conns = { refused = 0, answered = 0, broken = 0 }, {}
   local function count(conn)
     local kind = conn:peek():find("^HTTP/1.1 200") and "answered"
-      or conn.ended == "refused" and "refused"
+      or conn.refused and "refused"
       or "broken"
     counts[kind] = counts[kind] + 1
     conn:close()
@@ -58,7 +58,7 @@ local function is_refused(port)
   if not conn then return true end
   wire.wait(function() return conn.ended end, 0.2)
   conn:close()
-  return conn.ended == "refused"
+  return conn.refused
 end
 
 describe("the supervisor", function()

@@ -124,7 +124,7 @@ local function receive(conn)
   elseif got == 0 then
     conn.ended = "end"
   elseif ffi.errno() ~= EAGAIN and ffi.errno() ~= EINTR then
-    conn.ended = ffi.errno() == ECONNREFUSED and "refused" or "reset"
+    conn.ended, conn.refused = "reset", ffi.errno() == ECONNREFUSED
   end
 end
 
