@@ -153,3 +153,8 @@ double gw_pdk_hex_encode(const char *bytes, size_t len, char *out);
 double gw_pdk_hex_decode(const char *text, size_t len, char *out);
 double gw_pdk_base64_encode(const char *bytes, size_t len, int url, char *out);
 double gw_pdk_base64_decode(const char *text, size_t len, int url, char *out);
+
+/* --- budgets --- */
+
+/* Whether the run that has the thread is being stopped: nothing more of it may run. */
+int gw_pdk_is_stopping(const struct gw_script *script);

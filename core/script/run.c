@@ -2,9 +2,12 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "script/guard.h"
 #include "script/state.h"
 #include "script/wait.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define FAILURE_MAX 4096
@@ -263,9 +266,24 @@ static enum gw_outcome on_yield(struct gw_run *run)
     return GW_OUTCOME_WAITS;
 }
 
+/* Its result is not wanted any more, unless it came to an end by itself just then. */
+static enum gw_outcome on_stopped(struct gw_run *run, int status)
+{
+    char text[96];
+
+    snprintf(text, sizeof(text),
+             "computed for more than %" PRIu64 " ms without waiting (lua.budget)",
+             run->script->config->lua_budget_us / 1000);
+    gw_script_count_breach(run->script, "moongate_lua_budget_exceeded_total",
+                           "Hooks and tasks that were stopped because they computed for too long.",
+                           run->pdk ? run->pdk->use : 0);
+    return fail(run, status, text);
+}
+
 enum gw_outcome gw_run_resume(struct gw_run *run, int args)
 {
     struct gw_script *script = run->script;
+    struct gw_guard *guard = script->guard;
     /* not NULL only where C called from Lua runs hooks of the same state */
     struct gw_run *outer = script->current;
 
@@ -275,8 +293,12 @@ enum gw_outcome gw_run_resume(struct gw_run *run, int args)
         restore_place(run);
     set_state(run, GW_RUN_RUNNING);
     script->current = run;
+    bool guarded = gw_guard_enter(guard, script, true);
     int status = lua_resume(run->L, args);
+    bool stopped = guarded && gw_guard_leave(guard, outer != NULL);
     script->current = outer;
+    if (stopped && status != 0 && status != LUA_YIELD)
+        return on_stopped(run, status);
 
     switch (status) {
     case 0:

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "script/guard.h"
 #include "script/run.h"
 #include "script/state.h"
 #include "telemetry/metrics.h"
@@ -40,7 +41,11 @@ bool gw_script_protect(struct gw_script *script, lua_CFunction function, void *a
 {
     lua_State *L = script->L;
     int top = lua_gettop(L);
+    bool guarded = gw_guard_enter(script->guard, script, false);
     int status = lua_cpcall(L, function, argument);
+
+    if (guarded)
+        gw_guard_leave(script->guard, script->current != NULL);
 
     if (status && why) {
         const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
@@ -173,6 +178,24 @@ struct gw_clock gw_script_clock(const struct gw_script *script)
     return clock;
 }
 
+void gw_script_guard(struct gw_script *script, struct gw_guard *guard)
+{
+    script->guard = guard;
+}
+
+void gw_script_count_breach(struct gw_script *script, const char *name, const char *help,
+                            uint32_t use)
+{
+    struct gw_slice plugin = gw_slice_from(script->uses[use].plugin);
+    struct gw_metric_family *family = gw_metrics_family(
+        script->metrics,
+        &(struct gw_metric_def){
+            .name = name, .help = help, .kind = GW_METRIC_COUNTER, .labels = { "plugin" } });
+
+    if (family)
+        gw_metric_add(script->metrics, gw_metric_series(family, &plugin), script->worker, 1);
+}
+
 void gw_script_watch(struct gw_script *script, struct gw_call_watch *watch)
 {
     script->watch = watch;
@@ -200,6 +223,7 @@ void gw_script_retire(struct gw_script *script)
 
 void gw_script_free(struct gw_script *script)
 {
+    script->guard = NULL; /* another thread's */
     gw_run_free_all(script);
     if (script->L && !script->borrowed)
         lua_close(script->L);

@@ -29,6 +29,7 @@
 #include "upstream/pool.h"
 #include "upstream/registry.h"
 
+struct gw_guard;
 struct gw_metrics;
 struct gw_script;
 struct lua_State;
@@ -71,6 +72,10 @@ struct gw_script *gw_script_new(const struct gw_script_options *options, char **
  * Before the first run, on the thread that runs it. */
 void gw_script_attach(struct gw_script *script, struct gw_loop *loop, struct gw_pool *pool,
                       struct gw_registry *registry);
+
+/* The guard of the thread that runs it, for lua.budget and lua.stuck_limit; without one nothing is
+ * stopped. Outlives the script's runs. */
+void gw_script_guard(struct gw_script *script, struct gw_guard *guard);
 
 /* Where somebody counts; outlives the script's runs. */
 void gw_script_watch(struct gw_script *script, struct gw_call_watch *watch);

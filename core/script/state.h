@@ -49,6 +49,7 @@ struct gw_script {
     struct gw_pool *pool;
     struct gw_registry *registry;
     struct gw_call_watch *watch;       /* or NULL */
+    struct gw_guard *guard;            /* of the thread that runs it; NULL: no budget */
     struct gw_random random;           /* for ids before it is attached */
     const struct gw_clock *init_clock; /* the time before it is attached; NULL: the system's */
 
@@ -91,6 +92,10 @@ void gw_script_forget(struct gw_script *script, int ref);
  * the caller; NULL when it does not care). */
 bool gw_script_protect(struct gw_script *script, lua_CFunction function, void *argument,
                        char **why);
+
+/* Counts that a use of a plugin went beyond a bound, as the metric `name`{plugin}. */
+void gw_script_count_breach(struct gw_script *script, const char *name, const char *help,
+                            uint32_t use);
 
 /* Collects garbage, protected: after "not enough memory". */
 void gw_script_collect(struct gw_script *script);

@@ -131,6 +131,11 @@ void gw_error_log_commit(void)
     prepared_fd = -1;
 }
 
+int gw_error_log_fd(void)
+{
+    return atomic_load(&current);
+}
+
 void gw_error_log_reopen(void)
 {
     int fd = name ? open_file(name) : -1;

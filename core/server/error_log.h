@@ -10,6 +10,9 @@ void gw_error_log_install(void);
 bool gw_error_log_prepare(struct gw_slice name, char *why, size_t why_size);
 void gw_error_log_commit(void);
 
+/* What it writes to now; from any thread. */
+int gw_error_log_fd(void);
+
 /* Opens the file again under its name: it was rotated. */
 void gw_error_log_reopen(void);
 

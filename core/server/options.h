@@ -10,6 +10,8 @@
 #define GW_EXIT_BAD 1 /* the configuration, or what was asked, is not good */
 #define GW_EXIT_USAGE 2
 #define GW_EXIT_UNREACHABLE 3 /* no running gateway answers */
+/* The worker process alone: Lua could not be stopped (script/guard.h, GW_GUARD_EXIT_CODE). */
+#define GW_EXIT_STUCK 70
 
 #define GW_OPTION_HEADERS_MAX 64
 

@@ -16,6 +16,7 @@
 #include "server/options.h"
 #include "server/parent.h"
 #include "server/watch.h"
+#include "server/watchdog.h"
 #include "sink/sink.h"
 #include "telemetry/metrics.h"
 
@@ -141,6 +142,7 @@ void gw_server_begin(struct gw_server *server, unsigned workers)
             .registry = server->registry,
             .metrics = server->metrics,
             .log_writer = server->log_writer,
+            .watchdog = server->watchdog,
             .control = server->loop,
         };
 
@@ -154,6 +156,7 @@ void gw_server_committed(struct gw_server *server, const struct gw_load *load)
     const struct gw_config *config = gw_reloader_config(server->reloader);
     bool starts = server->state == GW_SERVER_STARTS;
 
+    gw_watchdog_set_limits(server->watchdog, config->lua_budget_us, config->lua_stuck_limit_us);
     gw_log_set_level((enum gw_log_level)config->log_level);
     if (config->workers && config->workers != server->worker_count)
         gw_warn("workers: %u run, %u are configured: that takes a restart", server->worker_count,
@@ -340,6 +343,7 @@ static void start(struct gw_server *server)
     gw_error_log_install();
     open_sockets(server);
     open_signals(server);
+    server->watchdog = gw_watchdog_start();
     server->loader = gw_loader_start(server->loop);
     server->reloader = gw_reloader_new(server);
     server->admin = gw_admin_new(server);
@@ -352,6 +356,7 @@ static void start(struct gw_server *server)
 static void free_all(struct gw_server *server)
 {
     gw_loader_stop(server->loader);
+    gw_watchdog_stop(server->watchdog);
     if (server->log_writer)
         gw_log_writer_stop(server->log_writer);
     gw_loop_free(server->loop);

@@ -13,6 +13,7 @@ struct gw_metrics;
 struct gw_parent;
 struct gw_sinks;
 struct gw_watch;
+struct gw_watchdog;
 struct gw_zones;
 
 enum gw_server_state {
@@ -35,6 +36,7 @@ struct gw_server {
     struct gw_ports ports;
     struct gw_loader *loader;
     struct gw_log_writer *log_writer;
+    struct gw_watchdog *watchdog;
     struct gw_sinks *sinks; /* of log plugins */
     struct gw_worker **workers;
     unsigned worker_count; /* 0 before generation 1 was loaded */

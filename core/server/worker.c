@@ -10,6 +10,7 @@
 #include "proxy/proxy.h"
 #include "server/front.h"
 #include "server/log_writer.h"
+#include "server/watchdog.h"
 
 #include <inttypes.h>
 
@@ -35,6 +36,7 @@ struct gw_worker {
     struct gw_script
         *script; /* of the current generation, one reference; NULL before the first commit */
     struct gw_front front;
+    struct gw_guard guard;
     enum drain drain;
     struct gw_timer drain_timer;
     uint64_t drain_deadline_us;
@@ -85,6 +87,7 @@ static void take_commit(struct gw_message *message, struct gw_loop *loop)
     struct gw_worker *worker = commit->worker;
     struct gw_script *before = worker->script;
 
+    gw_script_guard(commit->script, &worker->guard);
     gw_script_attach(commit->script, loop, worker->pool, worker->options.registry);
     if (before)
         gw_script_retire(before);
@@ -233,6 +236,7 @@ static void take_down(struct gw_worker *worker)
     worker->proxy = NULL;
     gw_script_unref(worker->script);
     worker->script = NULL;
+    gw_watchdog_forget(worker->options.watchdog, &worker->guard);
     gw_pool_free(worker->pool);
     worker->pool = NULL;
     uv_mutex_lock(&worker->lock);
@@ -257,6 +261,7 @@ static void run_thread(void *arg)
 
     worker->pool = options.pool;
     worker->proxy = gw_proxy_new(&options);
+    gw_watchdog_watch(worker->options.watchdog, &worker->guard);
     gw_front_init(&worker->front, worker->loop, worker->proxy);
     gw_loop_run(worker->loop);
     take_down(worker);

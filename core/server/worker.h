@@ -9,6 +9,7 @@
 
 struct gw_log_writer;
 struct gw_metrics;
+struct gw_watchdog;
 struct gw_worker;
 
 struct gw_worker_options {
@@ -16,6 +17,7 @@ struct gw_worker_options {
     struct gw_registry *registry;
     struct gw_metrics *metrics;
     struct gw_log_writer *log_writer;
+    struct gw_watchdog *watchdog;
     struct gw_loop *control; /* where it answers */
 };
 

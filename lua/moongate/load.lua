@@ -17,7 +17,10 @@ package.loaded["moongate.core"] = core
 
 require("moongate.coroutines").install(core.wait_token)
 -- A borrowed state is not ours to change.
-if not core.harness then require("moongate.finalisers").install(core.script) end
+if not core.harness then
+  require("moongate.finalisers").install(core.script)
+  require("moongate.stopping").install(core.script)
+end
 
 local buffer = require("string.buffer")
 local entities = require("moongate.entities")

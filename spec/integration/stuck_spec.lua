@@ -12,7 +12,7 @@ local SCHEMA = "return require('moongate.schema').record {}"
 
 local function start(body)
   return moongate.start {
-    yaml = "workers: 1\nplugin_paths: [./plugins]\nlog: { access: stdout }\n"
+    yaml = "workers: 1\nplugin_paths: [./plugins]\nlog: { access: stdout }\nlua: { budget: off, stuck_limit: off }\n"
       .. "routes: [{ name: r, paths: [/], plugins: [{ name: busy }, { name: echo }] }]\n",
     files = { ["plugins/busy/handler.lua"] = handler(body), ["plugins/busy/schema.lua"] = SCHEMA },
   }

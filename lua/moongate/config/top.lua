@@ -125,14 +125,14 @@ local function fields()
       budget = t.duration {
         unit = "ms",
         default = "100ms",
-        check = later.only(100),
-        about = "How long a hook may compute without waiting; not in this version.",
+        off = true,
+        about = "How long a hook may compute without waiting; then it is stopped, and its request gets 500.",
       },
       stuck_limit = t.duration {
         unit = "ms",
         default = "2s",
-        check = later.only(2000),
-        about = "After it a hook that cannot be stopped ends the process; not in this version.",
+        off = true,
+        about = "After it a hook that cannot be stopped ends the worker process, which is started again.",
       },
       memory = t.size { default = "256m", about = "Memory of one Lua state." },
       old_generations = t.size {

@@ -73,6 +73,7 @@ M.INTERNAL = {
   "fetch",
   "fetch_request",
   "finalisers",
+  "stopping",
   "guards",
   "kong",
   "load",

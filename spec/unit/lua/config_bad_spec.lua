@@ -38,7 +38,7 @@ local CASES = {
   { "a bad network", H .. "trusted_proxies: [10.0.0.0/33]\n", 2, "trusted_proxies[0]", "is not an IP address or" },
   { "a folder that is not there", H .. "plugin_paths: [./nope]\n", 2, "plugin_paths[0]", "there is no folder" },
   { "certificates", H .. "certificates:\n  - cert: x\n", 2, "certificates", "known, not in this version" },
-  { "a budget that nobody keeps yet", H .. "lua:\n  budget: 50ms\n", 3, "lua.budget", "known, not in this version" },
+  { "a budget without a unit", H .. "lua:\n  budget: 50\n", 3, "lua.budget", "expected a duration" },
   { "a zone without a size", H .. "zones:\n  p/a: {}\n", 3, 'zones["p/a"].size', "is required" },
   { "a zone without a plugin", H .. "zones:\n  a: { size: 1m }\n", 3, "zones.a", 'must be "plugin/name"' },
   { "a zone that is too small", H .. "zones:\n  p/a: { size: 1k }\n", 3, 'zones["p/a"].size', "must be between 65536" },

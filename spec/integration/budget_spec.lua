@@ -1,0 +1,136 @@
+-- Run-away Lua in the real process: who is stopped, what the client gets, and that everybody else is served.
+local moongate = require("support.moongate")
+
+local SCHEMA = "return require('moongate.schema').record {}"
+
+-- `jit.off()`: what a stock LuaJIT has compiled cannot be stopped (the last block here).
+local function start(hooks, yaml)
+  return moongate.start {
+    yaml = "workers: 1\nplugin_paths: [./plugins]\n"
+      .. (yaml or "lua: { budget: 50ms }\n")
+      .. "plugins: [{ name: bad }]\n"
+      .. "routes: [{ name: r, paths: [/], plugins: [{ name: echo }] }]\n",
+    files = {
+      ["plugins/bad/handler.lua"] = "jit.off()\nlocal M = { version = '1.0.0', priority = 2000 }\n"
+        .. hooks
+        .. "\nreturn M\n",
+      ["plugins/bad/schema.lua"] = SCHEMA,
+    },
+  }
+end
+
+local function access(body)
+  return "function M.access(_, ctx) if ctx.request:get_path() == '/bad' then " .. body .. " end end"
+end
+
+-- How often the plugin was stopped, as the metrics say.
+local function stops(gw) return gw:metric('moongate_lua_budget_exceeded_total{plugin="bad"}') end
+
+local LOOPS = {
+  ["plain"] = "while true do end",
+  ["inside pcall, again and again"] = "while true do pcall(function() while true do end end) end",
+  ["in pcalls inside each other"] = "local function f() pcall(f) while true do end end f()",
+  ["inside xpcall"] = "xpcall(function() while true do end end, function(e) return e end)",
+  ["in the error handler of an xpcall"] = "xpcall(error, function() while true do end end)",
+  ["in an error handler that runs because of the stop"] = "xpcall(function() while true do end end, function() while true do end end)",
+  ["in a coroutine"] = "coroutine.wrap(function() while true do end end)()",
+  ["in coroutines inside each other"] = [[
+    local function f(n) if n == 0 then while true do end end coroutine.resume(coroutine.create(f), n - 1) end
+    while true do f(20) end]],
+  ["in coroutines that yield"] = [[
+    local co = coroutine.wrap(function() while true do coroutine.yield() end end) while true do co() end]],
+  ["in a metamethod"] = "local t = setmetatable({}, { __index = function() while true do end end }) return t.x",
+  ["in a comparison of table.sort"] = "table.sort({ 1, 2, 3 }, function() while true do end end)",
+  ["in gsub's function"] = "return (('x'):gsub('x', function() while true do end end))",
+  ["that calls C functions all the time"] = "while true do pcall(string.rep, 'x', 10) end",
+  ["behind a wait"] = "ctx:sleep(0) while true do end",
+  ["of recursion"] = "local function f() return f() end f()",
+}
+
+describe("a hook that computes for longer than lua.budget", function()
+  after_each(moongate.stop_all)
+
+  for name, body in pairs(LOOPS) do
+    it("is stopped: a loop " .. name, function()
+      local gw = start(access(body))
+      assert.equal(500, gw:get("/bad").status)
+      assert.equal(200, gw:get("/").status)
+      assert.equal(1, stops(gw))
+      assert.is_truthy(gw:wait_log("plugin bad, access, route r, request %S+: computed for more than 50 ms"))
+      gw:stop()
+    end)
+  end
+
+  it("is stopped in log, too, and in a task, again and again", function()
+    local gw = start([[
+      function M.log() while true do end end
+      function M.init() require("moongate.task").every(0.01, function() while true do end end) end
+    ]])
+    assert.equal(200, gw:get("/").status)
+    assert.is_truthy(gw:wait_log("plugin bad, log, route r, request %S+: computed for more than 50 ms"))
+    assert.is_truthy(gw:wait_log("plugin bad, task: computed for more than 50 ms.*plugin bad, task: computed", 10))
+    gw:stop()
+  end)
+
+  it("is cut in body", function()
+    local gw = start("function M.body() while true do end end")
+    local answer = gw:raw("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert.is_nil(answer:find("\r\n0\r\n\r\n", 1, true))
+    assert.is_truthy(gw:wait_log("plugin bad, body, route r, request %S+: computed for more than 50 ms"))
+    gw:stop()
+  end)
+
+  it("does not take those with it that wait", function()
+    local gw = start([[function M.access(_, ctx)
+      local path = ctx.request:get_path()
+      if path == "/bad" then while true do end elseif path == "/waits" then ctx:sleep(0.3) end
+    end]])
+    local waits = gw:connect()
+    waits:send("GET /waits HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    for _ = 1, 3 do
+      assert.equal(500, gw:get("/bad").status)
+    end
+    assert.matches("^HTTP/1.1 200", (waits:read_all(5)))
+    assert.equal(3, stops(gw))
+    gw:stop()
+  end)
+
+  it("goes on where the budget is off", function()
+    local gw = start(access("local t = os.clock() while os.clock() - t < 0.2 do end"), "lua: { budget: off }\n")
+    assert.equal(200, gw:get("/bad").status)
+    gw:stop()
+  end)
+end)
+
+describe("Lua that cannot be stopped", function()
+  after_each(moongate.stop_all)
+
+  local FOUND = "plugin bad, access, route r, request [%w-]+: has kept its thread for 300 ms"
+
+  local CASES = {
+    ["a finaliser without end"] = "local p = newproxy(true) "
+      .. "getmetatable(p).__gc = function() while true do end end p = nil collectgarbage()",
+    ["a C function that does not come back"] = "local ffi = require('ffi') "
+      .. "ffi.cdef('int pause(void)') while true do ffi.C.pause() end",
+  }
+
+  local function ends(body, lua)
+    local gw = start(body, lua)
+    local client = gw:connect()
+    client:send("GET /bad HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert.is_truthy(gw:wait_log(FOUND, 10))
+    client:close()
+  end
+
+  for name, body in pairs(CASES) do
+    it(
+      "ends the process, which says whose it was: " .. name,
+      function() ends(access(body), "lua: { budget: off, stuck_limit: 300ms }\n") end
+    )
+  end
+
+  it("is also a compiled loop, where LuaJIT does not look at hooks there", function()
+    if moongate.command({ "version" }).stdout:find("lua.budget holds in compiled code", 1, true) then return end
+    ends("jit.on()\n" .. access("while true do end"), "lua: { budget: 50ms, stuck_limit: 300ms }\n")
+  end)
+end)
