@@ -145,9 +145,27 @@ const char *gw_build_route_regex_priority(struct gw_build *build, unsigned route
     return gw_router_build_regex_priority(build->router, route, priority);
 }
 
+static const char *add_peers(struct gw_cidr_set *set, const char *text, size_t len)
+{
+    if (!gw_slice_equal(gw_slice(text, len), GW_SLICE("unix:")))
+        return gw_cidr_set_add(set, text, len);
+    gw_cidr_set_add_unix(set);
+    return NULL;
+}
+
 const char *gw_build_trusted_proxy(struct gw_build *build, const char *text, size_t len)
 {
-    return gw_cidr_set_add(build->config->trusted_proxies, text, len);
+    return add_peers(build->config->trusted_proxies, text, len);
+}
+
+const char *gw_build_proxy_from(struct gw_build *build, unsigned listener, const char *text,
+                                size_t len)
+{
+    struct gw_cidr_set **from = &build->config->listeners[listener].proxy_from;
+
+    if (!*from)
+        *from = gw_cidr_set_new();
+    return add_peers(*from, text, len);
 }
 
 void gw_build_router(struct gw_build *build)
@@ -156,6 +174,9 @@ void gw_build_router(struct gw_build *build)
         gw_build_routes(build, 0);
     build->config->router = gw_router_build_take(build->router);
     gw_cidr_set_seal(build->config->trusted_proxies);
+    for (unsigned i = 0; i < build->config->listener_count; i++)
+        if (build->config->listeners[i].proxy_from)
+            gw_cidr_set_seal(build->config->listeners[i].proxy_from);
 }
 
 bool gw_build_shadow(const struct gw_build *build, unsigned at, unsigned *route, unsigned *by)

@@ -48,7 +48,10 @@ const char *gw_build_route_argument(struct gw_build *build, unsigned route, cons
                                     size_t name_len, const char *value, size_t value_len);
 const char *gw_build_route_regex_priority(struct gw_build *build, unsigned route, int priority);
 
+/* Networks, or "unix:" for every unix socket. */
 const char *gw_build_trusted_proxy(struct gw_build *build, const char *text, size_t len);
+const char *gw_build_proxy_from(struct gw_build *build, unsigned listener, const char *text,
+                                size_t len);
 
 /* Puts the routes in order. Once, after everything was said of them. */
 void gw_build_router(struct gw_build *build);

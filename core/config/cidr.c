@@ -20,6 +20,7 @@ struct ranges {
 
 struct gw_cidr_set {
     struct ranges v4, v6;
+    bool unix_sockets;
     bool sealed;
 };
 
@@ -166,6 +167,12 @@ const char *gw_cidr_set_add(struct gw_cidr_set *set, const char *text, size_t le
     return NULL;
 }
 
+void gw_cidr_set_add_unix(struct gw_cidr_set *set)
+{
+    GW_ASSERT(!set->sealed);
+    set->unix_sockets = true;
+}
+
 static int by_first(const void *a, const void *b)
 {
     const struct range *left = a, *right = b;
@@ -216,7 +223,10 @@ bool gw_cidr_set_has(const struct gw_cidr_set *set, const struct gw_addr_bytes *
 {
     if (!set)
         return false;
-    GW_ASSERT(set->sealed && (addr->len == 4 || addr->len == 16));
+    GW_ASSERT(set->sealed);
+    if (addr->len == GW_ADDR_BYTES_UNIX)
+        return set->unix_sockets;
+    GW_ASSERT(addr->len == 4 || addr->len == 16);
     struct gw_addr_bytes plain = *addr;
 
     unmap(&plain);

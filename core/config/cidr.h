@@ -18,6 +18,9 @@ void gw_cidr_set_free(struct gw_cidr_set *set); /* NULL is fine */
  * wrong with the text. */
 const char *gw_cidr_set_add(struct gw_cidr_set *set, const char *text, size_t len);
 
+/* Adds every unix socket. */
+void gw_cidr_set_add_unix(struct gw_cidr_set *set);
+
 /* Sorts and merges; after it the set is read-only and any thread may ask it. */
 void gw_cidr_set_seal(struct gw_cidr_set *set);
 

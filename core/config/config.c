@@ -29,6 +29,8 @@ void gw_config_unref(struct gw_config *config)
     void (*on_gone)(void *ctx) = config->on_gone;
     void *on_gone_ctx = config->on_gone_ctx;
 
+    for (unsigned i = 0; i < config->listener_count; i++)
+        gw_cidr_set_free(config->listeners[i].proxy_from);
     gw_router_free(config->router);
     gw_cidr_set_free(config->trusted_proxies);
     gw_arena_free(config->arena);

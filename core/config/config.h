@@ -27,6 +27,8 @@ struct gw_listener_config {
     /* By the index of the route: what holds for requests that came in here, where the listener says
      * something that routes and services do not override. NULL: the routes' own. */
     struct gw_limits *route_limits;
+    /* Whose connections begin with a PROXY header; owned; NULL: nobody's. */
+    struct gw_cidr_set *proxy_from;
 };
 
 struct gw_target_config {
@@ -122,9 +124,11 @@ struct gw_config *gw_config_new(void);
 struct gw_config *gw_config_ref(struct gw_config *config);
 void gw_config_unref(struct gw_config *config); /* NULL is fine */
 
+#define GW_ADDR_BYTES_UNIX 1
+
 struct gw_addr_bytes { /* an address without net/: 4 or 16 bytes, network order */
     unsigned char bytes[16];
-    unsigned len;
+    unsigned len; /* GW_ADDR_BYTES_UNIX: any unix socket, of which nothing else is known */
 };
 
 /* True when the address lies in one of `trusted_proxies`; v4-mapped IPv6 counts as IPv4. */

@@ -7,7 +7,7 @@
 
 #define UNIX_PREFIX GW_SLICE("unix:")
 
-static bool parse_port(struct gw_slice text, uint16_t *port)
+bool gw_addr_parse_port(struct gw_slice text, uint16_t *port)
 {
     unsigned value = 0;
 
@@ -73,7 +73,8 @@ bool gw_addr_parse(struct gw_addr *addr, struct gw_slice text)
 
     if (ip.len > 0 && ip.ptr[0] != '[' && memchr(ip.ptr, ':', ip.len))
         return false; /* an IPv6 address needs brackets: which colon is the port's? */
-    return parse_port(gw_slice_skip(text, ip.len + 1), &port) && gw_addr_parse_ip(addr, ip, port);
+    return gw_addr_parse_port(gw_slice_skip(text, ip.len + 1), &port) &&
+           gw_addr_parse_ip(addr, ip, port);
 }
 
 static size_t format_unix(const struct gw_addr *addr, char out[GW_ADDR_TEXT_MAX])

@@ -27,6 +27,9 @@ struct gw_addr;
 /* With a port, which an IP address needs. False when it is not one. */
 bool gw_addr_parse(struct gw_addr *addr, struct gw_slice text);
 
+/* Decimal digits alone, without leading zeros. */
+bool gw_addr_parse_port(struct gw_slice text, uint16_t *port);
+
 /* An IP address alone; the port becomes `port`. Brackets around an IPv6 address are fine. */
 bool gw_addr_parse_ip(struct gw_addr *addr, struct gw_slice ip, uint16_t port);
 

@@ -236,6 +236,12 @@ void gw_conn_bind(struct gw_conn *conn, const struct gw_conn_events *events, voi
     set_reading(conn);
 }
 
+void gw_conn_pass_on(struct gw_conn *conn, struct gw_slice bytes)
+{
+    if (bytes.len)
+        conn->events->on_read(conn->owner, bytes);
+}
+
 void gw_conn_hold(struct gw_conn *conn, bool on)
 {
     conn->held = on;
@@ -362,6 +368,15 @@ const struct gw_addr *gw_conn_local(const struct gw_conn *conn)
         conn->carrier->fill_local(asked, asked->local);
     }
     return conn->local;
+}
+
+void gw_conn_set_addresses(struct gw_conn *conn, const struct gw_addr *peer,
+                           const struct gw_addr *local)
+{
+    conn->peer = *peer;
+    if (!conn->local)
+        conn->local = gw_alloc_zero(sizeof(*conn->local));
+    *conn->local = *local;
 }
 
 struct gw_loop *gw_conn_loop(const struct gw_conn *conn)

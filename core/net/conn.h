@@ -27,6 +27,10 @@ struct gw_conn_events {
 /* Binds the owner; reading starts at the end of the current turn at the latest. */
 void gw_conn_bind(struct gw_conn *conn, const struct gw_conn_events *events, void *owner);
 
+/* For on_read of an owner who bound another one: the next owner gets what it did not take, in its
+ * own on_read, now. */
+void gw_conn_pass_on(struct gw_conn *conn, struct gw_slice bytes);
+
 /* Writes the slices in one system call where possible, queues the rest. False: the queue is over
  * its limit, send no more until on_room (what was given is kept all the same). */
 bool gw_conn_write(struct gw_conn *conn, const struct gw_slice *slices, unsigned count);
@@ -62,6 +66,11 @@ void gw_conn_set_read_limit(struct gw_conn *conn, size_t bytes);
 
 const struct gw_addr *gw_conn_peer(const struct gw_conn *conn);
 const struct gw_addr *gw_conn_local(const struct gw_conn *conn);
+
+/* What gw_conn_peer() and gw_conn_local() say from now on: of a connection that somebody passes on
+ * for another. */
+void gw_conn_set_addresses(struct gw_conn *conn, const struct gw_addr *peer,
+                           const struct gw_addr *local);
 struct gw_loop *gw_conn_loop(const struct gw_conn *conn);
 uint64_t gw_conn_bytes_in(const struct gw_conn *conn);
 uint64_t gw_conn_bytes_out(const struct gw_conn *conn);

@@ -6,18 +6,14 @@
 #include "http/uri.h"
 #include "net/loop.h"
 #include "proxy/flight.h"
+#include "proxy/peer.h"
 
 #define HOPS_MAX 32 /* items of X-Forwarded-For that are looked at */
 #define ID_MAX 128
 
 static bool trusts(const struct gw_config *config, const struct gw_addr *addr)
 {
-    struct gw_addr_bytes bytes;
-
-    if (!config->trusted_proxies)
-        return false;
-    bytes.len = (unsigned)gw_addr_ip_bytes(addr, bytes.bytes);
-    return bytes.len && gw_config_trusts(config, &bytes);
+    return gw_peer_in(config->trusted_proxies, addr);
 }
 
 bool gw_proxy_trusts(const struct gw_proxy *proxy, const struct gw_addr *addr)

@@ -50,7 +50,9 @@ int gw_pdk_trusts(struct gw_pdk *h, const char *ip, size_t len)
 {
     struct gw_addr_bytes addr;
 
-    if (gw_addr_bytes_parse(&addr, ip, len))
+    if (gw_slice_equal(gw_slice(ip, len), GW_SLICE("unix:")))
+        addr.len = GW_ADDR_BYTES_UNIX;
+    else if (gw_addr_bytes_parse(&addr, ip, len))
         return -1;
     return gw_config_trusts(h->x->config, &addr);
 }

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "http/h1.h"
 #include "net/listener.h"
+#include "proxy/peer.h"
 
 /* One port as this worker listens on it. */
 struct door {
@@ -11,8 +12,9 @@ struct door {
     struct gw_port *port;
     struct gw_listener *listener;
     struct gw_limits limits;
-    int index;   /* of the listener in the current generation */
-    bool wanted; /* by the commit being taken */
+    const struct gw_cidr_set *proxy_from; /* of the current generation; NULL: nobody */
+    int index;                            /* of the listener in the current generation */
+    bool wanted;                          /* by the commit being taken */
 };
 
 /* One client connection. */
@@ -22,6 +24,7 @@ struct session {
     struct gw_port *port;
     struct door *door; /* NULL once it is closed */
     struct gw_h1_server *h1;
+    struct gw_guest *guest;         /* while it must say whom it brings, in the place of h1 */
     struct gw_client_count *client; /* NULL: not counted by client */
     bool counted;                   /* among the port's connections */
 };
@@ -79,37 +82,74 @@ static struct gw_h1_limits h1_limits(const struct gw_limits *limits)
     };
 }
 
-/* Enters it among the connections of its port, and of its client where those are counted. */
-static enum gw_error admit(struct session *session, const struct gw_addr *peer)
+/* Enters it among the connections of its port. */
+static enum gw_error count_in(struct session *session, const struct gw_limits *limits)
 {
-    struct door *door = session->door;
-    unsigned most = door->limits.connections, most_of_client = door->limits.connections_per_client;
+    unsigned others =
+        atomic_fetch_add_explicit(&session->port->connections, 1, memory_order_relaxed);
+
+    session->counted = true;
+    return limits->connections && others >= limits->connections ? GW_E_CONNECTIONS : GW_OK;
+}
+
+/* Enters it among the connections of its client, where those are counted. */
+static enum gw_error count_client_in(struct session *session, const struct gw_limits *limits,
+                                     const struct gw_addr *peer)
+{
+    unsigned most = limits->connections_per_client;
     unsigned char ip[16];
     size_t len;
 
-    session->counted = true;
-    if (atomic_fetch_add_explicit(&door->port->connections, 1, memory_order_relaxed) >= most &&
-        most)
-        return GW_E_CONNECTIONS;
-    if (!most_of_client || (len = gw_addr_ip_bytes(peer, ip)) == 0 ||
+    if (!most || (len = gw_addr_ip_bytes(peer, ip)) == 0 ||
         gw_proxy_trusts(session->front->proxy, peer))
         return GW_OK;
-    session->client = gw_clients_enter(door->port->clients, ip, len, most_of_client);
+    session->client = gw_clients_enter(session->port->clients, ip, len, most);
     return session->client ? GW_OK : GW_E_CLIENT_CONNECTIONS;
 }
 
 /* One too many: it is answered like everything that is refused, but takes nobody's place. */
 static void turn_away(struct session *session, enum gw_error why)
 {
-    atomic_fetch_sub_explicit(&session->port->connections, 1, memory_order_relaxed);
+    if (session->counted)
+        atomic_fetch_sub_explicit(&session->port->connections, 1, memory_order_relaxed);
     session->counted = false;
     gw_h1_server_refuse(session->h1, why);
+}
+
+static void begin(struct session *session, struct gw_conn *conn, const struct gw_limits *limits,
+                  enum gw_error error)
+{
+    struct gw_h1_limits h1 = h1_limits(limits);
+
+    if (!error)
+        error = count_client_in(session, limits, gw_conn_peer(conn));
+    if (limits->write_queue)
+        gw_conn_set_write_limit(conn, limits->write_queue);
+    session->h1 = gw_h1_server_new(conn, &h1, GW_SLICE("http"), &session_events, session);
+    if (error)
+        turn_away(session, error);
+}
+
+static void on_introduced(void *ctx, struct gw_conn *conn, const struct gw_limits *limits,
+                          struct gw_slice rest, enum gw_error error)
+{
+    struct session *session = ctx;
+
+    session->guest = NULL;
+    if (error && gw_error_info(error)->status == 0) { /* nobody asked anything */
+        gw_conn_close(conn);
+        free_session(session);
+        return;
+    }
+    begin(session, conn, limits, error);
+    gw_conn_pass_on(conn, rest);
+    if (!session->door) /* closed meanwhile */
+        gw_h1_server_drain(session->h1);
 }
 
 static void on_conn(void *ctx, struct gw_listener *listener, struct gw_conn *conn)
 {
     struct door *door = ctx;
-    struct gw_h1_limits limits = h1_limits(&door->limits);
     struct session *session = gw_alloc_zero(sizeof(*session));
 
     (void)listener;
@@ -118,13 +158,13 @@ static void on_conn(void *ctx, struct gw_listener *listener, struct gw_conn *con
     session->door = door;
     gw_list_append(&door->front->sessions, &session->node);
 
-    enum gw_error error = admit(session, gw_conn_peer(conn));
+    enum gw_error error = count_in(session, &door->limits);
 
-    if (door->limits.write_queue)
-        gw_conn_set_write_limit(conn, door->limits.write_queue);
-    session->h1 = gw_h1_server_new(conn, &limits, GW_SLICE("http"), &session_events, session);
-    if (error)
-        turn_away(session, error);
+    if (!error && gw_peer_in(door->proxy_from, gw_conn_peer(conn)))
+        session->guest = gw_lobby_enter(&door->front->lobby, door->port->written, &door->limits,
+                                        conn, on_introduced, session);
+    else
+        begin(session, conn, &door->limits, error);
 }
 
 /* --- doors --- */
@@ -152,6 +192,14 @@ static void open_door(struct gw_front *front, struct gw_port_share *share)
     gw_list_append(&front->doors, &door->node);
 }
 
+static void drain_session(struct session *session)
+{
+    if (session->guest)
+        gw_guest_hurry(session->guest);
+    else
+        gw_h1_server_drain(session->h1);
+}
+
 /* Who is connected through it finishes the request it is in and no more: the port is gone. */
 static void close_door(struct door *door)
 {
@@ -161,7 +209,7 @@ static void close_door(struct door *door)
         if (session->door != door)
             continue;
         session->door = NULL;
-        gw_h1_server_drain(session->h1);
+        drain_session(session);
     }
     gw_listener_close(door->listener);
     gw_list_remove(&door->node);
@@ -177,6 +225,7 @@ void gw_front_arrange(struct gw_front *front, struct gw_port_share *shares, unsi
 
         GW_ASSERT(door);
         door->limits = shares[i].limits;
+        door->proxy_from = shares[i].proxy_from;
         door->index = (int)i;
         door->wanted = true;
     }
@@ -206,7 +255,7 @@ void gw_front_drain(struct gw_front *front)
     /* Sessions of doors that a reload closed before are draining already; once more does no harm.
      */
     GW_LIST_EACH(&front->sessions, node)
-        gw_h1_server_drain(container_of(node, struct session, node)->h1);
+        drain_session(container_of(node, struct session, node));
 }
 
 void gw_front_close(struct gw_front *front)
@@ -214,7 +263,10 @@ void gw_front_close(struct gw_front *front)
     GW_LIST_EACH(&front->sessions, node) {
         struct session *session = container_of(node, struct session, node);
 
-        gw_h1_server_close(session->h1);
+        if (session->guest)
+            gw_guest_close(session->guest);
+        else
+            gw_h1_server_close(session->h1);
         free_session(session);
     }
 }

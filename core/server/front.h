@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "net/loop.h"
 #include "proxy/proxy.h"
+#include "server/lobby.h"
 #include "server/port.h"
 
 struct gw_front {
@@ -11,6 +12,7 @@ struct gw_front {
     struct gw_proxy *proxy; /* gets the requests */
     struct gw_list doors;
     struct gw_list sessions;
+    struct gw_lobby lobby;
 };
 
 void gw_front_init(struct gw_front *front, struct gw_loop *loop, struct gw_proxy *proxy);

@@ -95,6 +95,7 @@ bool gw_port_plan_make(struct gw_port_plan *plan, struct gw_ports *ports,
         for (unsigned worker = 0; worker < workers; worker++) {
             plan->shares[worker * count + i].port = port;
             plan->shares[worker * count + i].limits = listener->limits;
+            plan->shares[worker * count + i].proxy_from = listener->proxy_from;
         }
     }
     return true;

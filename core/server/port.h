@@ -35,6 +35,7 @@ struct gw_port_share {
     struct gw_port *port;
     int fd; /* -1: the worker has it already */
     struct gw_limits limits;
+    const struct gw_cidr_set *proxy_from; /* lives in the configuration of the commit */
 };
 
 /* What every worker gets at a commit: shares[worker * count + i]. Owned by the caller,

@@ -34,7 +34,9 @@ struct gw_spec_hears {
   void (*on_read)(void *owner, const char *ptr, size_t len);
   void (*on_room)(void *owner);
   void (*on_end)(void *owner, int why);
+  void (*on_accepted)(void *ctx, struct gw_conn *conn, const char *rest, size_t len, int why, const char *problem);
 } gw_spec_hears;
+gw_proxy_accept_cb gw_spec_on_accepted(void);
 const struct gw_conn_events gw_spec_conn_events;
 ]])
 local events = ffi.C.gw_spec_conn_events
@@ -57,6 +59,20 @@ ffi.C.gw_spec_hears.on_end = guarded(function(owner, why)
   e.ends[#e.ends + 1] = c.reason(why)
   if e.on_end then e.on_end(e, c.reason(why)) end
 end)
+
+ffi.C.gw_spec_hears.on_accepted = guarded(function(ctx, conn, rest, len, why, problem)
+  local id = number_of(ctx)
+  local done = accepts[id]
+  accepts[id] = nil
+  done(conn, ffi.string(rest, len), c.reason(why), problem ~= nil and ffi.string(problem) or nil)
+end)
+
+--- Waits for a PROXY header; done(conn, rest, reason, problem) is called once, unless it is cancelled.
+function M.proxy_accept(conn, seconds, done)
+  local id, ctx = new_id()
+  accepts[id] = done
+  return c.gw_proxy_accept_start(conn, seconds * 1e6, ffi.C.gw_spec_on_accepted(), ctx)
+end
 
 local End = {}
 End.__index = End

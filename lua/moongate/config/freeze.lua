@@ -60,11 +60,21 @@ local function put_top(build, config, normal)
   })
 end
 
-local function put_listeners(build, normal)
+local function check_network(problems, path, network, why)
+  if why ~= nil then
+    problems[#problems + 1] = ("%s: %s: %s"):format(path, words.quote(network), ffi.string(why))
+  end
+end
+
+local function put_listeners(problems, build, normal)
   local listeners = C.gw_build_listeners(build, #normal.listeners)
   for i, listener in ipairs(normal.listeners) do
     put_text(build, listeners + (i - 1), "address", listener.text)
     put_limits(listeners[i - 1].limits, listener.limits)
+    for k, network in ipairs(listener.proxy_from or {}) do
+      local path = ("listeners[%d].proxy_protocol.from[%d]"):format(i - 1, k - 1)
+      check_network(problems, path, network, C.gw_build_proxy_from(build, i - 1, network, #network))
+    end
   end
 end
 
@@ -190,14 +200,8 @@ end
 
 local function put_trusted_proxies(problems, build, normal)
   for i, network in ipairs(normal.trusted_proxies) do
-    local why = C.gw_build_trusted_proxy(build, network, #network)
-    if why ~= nil then
-      problems[#problems + 1] = ("trusted_proxies[%d]: %s: %s"):format(
-        i - 1,
-        words.quote(network),
-        ffi.string(why)
-      )
-    end
+    local path = ("trusted_proxies[%d]"):format(i - 1)
+    check_network(problems, path, network, C.gw_build_trusted_proxy(build, network, #network))
   end
 end
 
@@ -234,7 +238,7 @@ end
 local function fill(problems, build, normal)
   local config = C.gw_build_config(build)
   put_top(build, config, normal)
-  put_listeners(build, normal)
+  put_listeners(problems, build, normal)
   put_upstreams(build, normal)
   put_consumers(build, normal)
   put_routes(problems, build, normal, put_services(build, normal))

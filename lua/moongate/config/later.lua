@@ -102,7 +102,7 @@ M.plugin = merged(
 
 M.consumer = group(KONG, { consumer_groups = none })
 
-M.listener = group(TLS, { http2 = none, proxy_protocol = none })
+M.listener = group(TLS, { http2 = none })
 -- Even an empty one asks for TLS: it must never become a plain listener.
 M.listener.tls = t.any { about = "Not in this version.", check = function() return nil, "is " .. M.MESSAGE end }
 

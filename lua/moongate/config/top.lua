@@ -4,6 +4,7 @@ local address = require("moongate.config.address")
 local entities = require("moongate.config.entities")
 local later = require("moongate.config.later")
 local limits = require("moongate.config.limits")
+local types = require("moongate.schema.types")
 local words = require("moongate.schema.words")
 
 local M = {}
@@ -27,9 +28,28 @@ local function text_address(with_unix)
   }
 end
 
+-- Who is connected: by address, or through a unix socket, of whose other end nothing else is known.
+local function peer()
+  local kind = t.string {}
+  kind.noun = { "an IP address, a network or unix:", "IP addresses, networks or unix:" }
+  kind.parse = function(text)
+    if text == "unix:" then return text end
+    return types.SCALARS.ip_or_cidr.parse(text)
+  end
+  return kind
+end
+
 local function listener()
   local fields = {
     address = text_address(false),
+    proxy_protocol = t.record({
+      from = t.array {
+        peer(),
+        required = true,
+        len_min = 1,
+        about = "Whose connections begin with a PROXY header, v1 or v2, and must; `unix:`: all through unix sockets.",
+      },
+    }, { default = t.none }),
     limits = limits.of_listener,
   }
   for name, kind in pairs(later.listener) do
@@ -161,10 +181,10 @@ local function fields()
       },
     },
     trusted_proxies = t.array {
-      t.ip_or_cidr {},
-      about = "Whose X-Forwarded-* headers and correlation ids are believed.",
+      peer(),
+      about = "Whose X-Forwarded-* headers and correlation ids are believed; `unix:`: who comes through a unix socket.",
     },
-    trusted_ips = t.array { t.ip_or_cidr {}, about = "Kong's name for trusted_proxies." },
+    trusted_ips = t.array { peer(), about = "Kong's name for trusted_proxies." },
     zones = t.map {
       keys = t.string {
         check = function(name) return name:find("^[%w_-]+/[%w_]+$") ~= nil, 'must be "plugin/name"' end,
@@ -265,6 +285,7 @@ function M.normalise(top, good, folder)
   }
   for i, entry in ipairs(top.listeners) do
     local listener_config = place_of(entry) or {}
+    listener_config.proxy_from = entry.proxy_protocol and entry.proxy_protocol.from
     listener_config.limits = limits.resolve(top.limits, entry.limits)
     listener_config.own_limits = entry.limits or {}
     config.listeners[i] = listener_config
