@@ -1,3 +1,4 @@
+#include "base/fault.h"
 #include "cli/commands.h"
 
 static const struct gw_command commands[] = {
@@ -45,5 +46,9 @@ static const struct gw_command commands[] = {
 
 int main(int argc, char **argv)
 {
+#ifdef GW_FAULTS
+    if (!gw_fault_set_from_environment())
+        return GW_EXIT_USAGE;
+#endif
     return gw_options_dispatch(commands, argc, argv);
 }

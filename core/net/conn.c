@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/fault.h"
 #include "net/conn_private.h"
 
 #include <errno.h>
@@ -93,6 +94,10 @@ void gw_conn_got_end(struct gw_conn *conn, enum gw_error why)
 
 void gw_conn_got_bytes(struct gw_conn *conn, struct gw_slice bytes)
 {
+    if (GW_FAULT(CONN_READ)) {
+        gw_conn_got_end(conn, GW_E_RESET);
+        return;
+    }
     conn->bytes_in += bytes.len;
     conn->events->on_read(conn->owner, bytes);
 }

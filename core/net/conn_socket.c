@@ -1,5 +1,6 @@
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/fault.h"
 #include "net/conn_private.h"
 
 #include <errno.h>
@@ -44,6 +45,14 @@ static int fd_of(struct gw_socket *socket)
     return uv_fileno(&socket->uv.handle, &fd) == 0 ? fd : -1;
 }
 
+/* A write is to fail as it does when the peer went away: reading comes to its end, too. */
+static int break_off(struct gw_socket *socket, int error)
+{
+    if (error == EPIPE || error == ECONNRESET)
+        shutdown(fd_of(socket), SHUT_RDWR);
+    return -error;
+}
+
 /* ── reading ── */
 
 static void lend_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -54,6 +63,8 @@ static void lend_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 
     buf->base = socket->conn.loop->read_buffer;
     buf->len = limit && limit < GW_READ_BUFFER_SIZE ? limit : GW_READ_BUFFER_SIZE;
+    if (GW_FAULT(CONN_READ_SHORT))
+        buf->len = 1;
 }
 
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
@@ -88,11 +99,15 @@ static ssize_t try_write(struct gw_conn *conn, const struct gw_slice *slices, un
     uv_buf_t bufs[BATCH_SLICES];
     unsigned used = 0;
 
+    if (GW_FAULT(CONN_WRITE))
+        return break_off(socket_of(conn), errno);
     for (unsigned i = 0; i < count && used < BATCH_SLICES; i++)
         if (slices[i].len)
             bufs[used++] = to_uv(slices[i].ptr, slices[i].len);
-    if (used == 0)
+    if (used == 0 || GW_FAULT(CONN_WRITE_FULL))
         return 0;
+    if (GW_FAULT(CONN_WRITE_SHORT))
+        bufs[0].len = used = 1;
     int sent = uv_try_write(gw_conn_stream(conn), bufs, used);
 
     return sent == UV_EAGAIN ? 0 : sent;
@@ -104,6 +119,8 @@ static void on_written(uv_write_t *request, int status)
     struct gw_socket *socket = write->socket;
 
     gw_loop_woke(socket->conn.loop);
+    if (status == 0 && GW_FAULT(CONN_WRITE_LATER))
+        status = break_off(socket, errno);
     gw_chunks_free(&write->chunks);
     gw_free(write);
     socket->write = NULL;

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/fault.h"
 #include "net/conn_private.h"
 
 #include <errno.h>
@@ -34,7 +35,27 @@ static void schedule(struct gw_memory_end *end)
         gw_loop_defer(end->conn.loop, &end->work, work);
 }
 
+/* A write is to fail as it does when the peer went away: reading comes to its end, too. */
+static int break_off(struct gw_memory_end *end, int error)
+{
+    if (error == EPIPE || error == ECONNRESET) {
+        end->peer_end = GW_E_RESET;
+        schedule(end);
+    }
+    return -error;
+}
+
 /* ── writing: into the peer's inbox ── */
+
+static ssize_t write_byte(struct gw_memory_end *peer, const struct gw_slice *slices)
+{
+    while (slices->len == 0)
+        slices++;
+    gw_chunk_fill(gw_chunk_new(&peer->inbox, 1), gw_slice(slices->ptr, 1));
+    peer->inbox_bytes++;
+    schedule(peer);
+    return 1;
+}
 
 static ssize_t try_write(struct gw_conn *conn, const struct gw_slice *slices, unsigned count)
 {
@@ -43,12 +64,20 @@ static ssize_t try_write(struct gw_conn *conn, const struct gw_slice *slices, un
 
     if (!peer)
         return -EPIPE;
+    if (GW_FAULT(CONN_WRITE))
+        return break_off(end_of(conn), errno);
     if (peer->inbox_bytes >= INBOX_MAX)
         return 0;
     for (unsigned i = 0; i < count; i++)
         total += slices[i].len;
     if (total == 0)
         return 0;
+    if (GW_FAULT(CONN_WRITE_FULL)) {
+        schedule(peer); /* whose next turn takes what is queued then */
+        return 0;
+    }
+    if (GW_FAULT(CONN_WRITE_SHORT))
+        return write_byte(peer, slices);
     struct gw_chunk *chunk = gw_chunk_new(&peer->inbox, total); /* one write, one read */
 
     for (unsigned i = 0; i < count; i++)
@@ -75,7 +104,10 @@ static void flush(struct gw_memory_end *end)
     if (peer && !gw_list_empty(&end->conn.queue))
         return;
     end->flushing = false;
-    gw_conn_wrote(&end->conn, peer ? 0 : -EPIPE);
+    if (peer && GW_FAULT(CONN_WRITE_LATER))
+        gw_conn_wrote(&end->conn, break_off(end, errno));
+    else
+        gw_conn_wrote(&end->conn, peer ? 0 : -EPIPE);
 }
 
 static void start_write(struct gw_conn *conn)
@@ -113,6 +145,8 @@ static struct gw_slice next_bytes(const struct gw_memory_end *end)
 
     if (limit && bytes.len > limit)
         bytes.len = limit;
+    if (GW_FAULT(CONN_READ_SHORT))
+        bytes.len = 1;
     return bytes;
 }
 

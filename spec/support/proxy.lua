@@ -253,7 +253,8 @@ end
 
 -- ── clients ─────────────────────────────────────────────────────────────────────
 
-local function parse_response(message, method)
+--- The response at the front of a text, and what stands behind it; nil while it is not whole.
+function M.parse_response(message, method)
   local head, rest = message:match("^(.-\r\n)\r\n(.*)$")
   if not head then return nil end
   local response = { status = tonumber(head:match("^HTTP/1%.[01] (%d%d%d)")), headers = {}, head = head }
@@ -325,7 +326,7 @@ function Client:text() return self.conn:text():sub(self.taken + 1) end
 function Client:response(method)
   local response, rest
   self.world:until_true(function()
-    response, rest = parse_response(self:text(), method)
+    response, rest = M.parse_response(self:text(), method)
     return response
   end, "a response, came: " .. self:text():sub(1, 200))
   self.taken = #self.conn:text() - #rest

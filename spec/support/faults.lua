@@ -1,0 +1,116 @@
+--- Scenarios that must end well whatever fails: each is run with the first pass of a point failing, then the second, and so on,
+--- until it comes to its end without the fault having happened.
+---
+---     faults.each("conn.write", scenario)
+---
+--- A scenario: { start = fn(world), talk = fn(world, client), answers = n, good = fn(response, nth) }. `talk` sends what the
+--- client has to say; then `answers` whole responses come, or the connection ends.
+local ffi = require("ffi")
+local c = require("support.c")
+local proxy = require("support.proxy")
+
+local M = {}
+
+local WAIT_SECONDS = 300 -- on the virtual clock: longer than all timeouts together
+local why = ffi.new("char[2048]")
+
+--- Makes the plan fail from here on; "" ends it.
+function M.set(plan)
+  if not c.gw_fault_set(plan, why, ffi.sizeof(why)) then error(ffi.string(why), 2) end
+end
+
+function M.fired() return tonumber(c.gw_fault_fired()) end
+
+--- Turns until `done()`. Where nothing happens any more the clock moves, second by second: what only a timeout ends may do so.
+local function wait(world, done, what)
+  for _ = 1, WAIT_SECONDS do
+    for _ = 1, 300 do
+      if done() then return end
+      world.loop:turn(false)
+    end
+    c.gw_loop_advance(world.loop.c, 1e6)
+  end
+  error("hangs: " .. what)
+end
+
+local function is_final(response) return response.status >= 200 or response.status == 101 end
+
+local function read_answers(world, client, scenario)
+  local text, count = "", 0
+  wait(world, function()
+    text = client.conn:text()
+    count = 0
+    while true do
+      local response, rest = proxy.parse_response(text)
+      if not response then break end
+      if is_final(response) then count = count + 1 end
+      text = rest
+      if response.status == 101 then break end
+    end
+    return count >= scenario.answers or client:ended()
+  end, "no answer and no end")
+end
+
+-- Whole responses are what they should be, or errors; everything else is cut where the client can see it.
+local function check_answers(client, scenario)
+  local text, nth = client.conn:text(), 0
+  while nth < scenario.answers do
+    local response, rest = proxy.parse_response(text)
+    if not response then break end
+    text = rest
+    if is_final(response) then nth = nth + 1 end
+    local sane = response.status >= 400 or not is_final(response) or scenario.good(response, nth)
+    assert(sane, ("answer %d is wrong: %d %s"):format(nth, response.status, response.body:sub(1, 200)))
+  end
+  return nth
+end
+
+local function check_serves(world, scenario)
+  local client = world:client()
+  local after = scenario.after or scenario
+  after.talk(world, client)
+  read_answers(world, client, after)
+  assert(check_answers(client, after) == after.answers, "serves no more")
+  assert(client.conn:text():find("^HTTP/1%.1 [12]"), "serves no more: " .. client.conn:text():sub(1, 200))
+  client:close()
+end
+
+local function run(world, plan, scenario)
+  scenario.start(world)
+  M.set(plan)
+  local client = world:client()
+  scenario.talk(world, client)
+  read_answers(world, client, scenario)
+  if scenario.finish then scenario.finish(world, client) end
+  local count = check_answers(client, scenario)
+  local fired = M.fired() > 0
+  client:close()
+  wait(world, function() return world:is_quiet() end, "an exchange does not end")
+  M.set("")
+  if not fired then assert(count == scenario.answers, "without a fault there are all answers") end
+  check_serves(world, scenario)
+  return fired
+end
+
+--- One world, one client; true when anything failed as planned.
+function M.once(plan, scenario)
+  local world = proxy.new()
+  local good, result = xpcall(run, debug.traceback, world, plan, scenario)
+  M.set("")
+  local freed, left = pcall(world.free, world)
+  if not good or not freed then error(("%s, with GW_FAULT=%s"):format(good and left or result, plan), 0) end
+  return result
+end
+
+--- Runs the scenario once for each pass of the point (each `step`-th), and gives how many runs that were. `error`: an errno's name.
+function M.each(point, scenario, step, errno)
+  local runs, n = 0, 1
+  while true do
+    if not M.once(("%s%s:%d"):format(point, errno and "=" .. errno or "", n), scenario) then return runs end
+    runs = runs + 1
+    n = n + (step or 1)
+    assert(runs < 2000, "a scenario without an end")
+  end
+end
+
+return M
