@@ -13,6 +13,7 @@
 /* The size is reckoned before, so nothing here can run over; put() asserts it all the same. */
 struct text {
     char *start, *at, *end;
+    unsigned lines; /* ended with end_line() */
 };
 
 static void put(struct text *text, struct gw_slice bytes)
@@ -21,6 +22,18 @@ static void put(struct text *text, struct gw_slice bytes)
     if (bytes.len)
         memcpy(text->at, bytes.ptr, bytes.len);
     text->at += bytes.len;
+}
+
+static void end_line(struct text *text)
+{
+    put(text, GW_SLICE("\r\n"));
+    text->lines++;
+}
+
+static void put_line(struct text *text, struct gw_slice bytes)
+{
+    put(text, bytes);
+    end_line(text);
 }
 
 static void put_number(struct text *text, uint64_t number)
@@ -50,9 +63,12 @@ static struct text text_new(struct gw_arena *arena, size_t size)
     return (struct text){ .start = start, .at = start, .end = start + size };
 }
 
-static struct gw_slice text_slice(const struct text *text)
+/* The text, when no control bytes stand in it but those that end our lines: whatever came with a
+ * name or a value would be a line more (attacks.md, framing 8). Checked once for all of them. */
+static enum gw_error finish(const struct text *text, struct gw_slice *out)
 {
-    return gw_slice(text->start, (size_t)(text->at - text->start));
+    *out = gw_slice(text->start, (size_t)(text->at - text->start));
+    return gw_count_controls(out->ptr, out->len) == 2 * (size_t)text->lines ? GW_OK : GW_E_INTERNAL;
 }
 
 /* ── fields ────────────────────────────────────────────────────────────────── */
@@ -90,12 +106,12 @@ static enum gw_error put_fields(struct text *text, const struct gw_fields *field
 
         if (is_framing(field->name))
             continue;
-        if (!gw_field_name_valid(field->name) || !gw_field_value_valid(field->value))
+        if (!gw_field_name_valid(field->name))
             return GW_E_INTERNAL;
         put(text, field->name);
         put(text, GW_SLICE(": "));
         put(text, field->value);
-        put(text, GW_SLICE("\r\n"));
+        end_line(text);
     }
     return GW_OK;
 }
@@ -104,7 +120,7 @@ static void put_length(struct text *text, int64_t length)
 {
     put(text, GW_SLICE("content-length: "));
     put_number(text, (uint64_t)length);
-    put(text, GW_SLICE("\r\n"));
+    end_line(text);
 }
 
 static void put_body(struct text *text, struct gw_h1_written *written, int64_t body_length)
@@ -115,7 +131,7 @@ static void put_body(struct text *text, struct gw_h1_written *written, int64_t b
         put_length(text, body_length);
     } else {
         written->body = GW_H1_BODY_CHUNKED;
-        put(text, GW_SLICE("transfer-encoding: chunked\r\n"));
+        put_line(text, GW_SLICE("transfer-encoding: chunked"));
     }
 }
 
@@ -148,9 +164,10 @@ static void put_request_line(struct text *text, const struct gw_head *head)
             put(text, head->query);
         }
     }
-    put(text, GW_SLICE(" HTTP/1.1\r\nhost: "));
+    put_line(text, GW_SLICE(" HTTP/1.1"));
+    put(text, GW_SLICE("host: "));
     put(text, head->authority);
-    put(text, GW_SLICE("\r\n"));
+    end_line(text);
 }
 
 /* RFC 9110 8.6: methods whose body means something say that it is empty. */
@@ -167,9 +184,10 @@ static enum gw_error put_request_framing(struct text *text, const struct gw_head
     if (head->method == GW_METHOD_CONNECT)
         return GW_OK;
     if (head->protocol.len) {
-        put(text, GW_SLICE("connection: upgrade\r\nupgrade: "));
+        put_line(text, GW_SLICE("connection: upgrade"));
+        put(text, GW_SLICE("upgrade: "));
         put(text, head->protocol);
-        put(text, GW_SLICE("\r\n"));
+        end_line(text);
         return head->body_length > 0 ? GW_E_INTERNAL : GW_OK;
     }
     if (end) {
@@ -181,7 +199,7 @@ static enum gw_error put_request_framing(struct text *text, const struct gw_head
     }
     put_body(text, written, head->body_length);
     if (head->expect_continue)
-        put(text, GW_SLICE("expect: 100-continue\r\n"));
+        put_line(text, GW_SLICE("expect: 100-continue"));
     return GW_OK;
 }
 
@@ -202,9 +220,11 @@ enum gw_error gw_h1_write_request(const struct gw_head *head, bool end, struct g
 
     if (!error)
         error = put_request_framing(&text, head, end, written);
-    put(&text, GW_SLICE("\r\n"));
-    written->text = text_slice(&text);
-    return error;
+    end_line(&text);
+
+    enum gw_error unclean = finish(&text, &written->text);
+
+    return error ? error : unclean;
 }
 
 /* ── responses ─────────────────────────────────────────────────────────────── */
@@ -218,25 +238,26 @@ static void put_status_line(struct text *text, const struct gw_head *head)
         put(text, head->reason);
     else
         put(text, gw_slice_from(gw_status_reason(head->status)));
-    put(text, GW_SLICE("\r\n"));
+    end_line(text);
 }
 
 static enum gw_error put_upgrade(struct text *text, struct gw_slice protocol)
 {
     if (protocol.len == 0 || !gw_field_value_valid(protocol))
         return GW_E_INTERNAL;
-    put(text, GW_SLICE("connection: upgrade\r\nupgrade: "));
+    put_line(text, GW_SLICE("connection: upgrade"));
+    put(text, GW_SLICE("upgrade: "));
     put(text, protocol);
-    put(text, GW_SLICE("\r\n"));
+    end_line(text);
     return GW_OK;
 }
 
 static void put_persistence(struct text *text, const struct gw_h1_asked *asked)
 {
     if (!asked->keep_alive)
-        put(text, GW_SLICE("connection: close\r\n"));
+        put_line(text, GW_SLICE("connection: close"));
     else if (asked->version == 10)
-        put(text, GW_SLICE("connection: keep-alive\r\n"));
+        put_line(text, GW_SLICE("connection: keep-alive"));
 }
 
 static enum gw_error put_response_framing(struct text *text, const struct gw_head *head, bool end,
@@ -291,13 +312,15 @@ enum gw_error gw_h1_write_response(const struct gw_head *head, bool end, struct 
         if (!gw_fields_get(&head->fields, GW_SLICE("date"))) { /* RFC 9110 6.6.1 */
             put(&text, GW_SLICE("date: "));
             put(&text, gw_http_date(asked->wall_us));
-            put(&text, GW_SLICE("\r\n"));
+            end_line(&text);
         }
         error = put_response_framing(&text, head, end, asked, written);
     }
-    put(&text, GW_SLICE("\r\n"));
-    written->text = text_slice(&text);
-    return error;
+    end_line(&text);
+
+    enum gw_error unclean = finish(&text, &written->text);
+
+    return error ? error : unclean;
 }
 
 /* ── bodies ────────────────────────────────────────────────────────────────── */
@@ -307,13 +330,15 @@ enum gw_error gw_h1_write_trailers(const struct gw_fields *trailers, struct gw_a
 {
     struct text text = text_new(arena, FIXED_ROOM + fields_size(trailers));
 
-    put(&text, GW_SLICE("0\r\n"));
+    put_line(&text, GW_SLICE("0"));
 
     enum gw_error error = put_fields(&text, trailers);
 
-    put(&text, GW_SLICE("\r\n"));
-    *text_out = text_slice(&text);
-    return error;
+    end_line(&text);
+
+    enum gw_error unclean = finish(&text, text_out);
+
+    return error ? error : unclean;
 }
 
 struct gw_slice gw_h1_chunk_line(char out[GW_H1_CHUNK_LINE_MAX], size_t len)

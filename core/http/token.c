@@ -108,6 +108,42 @@ size_t gw_find_control(const char *ptr, size_t len)
     return at + find_in_few(ptr + at, len - at);
 }
 
+/* Each lane of `found` counts down by one for a control byte, so that it holds 255 groups. */
+#define GROUPS_AT_ONCE 255
+
+static size_t count_in_groups(const char *ptr, size_t groups)
+{
+    group found = { 0 };
+    size_t count = 0;
+
+    for (size_t i = 0; i < groups; i++) {
+        group bytes;
+
+        memcpy(&bytes, ptr + i * sizeof(group), sizeof(bytes));
+        found -= (group)(((bytes < 0x20) & (bytes != '\t')) | (bytes == 0x7f));
+    }
+    for (size_t i = 0; i < sizeof(group); i++)
+        count += found[i];
+    return count;
+}
+
+size_t gw_count_controls(const char *ptr, size_t len)
+{
+    char rest[sizeof(group)];
+    size_t count = 0;
+
+    for (size_t groups = len / sizeof(group); groups > 0;) {
+        size_t now = groups < GROUPS_AT_ONCE ? groups : GROUPS_AT_ONCE;
+
+        count += count_in_groups(ptr, now);
+        ptr += now * sizeof(group);
+        groups -= now;
+    }
+    memset(rest, ' ', sizeof(rest));
+    memcpy(rest, ptr, len % sizeof(group));
+    return count + count_in_groups(rest, 1);
+}
+
 bool gw_field_value_valid(struct gw_slice value)
 {
     return gw_find_control(value.ptr, value.len) == value.len;

@@ -19,6 +19,9 @@ bool gw_field_value_valid(struct gw_slice value);
  * wire. */
 bool gw_visible_valid(struct gw_slice text);
 
-/* Where the first control byte other than tab stands, or `len` when there is none. Looks at eight
+/* Where the first control byte other than tab stands, or `len` when there is none. Looks at sixteen
  * bytes at a time. */
 size_t gw_find_control(const char *ptr, size_t len);
+
+/* How many control bytes other than tab there are. */
+size_t gw_count_controls(const char *ptr, size_t len);

@@ -36,6 +36,19 @@ describe("token", function()
     end
   end)
 
+  it("counts control bytes", function()
+    for byte = 0, 255 do
+      local is = (byte < 0x20 and byte ~= 9) or byte == 0x7f
+      for _, length in ipairs({ 0, 1, 15, 16, 17, 33 }) do
+        local text = string.char(byte):rep(length) .. ("\xff~\t "):rep(5)
+        assert.equal(is and length or 0, tonumber(c.gw_count_controls(text, #text)), byte)
+      end
+    end
+    for _, length in ipairs({ 255 * 16, 255 * 16 + 1, 256 * 16, 100000 }) do
+      assert.equal(length, tonumber(c.gw_count_controls(("\r"):rep(length), length)))
+    end
+  end)
+
   it("tells visible ASCII", function()
     for byte = 0, 255 do
       local text = "a" .. string.char(byte) .. "b"
