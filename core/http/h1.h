@@ -48,6 +48,10 @@ void gw_h1_server_refuse(struct gw_h1_server *session, enum gw_error why);
  * now (on_closed comes). */
 void gw_h1_server_drain(struct gw_h1_server *session);
 
+/* The same without hurry: an idle connection may bring one more request, until its idle timeout.
+ * Closing it could cross that request on the way. */
+void gw_h1_server_retire(struct gw_h1_server *session);
+
 /* Ends at once; a stream in flight gets on_end(GW_E_SHUTDOWN) and must still be closed by its
  * owner. */
 void gw_h1_server_close(struct gw_h1_server *session);

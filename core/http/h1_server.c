@@ -413,6 +413,11 @@ void gw_h1_server_drain(struct gw_h1_server *server)
         close_gently(server);
 }
 
+void gw_h1_server_retire(struct gw_h1_server *server)
+{
+    server->answer.last = true;
+}
+
 void gw_h1_server_close(struct gw_h1_server *server)
 {
     server->silent = true;

@@ -246,6 +246,22 @@ int gw_socket_source_get(struct gw_socket_source *source, struct gw_addr *addr, 
     return fd;
 }
 
+void gw_socket_source_adopt(struct gw_socket_source *source, const struct gw_addr *asked,
+                            const struct gw_addr *bound, int fd)
+{
+    struct known_addr *known = remember(source, asked);
+    struct stat st;
+
+    known->bound = *bound;
+    if (bound->sa.any.sa_family != AF_UNIX)
+        return;
+    known->unix_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (lstat(bound->sa.un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode)) {
+        known->device = st.st_dev;
+        known->inode = st.st_ino;
+    }
+}
+
 static void close_unix(struct known_addr *known)
 {
     const char *path = known->asked.sa.un.sun_path;

@@ -32,5 +32,10 @@ void gw_socket_source_free(
 int gw_socket_source_get(struct gw_socket_source *source, struct gw_addr *addr, unsigned index,
                          char *why, size_t why_size);
 
+/* Makes an address known that was bound by who was here before: `fd` is one of its sockets and
+ * stays the caller's. */
+void gw_socket_source_adopt(struct gw_socket_source *source, const struct gw_addr *asked,
+                            const struct gw_addr *bound, int fd);
+
 /* The address is no longer wanted on any worker. */
 void gw_socket_source_release(struct gw_socket_source *source, const struct gw_addr *addr);

@@ -310,6 +310,16 @@ bool gw_admin_arrange(struct gw_admin *admin, const struct gw_config *config, ch
     return true;
 }
 
+void gw_admin_retire(struct gw_admin *admin)
+{
+    for (unsigned role = 0; role < GW_ADMIN_ROLES; role++) {
+        if (admin->places[role].listener)
+            gw_admin_listener_close(admin->places[role].listener);
+        gw_free(admin->places[role].written);
+        admin->places[role] = (struct place){ 0 };
+    }
+}
+
 bool gw_admin_address(const struct gw_admin *admin, enum gw_admin_role role,
                       char out[GW_ADDR_TEXT_MAX])
 {

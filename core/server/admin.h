@@ -22,6 +22,9 @@ void gw_admin_free(struct gw_admin *admin);
 bool gw_admin_arrange(struct gw_admin *admin, const struct gw_config *config, char *why,
                       size_t why_size);
 
+/* Takes no more connections and lets the sockets be: another process has them, too. */
+void gw_admin_retire(struct gw_admin *admin);
+
 /* Where it listens, as text; false when it does not. */
 bool gw_admin_address(const struct gw_admin *admin, enum gw_admin_role role,
                       char out[GW_ADDR_TEXT_MAX]);

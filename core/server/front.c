@@ -116,6 +116,16 @@ static void turn_away(struct session *session, enum gw_error why)
     gw_h1_server_refuse(session->h1, why);
 }
 
+static void drain_session(struct session *session)
+{
+    if (session->guest)
+        gw_guest_hurry(session->guest);
+    else if (session->front->retires)
+        gw_h1_server_retire(session->h1);
+    else
+        gw_h1_server_drain(session->h1);
+}
+
 static void begin(struct session *session, struct gw_conn *conn, const struct gw_limits *limits,
                   enum gw_error error)
 {
@@ -144,7 +154,7 @@ static void on_introduced(void *ctx, struct gw_conn *conn, const struct gw_limit
     begin(session, conn, limits, error);
     gw_conn_pass_on(conn, rest);
     if (!session->door) /* closed meanwhile */
-        gw_h1_server_drain(session->h1);
+        drain_session(session);
 }
 
 static void on_conn(void *ctx, struct gw_listener *listener, struct gw_conn *conn)
@@ -190,14 +200,6 @@ static void open_door(struct gw_front *front, struct gw_port_share *share)
     GW_ASSERT(door->listener);
     share->fd = -1;
     gw_list_append(&front->doors, &door->node);
-}
-
-static void drain_session(struct session *session)
-{
-    if (session->guest)
-        gw_guest_hurry(session->guest);
-    else
-        gw_h1_server_drain(session->h1);
 }
 
 /* Who is connected through it finishes the request it is in and no more: the port is gone. */
@@ -248,8 +250,16 @@ void gw_front_init(struct gw_front *front, struct gw_loop *loop, struct gw_proxy
     gw_list_init(&front->sessions);
 }
 
+void gw_front_retire(struct gw_front *front)
+{
+    front->retires = true;
+    GW_LIST_EACH(&front->doors, node)
+        close_door(container_of(node, struct door, node));
+}
+
 void gw_front_drain(struct gw_front *front)
 {
+    front->retires = false;
     GW_LIST_EACH(&front->doors, node)
         close_door(container_of(node, struct door, node));
     /* Sessions of doors that a reload closed before are draining already; once more does no harm.

@@ -10,6 +10,7 @@
 struct gw_front {
     struct gw_loop *loop;
     struct gw_proxy *proxy; /* gets the requests */
+    bool retires;           /* gw_front_retire() */
     struct gw_list doors;
     struct gw_list sessions;
     struct gw_lobby lobby;
@@ -24,6 +25,10 @@ void gw_front_arrange(struct gw_front *front, struct gw_port_share *shares, unsi
 
 /* Closes every port; connections end after the request they are in. */
 void gw_front_drain(struct gw_front *front);
+
+/* The same for a process that has a successor on the same sockets: who is connected may send one
+ * more request. */
+void gw_front_retire(struct gw_front *front);
 
 /* Ends every connection now; what runs on them was aborted before. */
 void gw_front_close(struct gw_front *front);

@@ -32,81 +32,7 @@
  * ended. */
 #define SINKS_TIME_US 5000000ull
 
-/* As long as it takes: what drains beside the process that serves now is in nobody's way. */
-#define NO_END_US (UINT64_MAX / 4)
-
-/* --- being told to end --- */
-
-/* Ctrl-C reaches us and the supervisor, which tells us, too; so does a service manager that ends
- * all processes of a service. Twice from the same side is what a second time means. */
-static void told_to_stop(struct gw_server *server, unsigned *times)
-{
-    (*times)++;
-    if (server->state == GW_SERVER_DRAINS && *times == 1 && !server->retired)
-        return;
-    gw_server_stop(server, GW_EXIT_GOOD);
-}
-
-static void on_parent_stops(void *ctx)
-{
-    struct gw_server *server = ctx;
-
-    told_to_stop(server, &server->stops_by_parent);
-}
-
-static void on_parent_gone(void *ctx)
-{
-    struct gw_server *server = ctx;
-
-    gw_error("the supervisor is gone: this process ends, too");
-    told_to_stop(server, &server->stops_by_parent);
-}
-
-/* --- signals --- */
-
-static void on_signal(uv_signal_t *handle, int number)
-{
-    struct gw_server *server = handle->data;
-
-    gw_loop_woke(server->loop);
-    switch (number) {
-    case SIGHUP:
-        gw_reloader_ask(server->reloader, "SIGHUP", NULL);
-        break;
-    case SIGUSR1:
-        if (server->log_writer)
-            gw_log_writer_reopen(server->log_writer);
-        gw_sinks_reopen_files(server->sinks);
-        break;
-    case SIGUSR2: /* an upgrade is the supervisor's work */
-        break;
-    default: /* SIGTERM, SIGINT */
-        told_to_stop(server, &server->stops_by_signal);
-    }
-}
-
-static const int signal_numbers[] = { SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT };
-
-static void open_signals(struct gw_server *server)
-{
-    static_assert(GW_ARRAY_LEN(signal_numbers) == GW_ARRAY_LEN(server->signals), "one handle each");
-    signal(SIGPIPE, SIG_IGN);
-    for (size_t i = 0; i < GW_ARRAY_LEN(signal_numbers); i++) {
-        uv_signal_init(&server->loop->uv, &server->signals[i]);
-        server->signals[i].data = server;
-        uv_signal_start(&server->signals[i], on_signal, signal_numbers[i]);
-    }
-}
-
-/* libuv gives the signals their default back, which would end the process with its log half
- * written: from here on they are nobody's business. */
-static void close_signals(struct gw_server *server)
-{
-    for (size_t i = 0; i < GW_ARRAY_LEN(server->signals); i++) {
-        uv_close((uv_handle_t *)&server->signals[i], NULL); /* they live as long as the loop */
-        signal(signal_numbers[i], SIG_IGN);
-    }
-}
+static void close_signals(struct gw_server *server);
 
 /* --- start --- */
 
@@ -229,17 +155,45 @@ static void on_reloader_closed(void *ctx)
     finish_when_quiet(server);
 }
 
-static void begin_drain(struct gw_server *server, uint64_t timeout)
+static uint64_t drain_timeout(const struct gw_server *server)
 {
-    if (server->retired)
-        gw_notice("another process serves: this one ends with its last stream");
-    else if (gw_reloader_config(server->reloader))
-        gw_notice("stopping: requests under way have %.1f s to end", (double)timeout / 1e6);
+    const struct gw_config *config = gw_reloader_config(server->reloader);
+
+    return config ? config->drain_timeout_us : 0;
+}
+
+/* Not ready any more, no more connections, no more reloads. */
+static void leave(struct gw_server *server)
+{
     server->state = GW_SERVER_DRAINS;
     gw_parent_say_leaving(server->parent);
     gw_reloader_close(server->reloader, on_reloader_closed, server);
+}
+
+static void begin_drain(struct gw_server *server)
+{
+    uint64_t timeout = drain_timeout(server);
+
+    if (gw_reloader_config(server->reloader))
+        gw_notice("stopping: requests under way have %.1f s to end", (double)timeout / 1e6);
+    if (!server->retires)
+        leave(server);
+    server->retires = false;
     for (unsigned i = 0; i < server->worker_count; i++)
         gw_worker_drain(server->workers[i], timeout, on_worker_done, server);
+}
+
+/* Another process serves: what drains beside it is in nobody's way and has all the time it
+ * wants. */
+static void retire(struct gw_server *server)
+{
+    gw_notice("another worker process serves: this one ends with its last stream");
+    server->retires = true;
+    leave(server);
+    gw_watch_set(server->watch, NULL, 0);
+    gw_admin_retire(server->admin);
+    for (unsigned i = 0; i < server->worker_count; i++)
+        gw_worker_retire(server->workers[i], on_worker_done, server);
 }
 
 static void on_out_of_patience(struct gw_timer *timer)
@@ -269,50 +223,103 @@ static void hurry_drain(struct gw_server *server)
         gw_worker_drain(server->workers[i], 0, on_worker_done, server);
 }
 
-static uint64_t drain_timeout(const struct gw_server *server)
-{
-    const struct gw_config *config = gw_reloader_config(server->reloader);
-
-    return config ? config->drain_timeout_us : 0;
-}
-
-/* It drains already, but had all the time it wanted. */
-static void end_retirement(struct gw_server *server)
-{
-    uint64_t timeout = drain_timeout(server);
-
-    server->retired = false;
-    gw_notice("stopping: requests under way have %.1f s to end", (double)timeout / 1e6);
-    for (unsigned i = 0; i < server->worker_count; i++)
-        gw_worker_drain(server->workers[i], timeout, on_worker_done, server);
-}
-
-static void on_parent_retires(void *ctx)
-{
-    struct gw_server *server = ctx;
-
-    if (server->state == GW_SERVER_STOPPED || server->state == GW_SERVER_DRAINS)
-        return;
-    server->retired = true;
-    begin_drain(server, NO_END_US);
-}
-
 void gw_server_stop(struct gw_server *server, int exit_code)
 {
     switch (server->state) {
     case GW_SERVER_STARTS:
     case GW_SERVER_SERVES:
         server->exit_code = exit_code;
-        begin_drain(server, drain_timeout(server));
+        begin_drain(server);
         return;
     case GW_SERVER_DRAINS:
-        if (server->retired)
-            end_retirement(server);
+        if (server->retires)
+            begin_drain(server);
         else
             hurry_drain(server);
         return;
     case GW_SERVER_STOPPED:
         return;
+    }
+}
+
+/* --- being told to end --- */
+
+/* Ctrl-C reaches us and the supervisor, which tells us, too; so does a service manager that ends
+ * all processes of a service. Twice from the same side is what a second time means. */
+static void told_to_stop(struct gw_server *server, unsigned *times)
+{
+    (*times)++;
+    if (server->state == GW_SERVER_DRAINS && *times == 1 && !server->retires)
+        return;
+    gw_server_stop(server, GW_EXIT_GOOD);
+}
+
+static void on_parent_stops(void *ctx)
+{
+    struct gw_server *server = ctx;
+
+    told_to_stop(server, &server->stops_by_parent);
+}
+
+static void on_parent_gone(void *ctx)
+{
+    struct gw_server *server = ctx;
+
+    gw_error("the supervisor is gone: this process ends, too");
+    told_to_stop(server, &server->stops_by_parent);
+}
+
+static void on_parent_retires(void *ctx)
+{
+    struct gw_server *server = ctx;
+
+    if (server->state == GW_SERVER_SERVES)
+        retire(server);
+}
+
+/* --- signals --- */
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct gw_server *server = handle->data;
+
+    gw_loop_woke(server->loop);
+    switch (number) {
+    case SIGHUP:
+        gw_reloader_ask(server->reloader, "SIGHUP", NULL);
+        break;
+    case SIGUSR1:
+        if (server->log_writer)
+            gw_log_writer_reopen(server->log_writer);
+        gw_sinks_reopen_files(server->sinks);
+        break;
+    case SIGUSR2: /* an upgrade is the supervisor's work */
+        break;
+    default: /* SIGTERM, SIGINT */
+        told_to_stop(server, &server->stops_by_signal);
+    }
+}
+
+static const int signal_numbers[] = { SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT };
+
+static void open_signals(struct gw_server *server)
+{
+    static_assert(GW_ARRAY_LEN(signal_numbers) == GW_ARRAY_LEN(server->signals), "one handle each");
+    signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < GW_ARRAY_LEN(signal_numbers); i++) {
+        uv_signal_init(&server->loop->uv, &server->signals[i]);
+        server->signals[i].data = server;
+        uv_signal_start(&server->signals[i], on_signal, signal_numbers[i]);
+    }
+}
+
+/* libuv gives the signals their default back, which would end the process with its log half
+ * written: from here on they are nobody's business. */
+static void close_signals(struct gw_server *server)
+{
+    for (size_t i = 0; i < GW_ARRAY_LEN(server->signals); i++) {
+        uv_close((uv_handle_t *)&server->signals[i], NULL); /* they live as long as the loop */
+        signal(signal_numbers[i], SIG_IGN);
     }
 }
 

@@ -14,16 +14,18 @@
 
 #include <inttypes.h>
 
-#define DRAIN_LOOK_US 10000 /* how often a draining worker looks whether it is done */
+#define DRAIN_LOOK_US 10000   /* how often a draining worker looks whether it is done */
+#define RETIRE_LOOK_US 200000 /* the same where that may take days */
 #define ABORT_TIME_US                                                                              \
     1000000 /* between the abort of exchanges and the close of their connections */
 #define GIVE_UP_TIME_US 10000000 /* then something is wrong with us */
 
 enum drain {
     DRAIN_NO,
-    DRAIN_WAITS,  /* for what runs */
-    DRAIN_ABORTS, /* told it to end */
-    DRAIN_CLOSES, /* closed every connection */
+    DRAIN_RETIRES, /* waits for what runs, without an end */
+    DRAIN_WAITS,   /* for what runs */
+    DRAIN_ABORTS,  /* told it to end */
+    DRAIN_CLOSES,  /* closed every connection */
 };
 
 struct gw_worker {
@@ -146,9 +148,10 @@ static void look_at_drain(struct gw_timer *timer)
         gw_loop_stop(worker->loop);
         return;
     }
-    if (now >= worker->drain_deadline_us) {
+    if (worker->drain != DRAIN_RETIRES && now >= worker->drain_deadline_us) {
         switch (worker->drain) {
         case DRAIN_NO:
+        case DRAIN_RETIRES:
         case DRAIN_WAITS:
             worker->drain = DRAIN_ABORTS;
             worker->drain_deadline_us = now + ABORT_TIME_US;
@@ -163,12 +166,14 @@ static void look_at_drain(struct gw_timer *timer)
             give_up(worker);
         }
     }
-    gw_timer_start(worker->loop, timer, DRAIN_LOOK_US, look_at_drain);
+    gw_timer_start(worker->loop, timer,
+                   worker->drain == DRAIN_RETIRES ? RETIRE_LOOK_US : DRAIN_LOOK_US, look_at_drain);
 }
 
 struct drain_order {
     struct gw_message message;
     struct gw_worker *worker;
+    bool retires; /* then there is no timeout */
     uint64_t timeout_us;
     void (*done)(void *ctx);
     void *ctx;
@@ -176,10 +181,17 @@ struct drain_order {
 
 static void begin_drain(struct gw_worker *worker, const struct drain_order *order)
 {
-    worker->drain = DRAIN_WAITS;
     worker->drained = order->done;
     worker->drained_ctx = order->ctx;
-    gw_front_drain(&worker->front);
+    if (order->retires) {
+        worker->drain = DRAIN_RETIRES;
+        gw_front_retire(&worker->front);
+        if (worker->script)
+            gw_script_retire(worker->script);
+    } else {
+        worker->drain = DRAIN_WAITS;
+        gw_front_drain(&worker->front);
+    }
     gw_timer_start(worker->loop, &worker->drain_timer, 0, look_at_drain);
 }
 
@@ -189,31 +201,55 @@ static void take_drain(struct gw_message *message, struct gw_loop *loop)
     struct gw_worker *worker = order->worker;
     uint64_t deadline = loop->clock.now_us + order->timeout_us;
 
-    if (worker->drain == DRAIN_NO) {
+    switch (worker->drain) {
+    case DRAIN_NO:
         worker->drain_deadline_us = deadline;
         begin_drain(worker, order);
-    } else if (worker->drain == DRAIN_WAITS && deadline < worker->drain_deadline_us) {
+        break;
+    case DRAIN_RETIRES:
         worker->drain_deadline_us = deadline;
+        worker->drain = DRAIN_WAITS;
+        gw_front_drain(&worker->front);
+        break;
+    case DRAIN_WAITS:
+        if (deadline < worker->drain_deadline_us)
+            worker->drain_deadline_us = deadline;
+        break;
+    case DRAIN_ABORTS:
+    case DRAIN_CLOSES:
+        break;
     }
     gw_free(order);
+}
+
+static void post_drain(struct gw_worker *worker, const struct drain_order *order)
+{
+    struct drain_order *copy = gw_alloc_zero(sizeof(*copy));
+
+    *copy = *order;
+    copy->message.deliver = take_drain;
+    copy->worker = worker;
+    uv_mutex_lock(&worker->lock);
+    if (worker->loop)
+        gw_loop_post(worker->loop, &copy->message);
+    else
+        gw_free(copy);
+    uv_mutex_unlock(&worker->lock);
 }
 
 void gw_worker_drain(struct gw_worker *worker, uint64_t timeout_us, void (*done)(void *ctx),
                      void *ctx)
 {
-    struct drain_order *order = gw_alloc_zero(sizeof(*order));
+    const struct drain_order order = { .timeout_us = timeout_us, .done = done, .ctx = ctx };
 
-    *order = (struct drain_order){ .message.deliver = take_drain,
-                                   .worker = worker,
-                                   .timeout_us = timeout_us,
-                                   .done = done,
-                                   .ctx = ctx };
-    uv_mutex_lock(&worker->lock);
-    if (worker->loop)
-        gw_loop_post(worker->loop, &order->message);
-    else
-        gw_free(order);
-    uv_mutex_unlock(&worker->lock);
+    post_drain(worker, &order);
+}
+
+void gw_worker_retire(struct gw_worker *worker, void (*done)(void *ctx), void *ctx)
+{
+    const struct drain_order order = { .retires = true, .done = done, .ctx = ctx };
+
+    post_drain(worker, &order);
 }
 
 /* --- the thread --- */

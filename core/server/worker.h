@@ -38,4 +38,8 @@ void gw_worker_commit(struct gw_worker *worker, struct gw_config *config, struct
 void gw_worker_drain(struct gw_worker *worker, uint64_t timeout_us, void (*done)(void *ctx),
                      void *ctx);
 
+/* The same without an end in sight, for a process that has a successor: connections may bring one
+ * more request, background tasks end. gw_worker_drain() shortens it. */
+void gw_worker_retire(struct gw_worker *worker, void (*done)(void *ctx), void *ctx);
+
 void gw_worker_join(struct gw_worker *worker);

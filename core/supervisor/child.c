@@ -1,6 +1,7 @@
 /* Worker processes as the supervisor sees them: how one is started, and what it says. It is a fresh
- * start of the program and not a copy of us: its memory lies elsewhere every time, and after an
- * upgrade it is the new program. */
+ * start of the program and not a copy of us: its memory lies elsewhere every time. It is the
+ * program that lies on the disk now, to which the Lua beside it belongs; where that one fails to
+ * start, the next try is with ours. */
 #include "base/log.h"
 #include "supervisor/supervisor_private.h"
 
@@ -41,7 +42,8 @@ static void clean_signals(void)
 }
 
 /* In the new process. */
-static _Noreturn void become_worker(const struct gw_supervisor *supervisor, int channel)
+static _Noreturn void become_worker(const struct gw_supervisor *supervisor, int channel,
+                                    bool upgrade)
 {
     char text[64];
 
@@ -50,14 +52,15 @@ static _Noreturn void become_worker(const struct gw_supervisor *supervisor, int 
     setenv(GW_CHANNEL_VARIABLE, text, 1);
     fcntl(channel, F_SETFD, 0);
     supervisor->options->argv[0] = worker_name;
-    execv(supervisor->program, supervisor->options->argv);
-    if (errno == ENOENT) /* the file is being replaced: then what we are is good enough */
-        execv("/proc/self/exe", supervisor->options->argv);
+    if (upgrade || supervisor->failures % 2 == 0)
+        gw_program_exec(supervisor, true, supervisor->options->argv);
+    if (!upgrade)
+        gw_program_exec(supervisor, false, supervisor->options->argv);
     gw_error("cannot start the worker process %s: %s", supervisor->program, strerror(errno));
     _exit(127);
 }
 
-struct gw_child *gw_child_start(struct gw_supervisor *supervisor)
+struct gw_child *gw_child_start(struct gw_supervisor *supervisor, bool upgrade)
 {
     struct gw_child *child = free_place(supervisor);
     int ends[2];
@@ -75,7 +78,7 @@ struct gw_child *gw_child_start(struct gw_supervisor *supervisor)
     pid_t pid = fork();
 
     if (pid == 0)
-        become_worker(supervisor, ends[1]);
+        become_worker(supervisor, ends[1], upgrade);
     close(ends[1]);
     if (pid < 0) {
         gw_error("no worker process can be started: %s", strerror(errno));

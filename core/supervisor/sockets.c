@@ -24,6 +24,7 @@ struct kept_address {
     uint32_t wanted_by; /* bit n: the child in place n */
     unsigned count;
     unsigned used; /* so many the child that asked last took */
+    bool given;    /* not bound by us */
     int *fds;      /* fds[i] is worker i's; owned */
 };
 
@@ -40,20 +41,26 @@ static void close_sockets(struct kept_address *kept, unsigned from)
     kept->count = from < kept->count ? from : kept->count;
 }
 
-static void forget(struct gw_keep *keep, struct kept_address *kept)
+static void drop(struct gw_keep *keep, struct kept_address *kept)
 {
     close_sockets(kept, 0);
-    if (kept->bound.len)
+    if (kept->bound.len && !kept->given)
         gw_socket_source_release(keep->source, &kept->bound);
     gw_list_remove(&kept->node);
     gw_free(kept->fds);
     gw_free(kept);
 }
 
+static void forget(struct gw_keep *keep, struct kept_address *kept)
+{
+    if (!kept->given)
+        drop(keep, kept);
+}
+
 void gw_keep_deinit(struct gw_keep *keep)
 {
     GW_LIST_EACH(&keep->addresses, node)
-        forget(keep, container_of(node, struct kept_address, node));
+        drop(keep, container_of(node, struct kept_address, node));
     gw_socket_source_free(keep->source);
     keep->source = NULL;
 }
@@ -82,6 +89,12 @@ static struct kept_address *find(struct gw_keep *keep, uint32_t bit, const struc
     return NULL;
 }
 
+static void add_fd(struct kept_address *kept, int fd)
+{
+    kept->fds = gw_realloc(kept->fds, (kept->count + 1) * sizeof(kept->fds[0]));
+    kept->fds[kept->count++] = fd;
+}
+
 /* Returns the socket, or -1 with `why`. */
 static int add_socket(struct gw_keep *keep, struct kept_address *kept, unsigned index, char *why,
                       size_t why_size)
@@ -97,10 +110,19 @@ static int add_socket(struct gw_keep *keep, struct kept_address *kept, unsigned 
     if (fd < 0)
         return -1;
     kept->bound = addr;
-    kept->fds = gw_realloc(kept->fds, (index + 1) * sizeof(kept->fds[0]));
-    kept->fds[index] = fd;
-    kept->count = index + 1;
+    add_fd(kept, fd);
     return fd;
+}
+
+/* Workers share what was given, as far as it goes. */
+static int take_socket(struct gw_keep *keep, struct kept_address *kept, unsigned index, char *why,
+                       size_t why_size)
+{
+    if (kept->given)
+        return kept->fds[index % kept->count];
+    if (index < kept->count)
+        return kept->fds[index];
+    return add_socket(keep, kept, index, why, why_size);
 }
 
 static struct kept_address *add_address(struct gw_keep *keep, const struct gw_addr *asked)
@@ -122,8 +144,7 @@ void gw_keep_get(struct gw_keep *keep, unsigned child, const struct gw_channel_m
 
     if (!kept)
         kept = add_address(keep, &question->addr);
-    int fd = index < kept->count ? kept->fds[index]
-                                 : add_socket(keep, kept, index, answer.text, sizeof(answer.text));
+    int fd = take_socket(keep, kept, index, answer.text, sizeof(answer.text));
 
     if (kept->count == 0) {
         forget(keep, kept);
@@ -152,6 +173,17 @@ void gw_keep_release(struct gw_keep *keep, unsigned child, const struct gw_addr 
     }
 }
 
+/* Whoever connects there waits in vain, but the socket is not ours to close. */
+static void say_unused(const struct kept_address *kept)
+{
+    char text[GW_ADDR_TEXT_MAX];
+
+    gw_addr_format(&kept->bound, text);
+    gw_warn("%s was passed by socket activation, but no listener of the configuration has that "
+            "address: nobody answers there",
+            text);
+}
+
 void gw_keep_settle(struct gw_keep *keep, unsigned child)
 {
     uint32_t bit = 1u << child;
@@ -160,10 +192,12 @@ void gw_keep_settle(struct gw_keep *keep, unsigned child)
         struct kept_address *kept = container_of(node, struct kept_address, node);
 
         kept->wanted_by &= bit;
-        if (kept->wanted_by)
-            close_sockets(kept, kept->used);
-        else
+        if (kept->given && !kept->wanted_by)
+            say_unused(kept);
+        else if (!kept->wanted_by)
             forget(keep, kept);
+        else if (!kept->given)
+            close_sockets(kept, kept->used);
     }
 }
 
@@ -181,5 +215,100 @@ void gw_keep_leave(struct gw_keep *keep, unsigned child, bool served)
             kept->wanted_by |= WAITS_FOR_NEXT;
         if (!kept->wanted_by)
             forget(keep, kept);
+    }
+}
+
+void gw_keep_give(struct gw_keep *keep, const struct gw_addr *addr, int fd)
+{
+    struct kept_address *kept = NULL;
+
+    GW_LIST_EACH(&keep->addresses, node) {
+        struct kept_address *other = container_of(node, struct kept_address, node);
+
+        if (other->given && gw_addr_equal(&other->bound, addr))
+            kept = other;
+    }
+    if (!kept)
+        kept = add_address(keep, addr);
+    kept->given = true;
+    kept->bound = *addr;
+    add_fd(kept, fd);
+}
+
+/* --- for an upgrade --- */
+
+static void save_addr(const struct gw_addr *addr, struct gw_buf *out)
+{
+    const unsigned char *bytes = (const unsigned char *)&addr->sa;
+
+    gw_buf_append_char(out, ' ');
+    for (socklen_t i = 0; i < addr->len; i++)
+        gw_buf_printf(out, "%02x", bytes[i]);
+}
+
+void gw_keep_save(const struct gw_keep *keep, struct gw_buf *out)
+{
+    GW_LIST_EACH(&keep->addresses, node) {
+        const struct kept_address *kept = container_of(node, struct kept_address, node);
+
+        gw_buf_printf(out, "address %u %u %d", kept->wanted_by, kept->used, kept->given);
+        save_addr(&kept->asked, out);
+        save_addr(&kept->bound, out);
+        for (unsigned i = 0; i < kept->count; i++)
+            gw_buf_printf(out, " %d", kept->fds[i]);
+        gw_buf_append_char(out, '\n');
+    }
+}
+
+/* Returns where the text goes on, NULL when it is no address. */
+static const char *load_addr(struct gw_addr *addr, const char *text)
+{
+    unsigned char *bytes = (unsigned char *)&addr->sa;
+    unsigned value;
+
+    *addr = (struct gw_addr){ .len = 0 };
+    while (*text == ' ')
+        text++;
+    while (addr->len < sizeof(addr->sa) && *text != ' ' && sscanf(text, "%2x", &value) == 1) {
+        bytes[addr->len++] = (unsigned char)value;
+        text += 2;
+    }
+    return addr->len >= sizeof(sa_family_t) ? text : NULL;
+}
+
+bool gw_keep_load(struct gw_keep *keep, const char *line)
+{
+    struct gw_addr asked, bound;
+    uint32_t wanted_by;
+    unsigned used;
+    int given, fd, read = 0;
+
+    if (sscanf(line, "address %u %u %d%n", &wanted_by, &used, &given, &read) != 3)
+        return false;
+    const char *at = load_addr(&asked, line + read);
+
+    at = at ? load_addr(&bound, at) : NULL;
+    if (!at)
+        return false;
+    struct kept_address *kept = add_address(keep, &asked);
+
+    kept->bound = bound;
+    kept->wanted_by = wanted_by;
+    kept->used = used;
+    kept->given = given != 0;
+    for (; sscanf(at, " %d%n", &fd, &read) == 1; at += read)
+        add_fd(kept, fd);
+    if (!kept->given && kept->count)
+        gw_socket_source_adopt(keep->source, &asked, &bound, kept->fds[0]);
+    return kept->count > 0;
+}
+
+void gw_keep_inherit(const struct gw_keep *keep, bool inherit)
+{
+    GW_LIST_EACH(&keep->addresses, node) {
+        const struct kept_address *kept = container_of(node, struct kept_address, node);
+
+        for (unsigned i = 0; i < kept->count; i++)
+            gw_supervisor_inherit(kept->fds[i], inherit);
     }
 }

@@ -44,7 +44,7 @@ static struct gw_child *find_child(struct gw_supervisor *supervisor, enum gw_chi
 static void start_worker(struct gw_supervisor *supervisor)
 {
     supervisor->start_at_ms = 0;
-    if (!gw_child_start(supervisor))
+    if (!gw_child_start(supervisor, false))
         supervisor->start_at_ms = gw_supervisor_now() + LONGEST_PAUSE_MS;
 }
 
@@ -74,6 +74,10 @@ static void on_ready(struct gw_supervisor *supervisor, struct gw_child *child)
     if (before) {
         before->state = GW_CHILD_LEAVES;
         gw_child_tell(before, GW_CHANNEL_RETIRE);
+    }
+    if (supervisor->upgrade == child->pid) {
+        supervisor->upgrade = 0;
+        supervisor->exec_due = true;
     }
 }
 
@@ -152,13 +156,18 @@ static void on_never_ready(struct gw_supervisor *supervisor, pid_t pid, int stat
     bool deliberate = WIFEXITED(status) && WEXITSTATUS(status) <= EXIT_DELIBERATE;
     char how[96];
 
+    gw_child_describe_end(status, how, sizeof(how));
+    if (supervisor->upgrade == pid) {
+        gw_upgrade_fail(supervisor, how);
+        if (find_child(supervisor, GW_CHILD_SERVES))
+            return;
+    }
     if (!supervisor->was_ready && deliberate) {
         end_with(supervisor, WEXITSTATUS(status)); /* it has said what is wrong */
         return;
     }
     int64_t pause_ms = next_pause(supervisor);
 
-    gw_child_describe_end(status, how, sizeof(how));
     gw_error("the worker process %d %s before it was ready: trying again in %.1f s", (int)pid, how,
              (double)pause_ms / 1000);
     supervisor->start_at_ms = gw_supervisor_now() + pause_ms;
@@ -286,6 +295,9 @@ static void on_signal(struct gw_supervisor *supervisor, int number)
     case SIGHUP:
         reload(supervisor);
         break;
+    case SIGUSR2:
+        gw_upgrade_begin(supervisor);
+        break;
     case SIGUSR1:
         reopen_logs(supervisor);
         break;
@@ -320,9 +332,11 @@ static void open_signals(struct gw_supervisor *supervisor)
 
 static int time_left(const struct gw_supervisor *supervisor)
 {
-    if (!supervisor->start_at_ms)
+    int64_t due_ms = supervisor->upgrade ? supervisor->upgrade_ends_ms : supervisor->start_at_ms;
+
+    if (!due_ms)
         return -1;
-    int64_t left = supervisor->start_at_ms - gw_supervisor_now();
+    int64_t left = due_ms - gw_supervisor_now();
 
     return left < 0 ? 0 : (int)left;
 }
@@ -345,14 +359,10 @@ static void turn(struct gw_supervisor *supervisor)
             gw_child_listen(supervisor, &supervisor->children[i]);
     if (supervisor->start_at_ms && gw_supervisor_now() >= supervisor->start_at_ms)
         start_worker(supervisor);
-}
-
-static void find_program(struct gw_supervisor *supervisor)
-{
-    ssize_t len = readlink("/proc/self/exe", supervisor->program, sizeof(supervisor->program) - 1);
-
-    if (len <= 0)
-        snprintf(supervisor->program, sizeof(supervisor->program), "/proc/self/exe");
+    if (supervisor->upgrade && gw_supervisor_now() >= supervisor->upgrade_ends_ms)
+        gw_upgrade_give_up(supervisor);
+    if (supervisor->exec_due && !supervisor->stops)
+        gw_upgrade_exec(supervisor);
 }
 
 int gw_supervisor_run(const struct gw_supervisor_options *options)
@@ -361,10 +371,13 @@ int gw_supervisor_run(const struct gw_supervisor_options *options)
 
     for (unsigned i = 0; i < GW_CHILDREN_MAX; i++)
         supervisor.children[i].channel = -1;
-    find_program(&supervisor);
+    gw_program_find(&supervisor);
     gw_keep_init(&supervisor.keep);
     open_signals(&supervisor);
-    start_worker(&supervisor);
+    if (gw_upgrade_resume(&supervisor))
+        bury(&supervisor); /* who died while we were between two programs */
+    else
+        start_worker(&supervisor);
     while (!supervisor.done)
         turn(&supervisor);
     gw_keep_deinit(&supervisor.keep);

@@ -19,9 +19,7 @@ end
 local function load_until(clients, done)
   local counts, conns = { refused = 0, answered = 0, broken = 0 }, {}
   local function count(conn)
-    local kind = conn:peek():find("^HTTP/1.1 200") and "answered"
-      or conn.refused and "refused"
-      or "broken"
+    local kind = conn:peek():find("^HTTP/1.1 200") and "answered" or conn.refused and "refused" or "broken"
     counts[kind] = counts[kind] + 1
     conn:close()
   end

@@ -144,13 +144,13 @@ local function read_announcement(gw)
   return "serves"
 end
 
---- Options: yaml, vars, files ({ [path] = text }), args, env, config (the file's name), seconds.
+--- Options: yaml, vars, files ({ [path] = text }), args, env, config (the file's name), seconds, binary (another one).
 function M.start(opts)
   local folder = M.folder(opts.files)
   local config = folder .. "/" .. (opts.config or "moongate.yaml")
   M.write(config, M.yaml(opts.yaml, opts.vars))
   make_folders(folder .. "/run/")
-  local argv = { M.binary, "run", "-c", config }
+  local argv = { opts.binary or M.binary, "run", "-c", config }
   for _, arg in ipairs(opts.args or {}) do
     argv[#argv + 1] = arg
   end
