@@ -22,6 +22,8 @@ local KONG_NAMES = {
   configure = "init",
 }
 
+local PARAMETERS = { init = "configs", request_body = "conf, ctx, chunk, last", body = "conf, ctx, chunk, last" }
+
 local IS_HOOK = {}
 for _, name in ipairs(M.HOOKS) do
   IS_HOOK[name] = true
@@ -63,8 +65,10 @@ local function private_require(folder, name, environment, loaded, other)
       return other(module)
     elseif loaded[module] == nil then
       local path = folder .. "/" .. rest:gsub("%.", "/")
-      local chunk, reason = loadfile(files.exists(path .. ".lua") and path .. ".lua" or path .. "/init.lua")
-      if not chunk then error(("module '%s' not found: %s"):format(module, reason), 2) end
+      local file = files.exists(path .. ".lua") and path .. ".lua" or path .. "/init.lua"
+      if not files.exists(file) then error(("module '%s' not found (no %s.lua)"):format(module, path), 2) end
+      local chunk, reason = loadfile(file)
+      if not chunk then error(reason, 0) end -- it names the file and the line
       local result = setfenv(chunk, environment)(module)
       loaded[module] = result == nil and true or result
     end
@@ -87,10 +91,26 @@ end
 -- What schemas are written with: it needs no gateway.
 local function is_there(module) return module:find("^moongate%.schema") or module == "moongate.regex" end
 
+local function modules_of_moongate()
+  local names = {}
+  for _, file in ipairs(files.list(files.folder(package.searchpath("moongate.schema", package.path))) or {}) do
+    names[#names + 1] = file:match("^(.+)%.lua$")
+  end
+  return names
+end
+
 local function look_only(module)
   if module == "kong.db.schema.typedefs" then return require("moongate.kong.typedefs") end
-  if type(module) == "string" and module:find("^moongate%.") and not is_there(module) then return absent end
-  return require(module)
+  local own = type(module) == "string" and module:match("^moongate%.(.+)")
+  if not own or is_there(module) then return require(module) end
+  if package.preload[module] or package.loaded[module] or package.searchpath(module, package.path) then
+    return absent
+  end
+  local meant = words.suggest(own, modules_of_moongate())
+  error(
+    ("module '%s' not found%s"):format(module, meant and (" (did you mean 'moongate.%s'?)"):format(meant) or ""),
+    2
+  )
 end
 
 --- Runs a file of a plugin and returns what it returns.
@@ -135,11 +155,23 @@ local function field_problem(key)
   return meant and ("%s means nothing (did you mean %s?)"):format(words.quote(key), words.quote(meant)) or nil
 end
 
+-- `function M:access(conf, ctx)` would get conf as self and ctx as conf.
+local function colon_problem(key, hook)
+  if debug.getlocal(hook, 1) ~= "self" then return nil end
+  return ("%s is written with a colon, hooks have a dot: function M.%s(%s)"):format(
+    key,
+    key,
+    PARAMETERS[key] or "conf, ctx"
+  )
+end
+
 --- What is wrong with a handler, or nil.
 ---@param handler any
 ---@return string?
 function M.handler_problem(handler)
-  if type(handler) ~= "table" then
+  if handler == nil then
+    return "must return a table of hooks, returned nothing (its last line is: return M)"
+  elseif type(handler) ~= "table" then
     return ("must return a table of hooks, returned %s"):format(words.value(handler))
   end
   for _, key in ipairs(words.keys(handler)) do
@@ -149,6 +181,8 @@ function M.handler_problem(handler)
     if IS_HOOK[key] and type(handler[key]) ~= "function" then
       return ("%s must be a function, got %s"):format(key, words.value(handler[key]))
     end
+    local colon = IS_HOOK[key] and colon_problem(key, handler[key])
+    if colon then return colon end
   end
   local priority = handler.priority
   if priority ~= nil and (type(priority) ~= "number" or priority % 1 ~= 0 or math.abs(priority) > 2 ^ 31) then
@@ -165,7 +199,7 @@ local function load(name, folder)
   local function run(file)
     local ok, result = M.run_file(folder .. "/" .. file, folder, name, loaded, look_only)
     -- A module that is not found comes with every place that was tried; the first line says enough.
-    local reason = tostring(result):gsub("\n\t[^\n]*", "")
+    local reason = tostring(result):gsub(":?\n\t[^\n]*", ""):gsub("^moongate%.schema: ", "")
     local names_file = reason:find(folder, 1, true) == 1
     return ok and result or nil, not ok and (names_file and reason or ("%s: %s"):format(file, reason)) or nil
   end

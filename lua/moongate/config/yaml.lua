@@ -50,8 +50,16 @@ function M.resolve(text)
   return plain_number(text) or text
 end
 
+local function line_has_tab(text, number)
+  local at = 0
+  for line in (text .. "\n"):gmatch("(.-)\n") do
+    at = at + 1
+    if at == number then return line:find("^ *\t") ~= nil end
+  end
+end
+
 -- libyaml says "<problem> at document: 1, line: 2, column: 3\n<context> at line: …".
-local function syntax_error(reason)
+local function syntax_error(reason, text)
   local message = tostring(reason):match("^(.-) at document") or tostring(reason)
   local context, at = tostring(reason):match("\n(.-) at line: (%d+)")
   local line = tostring(reason):match("line: (%d+)")
@@ -60,12 +68,16 @@ local function syntax_error(reason)
   elseif context then
     message = ("%s, %s in line %s"):format(message, context, at)
   end
+  if message:find("cannot start any token", 1, true) then
+    message = message
+      .. (line_has_tab(text, tonumber(line)) and " (indent with spaces, not tabs)" or " (put it in quotes)")
+  end
   document.stop(tonumber(line), message)
 end
 
 local function next_event(state)
   local ok, event = pcall(state.parser)
-  if not ok then syntax_error(event) end
+  if not ok then syntax_error(event, state.text) end
   return event
 end
 
@@ -195,8 +207,9 @@ end
 function M.read(text, lookup)
   return document.read(text, function(doc)
     local ok, parser = pcall(require("yaml").parser, text)
-    if not ok then syntax_error(parser) end
-    local state = { parser = parser, doc = doc, lookup = lookup, anchors = {}, depth = 0, deepest = 0 }
+    if not ok then syntax_error(parser, text) end
+    local state =
+      { text = text, parser = parser, doc = doc, lookup = lookup, anchors = {}, depth = 0, deepest = 0 }
     next_event(state) -- STREAM_START
     local event = next_event(state)
     if event.type == "STREAM_END" then return nil end

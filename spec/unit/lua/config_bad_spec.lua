@@ -8,6 +8,8 @@ local H = "default_access: allow\n"
 local CASES = {
   -- the file itself
   { "a syntax error", "a: [1\nb: 2\n", 2, "", "did not find expected ',' or ']'" },
+  { "a tab", "a:\n\t- 1\n", 2, "", "(indent with spaces, not tabs)" },
+  { "a sign that YAML keeps", "a: @b\n", 1, "", "(put it in quotes)" },
   { "a list", "- a\n", 1, "", "a configuration is a map" },
   { "a duplicate key", H .. "services: []\nservices: []\n", 3, "", 'the key "services" stands here twice' },
   { "a variable that is not set", H .. "workers: ${NO_SUCH_THING}\n", 2, "", "the environment has no NO_SUCH_THING" },

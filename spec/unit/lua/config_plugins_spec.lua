@@ -101,7 +101,17 @@ describe("the plugin finder", function()
     { "return { version = '1' }", 'version must be of the form "1.0.0"' },
     { "return { authenticates = 1 }", "authenticates must be true or false, got the number 1" },
     { "return { access = 5 }", "access must be a function, got the number 5" },
-    { "return { access = require('mine.nope') }", "module 'mine.nope' not found" },
+    { "return { access = require('mine.nope') }", "module 'mine.nope' not found (no /" },
+    {
+      "return { access = require('moongate.jsn') }",
+      "module 'moongate.jsn' not found (did you mean 'moongate.json'?)",
+    },
+    { "return { access = require('socket_of_nobody') }", "module 'socket_of_nobody' not found" },
+    {
+      "local M = {} function M:access(conf, ctx) end return M",
+      "access is written with a colon, hooks have a dot: function M.access(conf, ctx)",
+    },
+    { "local M = {}", "returned nothing (its last line is: return M)" },
   }
 
   for _, case in ipairs(BAD) do
