@@ -36,6 +36,7 @@ HOOKS
 routes:
   - name: everything
     paths: [/]
+    public: true # or a plugin that authenticates
     plugins:
       - name: NAME
         config: { message: hello }
@@ -173,7 +174,8 @@ local function tell(opts, dir, folder, luarc)
       luarc and "; .luarc.json for your editor" or ""
     )
   )
-  if files.is_folder(opts.home .. "/plugins/" .. opts.name) then
+  local bundled = opts.home .. "/plugins"
+  if files.is_folder(bundled .. "/" .. opts.name) and files.absolute(bundled) ~= files.absolute(dir) then
     print(("note: a bundled plugin is called %s, too; yours comes before it"):format(opts.name))
   end
   local usual = dir == "./plugins"
