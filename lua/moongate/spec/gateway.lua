@@ -10,6 +10,7 @@ local place = require("moongate.spec.place")
 local setup = require("moongate.spec.setup")
 local story = require("moongate.spec.story")
 local upstream = require("moongate.spec.upstream")
+local words = require("moongate.schema.words")
 
 local PATIENCE = 2 * 86400 -- seconds of its clock that nobody waits longer for
 local ROUNDS = 1000000 -- without time moving, and of those without anything to be seen outside
@@ -172,11 +173,27 @@ end
 
 -- ── requests ────────────────────────────────────────────────────────────────────
 
+local REQUEST_OPTIONS = { "headers", "body", "form", "chunks", "every", "query", "host", "from" }
+
+local IS_OPTION = {}
+for _, name in ipairs(REQUEST_OPTIONS) do
+  IS_OPTION[name] = true
+end
+
+local function check(path, options, level)
+  if type(path) ~= "string" then error('which path? (written with a colon: gw:get("/"))', level) end
+  for _, key in ipairs(words.keys(options or {})) do
+    if not IS_OPTION[key] then
+      error(("a request has no %s%s"):format(tostring(key), words.did_you_mean(key, REQUEST_OPTIONS)), level)
+    end
+  end
+end
+
 local function arguments(method, path, options)
   if type(path) ~= "string" then
     method, path, options = "GET", method, path
   end
-  if type(path) ~= "string" then error("which path?", 3) end
+  check(path, options, 4)
   return method, path, options
 end
 
@@ -203,7 +220,10 @@ function Gateway:request(method, path, options)
 end
 
 for _, method in ipairs { "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS" } do
-  Gateway[method:lower()] = function(self, path, options) return client.start(self, method, path, options):wait() end
+  Gateway[method:lower()] = function(self, path, options)
+    check(path, options, 3)
+    return client.start(self, method, path, options):wait()
+  end
 end
 
 --- A connection whose bytes the spec writes and reads itself.
