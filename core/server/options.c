@@ -283,7 +283,9 @@ static int complain_of_command(const struct gw_command *commands, const char *wr
     for (const struct gw_command *command = commands; command->name; command++)
         consider(&guess, written, command->name);
     snprintf(what, sizeof(what), "%.40s", written);
-    if (guess.word)
+    if (written[0] == '-')
+        snprintf(remedy, sizeof(remedy), "options stand behind the command");
+    else if (guess.word)
         snprintf(remedy, sizeof(remedy), "did you mean '%s'?", guess.word);
     else
         snprintf(remedy, sizeof(remedy), "'moongate --help' lists them");

@@ -43,6 +43,7 @@ local ROWS = {
   { { "help" }, 0, out = "run [-c FILE] [--watch]" },
   { { "rnu" }, 2, err = "moongate: rnu: no such command (did you mean 'run'?)" },
   { { "chekc" }, 2, err = "moongate: chekc: no such command (did you mean 'check'?)" },
+  { { "-c", "x.yaml", "check" }, 2, err = "moongate: -c: no such command (options stand behind the command)" },
   { { "dance" }, 2, err = "moongate: dance: no such command ('moongate --help' lists them)" },
   { { "version" }, 0, out = "moongate 0." },
   { { "--version" }, 0, out = "LuaJIT" },
