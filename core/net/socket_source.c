@@ -246,6 +246,14 @@ int gw_socket_source_get(struct gw_socket_source *source, struct gw_addr *addr, 
     return fd;
 }
 
+int gw_socket_source_get_kept(struct gw_socket_source *source, const struct gw_addr *addr,
+                              unsigned index)
+{
+    if (!source->owner.get_kept)
+        return -1;
+    return source->owner.get_kept(source->owner.ctx, addr, index);
+}
+
 void gw_socket_source_adopt(struct gw_socket_source *source, const struct gw_addr *asked,
                             const struct gw_addr *bound, int fd)
 {

@@ -14,6 +14,7 @@ struct gw_socket_source *gw_socket_source_new(void);
 /* Who has the sockets in our place; the calls are as below. */
 struct gw_socket_owner {
     int (*get)(void *ctx, struct gw_addr *addr, unsigned index, char *why, size_t why_size);
+    int (*get_kept)(void *ctx, const struct gw_addr *addr, unsigned index);
     void (*release)(void *ctx, const struct gw_addr *addr);
     void *ctx;
 };
@@ -31,6 +32,11 @@ void gw_socket_source_free(
  * the first call picks the port and *addr is updated, so the other workers get the same one. */
 int gw_socket_source_get(struct gw_socket_source *source, struct gw_addr *addr, unsigned index,
                          char *why, size_t why_size);
+
+/* One more socket of an address that was got, when the owner has such a one from before; -1 when
+ * not. They must be accepted on like the others. */
+int gw_socket_source_get_kept(struct gw_socket_source *source, const struct gw_addr *addr,
+                              unsigned index);
 
 /* Makes an address known that was bound by who was here before: `fd` is one of its sockets and
  * stays the caller's. */

@@ -11,6 +11,8 @@ struct door {
     struct gw_front *front;
     struct gw_port *port;
     struct gw_listener *listener;
+    struct gw_listener **more; /* sockets that others had before */
+    unsigned more_count;
     struct gw_limits limits;
     const struct gw_cidr_set *proxy_from; /* of the current generation; NULL: nobody */
     int index;                            /* of the listener in the current generation */
@@ -199,6 +201,14 @@ static void open_door(struct gw_front *front, struct gw_port_share *share)
     door->listener = gw_listener_open(front->loop, share->fd, on_conn, door);
     GW_ASSERT(door->listener);
     share->fd = -1;
+    if (share->more_count)
+        door->more = gw_alloc(share->more_count * sizeof(door->more[0]));
+    while (share->more_count) {
+        int fd = share->more[--share->more_count];
+
+        door->more[door->more_count++] = gw_listener_open(front->loop, fd, on_conn, door);
+    }
+    gw_port_share_deinit(share);
     gw_list_append(&front->doors, &door->node);
 }
 
@@ -214,6 +224,10 @@ static void close_door(struct door *door)
         drain_session(session);
     }
     gw_listener_close(door->listener);
+    for (unsigned i = 0; i < door->more_count; i++)
+        if (door->more[i])
+            gw_listener_close(door->more[i]);
+    gw_free(door->more);
     gw_list_remove(&door->node);
     gw_free(door);
 }

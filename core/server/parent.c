@@ -131,11 +131,11 @@ static int wait_for_answer(struct gw_parent *parent, struct gw_addr *addr, char 
     return refuse(why, why_size, "the supervisor does not answer");
 }
 
-static int get_socket(void *ctx, struct gw_addr *addr, unsigned index, char *why, size_t why_size)
+static int ask(struct gw_parent *parent, enum gw_channel_kind kind, struct gw_addr *addr,
+               unsigned index, char *why, size_t why_size)
 {
-    struct gw_parent *parent = ctx;
     const struct gw_channel_message question = {
-        .kind = GW_CHANNEL_GET,
+        .kind = kind,
         .index = index,
         .serial = ++parent->serial,
         .addr = *addr,
@@ -149,6 +149,19 @@ static int get_socket(void *ctx, struct gw_addr *addr, unsigned index, char *why
     return fd;
 }
 
+static int get_socket(void *ctx, struct gw_addr *addr, unsigned index, char *why, size_t why_size)
+{
+    return ask(ctx, GW_CHANNEL_GET, addr, index, why, why_size);
+}
+
+static int get_kept_socket(void *ctx, const struct gw_addr *addr, unsigned index)
+{
+    struct gw_addr bound = *addr;
+    char why[GW_CHANNEL_TEXT_MAX];
+
+    return ask(ctx, GW_CHANNEL_GET_KEPT, &bound, index, why, sizeof(why));
+}
+
 static void release_socket(void *ctx, const struct gw_addr *addr)
 {
     struct gw_parent *parent = ctx;
@@ -160,7 +173,7 @@ static void release_socket(void *ctx, const struct gw_addr *addr)
 
 struct gw_socket_source *gw_parent_sockets(struct gw_parent *parent)
 {
-    const struct gw_socket_owner owner = { get_socket, release_socket, parent };
+    const struct gw_socket_owner owner = { get_socket, get_kept_socket, release_socket, parent };
 
     return gw_socket_source_asking(&owner);
 }

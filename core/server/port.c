@@ -48,6 +48,22 @@ static struct gw_port *add_port(struct gw_ports *ports, struct gw_slice written)
     return port;
 }
 
+/* The process before this one may have had more workers: their sockets hold connections that wait,
+ * and go on getting their share. */
+static void take_what_is_left(struct gw_ports *ports, const struct gw_port *port,
+                              struct gw_port_plan *plan, unsigned at)
+{
+    int fd;
+
+    for (unsigned index = plan->workers;
+         (fd = gw_socket_source_get_kept(ports->sockets, &port->addr, index)) >= 0; index++) {
+        struct gw_port_share *share = &plan->shares[index % plan->workers * plan->count + at];
+
+        share->more = gw_realloc(share->more, (share->more_count + 1) * sizeof(share->more[0]));
+        share->more[share->more_count++] = fd;
+    }
+}
+
 /* Binds a port for every worker. */
 static bool open_port(struct gw_ports *ports, struct gw_port *port, struct gw_port_plan *plan,
                       unsigned at, char *why, size_t why_size)
@@ -68,6 +84,7 @@ static bool open_port(struct gw_ports *ports, struct gw_port *port, struct gw_po
         }
         plan->shares[worker * plan->count + at].fd = fd;
     }
+    take_what_is_left(ports, port, plan, at);
     return true;
 }
 
@@ -127,11 +144,21 @@ void gw_port_plan_commit(struct gw_port_plan *plan, struct gw_ports *ports)
     GW_ASSERT(plan->shares);
 }
 
+void gw_port_share_deinit(struct gw_port_share *share)
+{
+    if (share->fd >= 0)
+        close(share->fd);
+    share->fd = -1;
+    while (share->more_count)
+        close(share->more[--share->more_count]);
+    gw_free(share->more);
+    share->more = NULL;
+}
+
 void gw_port_plan_deinit(struct gw_port_plan *plan)
 {
     for (size_t i = 0; plan->shares && i < (size_t)plan->count * plan->workers; i++)
-        if (plan->shares[i].fd >= 0)
-            close(plan->shares[i].fd);
+        gw_port_share_deinit(&plan->shares[i]);
     gw_free(plan->shares);
     plan->shares = NULL;
 }

@@ -33,7 +33,9 @@ void gw_ports_deinit(struct gw_ports *ports);
 /* One socket of one port for one worker, on its way to it. */
 struct gw_port_share {
     struct gw_port *port;
-    int fd; /* -1: the worker has it already */
+    int fd;    /* -1: the worker has it already */
+    int *more; /* sockets that a process before this one had for workers it had more; NULL: none */
+    unsigned more_count;
     struct gw_limits limits;
     const struct gw_cidr_set *proxy_from; /* lives in the configuration of the commit */
 };
@@ -44,6 +46,9 @@ struct gw_port_plan {
     struct gw_port_share *shares;
     unsigned count, workers;
 };
+
+/* Closes what was not taken. */
+void gw_port_share_deinit(struct gw_port_share *share);
 
 /* Compares the configuration's listeners with what is open and binds what is new. False, with
  * nothing changed and a text for the operator in `why`, when one cannot be bound. */

@@ -27,6 +27,9 @@ enum gw_channel_kind {
                           not in `text` */
     GW_CHANNEL_STOP,   /* like SIGTERM: end within drain_timeout; a second time: end now */
     GW_CHANNEL_RETIRE, /* another process serves: take no more, end when the last stream has */
+
+    /* from the worker process */
+    GW_CHANNEL_GET_KEPT, /* like GET, but only what is there already */
 };
 
 #ifndef GW_CDEF

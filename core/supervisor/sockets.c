@@ -140,8 +140,13 @@ void gw_keep_get(struct gw_keep *keep, unsigned child, const struct gw_channel_m
     struct gw_channel_message answer = { .kind = GW_CHANNEL_SOCKET, .serial = question->serial };
     uint32_t bit = 1u << child;
     unsigned index = question->index;
+    bool only_kept = question->kind == GW_CHANNEL_GET_KEPT;
     struct kept_address *kept = find(keep, bit, &question->addr, index);
 
+    if (only_kept && (!kept || index >= kept->count)) {
+        gw_channel_send(channel, &answer, -1);
+        return;
+    }
     if (!kept)
         kept = add_address(keep, &question->addr);
     int fd = take_socket(keep, kept, index, answer.text, sizeof(answer.text));

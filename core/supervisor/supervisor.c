@@ -117,6 +117,7 @@ void gw_supervisor_hear(struct gw_supervisor *supervisor, struct gw_child *child
 {
     switch ((enum gw_channel_kind)message->kind) {
     case GW_CHANNEL_GET:
+    case GW_CHANNEL_GET_KEPT:
         on_question(supervisor, child, message);
         return;
     case GW_CHANNEL_RELEASE:
