@@ -38,6 +38,15 @@ static void send_interim(struct gw_h1_answer *answer, struct gw_h1_session *sess
     gw_h1_out_interim(&session->out, written.text);
 }
 
+/* Who asked for a tunnel and does not get one may have sent bytes of it already: they are never
+ * read as requests. */
+static bool refuses_tunnel(const struct gw_h1_asked *asked, int status)
+{
+    if (asked->method == GW_METHOD_CONNECT)
+        return status >= 300;
+    return asked->protocol.len && status != 101;
+}
+
 static void send_final(struct gw_h1_answer *answer, struct gw_h1_session *session,
                        const struct gw_head *head, bool end)
 {
@@ -47,7 +56,7 @@ static void send_final(struct gw_h1_answer *answer, struct gw_h1_session *sessio
     bool unsure =
         answer->waits_for_100 && !session->parse.body_begun && !gw_h1_session_has_unread(session);
 
-    if (unsure || answer->last)
+    if (unsure || answer->last || refuses_tunnel(&answer->asked, head->status))
         answer->asked.keep_alive = false;
     answer->asked.wall_us = session->loop->clock.wall_us;
     if (gw_h1_write_response(head, end, &answer->asked, session->stream.arena, &written)) {

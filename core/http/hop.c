@@ -1,6 +1,7 @@
 #include "http/hop.h"
 
 #include "base/check.h"
+#include "http/token.h"
 #include "http/uri.h"
 
 #define CONNECTION_MAX 32 /* items of one Connection field; each costs a walk over all fields */
@@ -74,21 +75,6 @@ bool gw_hop_remove_named(struct gw_fields *fields, struct gw_slice connection)
 
 /* ── what must not pass ────────────────────────────────────────────────────── */
 
-#define SPELLING_MAX 64
-
-/* A name as lenient servers read it: "_" and "." are "-", dashes at the end do not count. Longer
- * names than any we guard come out cut, which only makes prefixes match. */
-static struct gw_slice canonical(struct gw_slice name, char out[SPELLING_MAX])
-{
-    size_t len = name.len < SPELLING_MAX ? name.len : SPELLING_MAX;
-
-    for (size_t i = 0; i < len; i++)
-        out[i] = name.ptr[i] == '_' || name.ptr[i] == '.' ? '-' : name.ptr[i];
-    while (len && out[len - 1] == '-')
-        len--;
-    return gw_slice(out, len);
-}
-
 static bool says_forwarding(struct gw_slice name)
 {
     static const struct gw_slice names[] = { NAME("x-real-ip"), NAME("forwarded") };
@@ -111,13 +97,13 @@ static bool says_identity(struct gw_slice name)
 
 static bool is_forged(struct gw_slice name)
 {
-    char spelling[SPELLING_MAX];
+    char spelling[GW_TOKEN_SPELLING_MAX];
 
     /* All guarded names begin with "x" or "forwarded", in every spelling. */
     if (name.len == 0 || (name.ptr[0] != 'x' && name.ptr[0] != 'f'))
         return false;
 
-    struct gw_slice canon = canonical(name, spelling);
+    struct gw_slice canon = gw_token_spelling(name, spelling);
 
     if (says_identity(canon))
         return true;
@@ -155,9 +141,9 @@ static void remove_forwarding(struct gw_fields *fields)
     unsigned kept = 0;
 
     for (unsigned i = 0; i < fields->count; i++) {
-        char spelling[SPELLING_MAX];
+        char spelling[GW_TOKEN_SPELLING_MAX];
 
-        if (!says_forwarding(canonical(fields->items[i].name, spelling)))
+        if (!says_forwarding(gw_token_spelling(fields->items[i].name, spelling)))
             fields->items[kept++] = fields->items[i];
     }
     fields->count = kept;

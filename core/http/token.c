@@ -157,3 +157,14 @@ bool gw_visible_valid(struct gw_slice text)
             return false;
     return true;
 }
+
+struct gw_slice gw_token_spelling(struct gw_slice name, char out[GW_TOKEN_SPELLING_MAX])
+{
+    size_t len = name.len < GW_TOKEN_SPELLING_MAX ? name.len : GW_TOKEN_SPELLING_MAX;
+
+    for (size_t i = 0; i < len; i++)
+        out[i] = name.ptr[i] == '_' || name.ptr[i] == '.' ? '-' : name.ptr[i];
+    while (len && out[len - 1] == '-')
+        len--;
+    return gw_slice(out, len);
+}

@@ -25,3 +25,9 @@ size_t gw_find_control(const char *ptr, size_t len);
 
 /* How many control bytes other than tab there are. */
 size_t gw_count_controls(const char *ptr, size_t len);
+
+#define GW_TOKEN_SPELLING_MAX 64
+
+/* A field name (lower case) as lenient servers read it: "_" and "." are "-", dashes at the end do
+ * not count. Longer names come out cut: longer than any we guard. */
+struct gw_slice gw_token_spelling(struct gw_slice name, char out[GW_TOKEN_SPELLING_MAX]);

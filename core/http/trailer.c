@@ -1,6 +1,7 @@
 #include "http/trailer.h"
 
 #include "base/check.h"
+#include "http/token.h"
 
 bool gw_trailer_allowed(struct gw_slice name)
 {
@@ -38,11 +39,15 @@ bool gw_trailer_allowed(struct gw_slice name)
         NAME("http2-settings"),
     };
     static const struct gw_slice prefixes[] = {
-        NAME("content-"),        NAME("x-forwarded"),     NAME("x-consumer"),   NAME("if-"),
-        NAME("access-control-"), NAME("x-authenticated"), NAME("x-credential"),
+        NAME("content-"),     NAME("x-forwarded"),          NAME("x-consumer"),
+        NAME("if-"),          NAME("access-control-"),      NAME("x-authenticated"),
+        NAME("x-credential"), NAME("x-anonymous-consumer"),
 #undef NAME
     };
 
+    char spelling[GW_TOKEN_SPELLING_MAX];
+
+    name = gw_token_spelling(name, spelling);
     for (size_t i = 0; i < GW_ARRAY_LEN(names); i++)
         if (gw_slice_equal(name, names[i]))
             return false;

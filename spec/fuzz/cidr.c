@@ -45,10 +45,10 @@ static void read_network(struct gw_slice word, struct network *network)
 
         memcpy(addr.bytes, four, 4);
         widen(&addr, network->bytes);
-        network->bits = 96 + (slash ? (unsigned)atol(slash + 1) : 32);
+        network->bits = 96 + (slash ? (unsigned)strtoul(slash + 1, NULL, 10) : 32);
     } else {
         FUZZ_CHECK(inet_pton(AF_INET6, text, network->bytes) == 1, "accepted %s", text);
-        network->bits = slash ? (unsigned)atol(slash + 1) : 128;
+        network->bits = slash ? (unsigned)strtoul(slash + 1, NULL, 10) : 128;
     }
     FUZZ_CHECK(network->bits <= 128, "accepted %.*s", GW_SLICE_ARG(word));
 }

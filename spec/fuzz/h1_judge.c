@@ -1,6 +1,6 @@
-/* What must hold for any bytes of a client: cut anywhere they mean the same, a second reader written
- * in another way sees the same requests in them, and what was understood, written anew, is
- * understood as the same. */
+/* What must hold for any bytes of a client: cut anywhere they mean the same, a second reader
+ * written in another way sees the same requests in them, and what was understood, written anew,
+ * is understood as the same. */
 #include "h1_wire.h"
 
 #define REQUESTS_MAX (FUZZ_MESSAGES_MAX - 2)
@@ -183,7 +183,8 @@ void fuzz_check_requests(struct gw_slice bytes)
             continue;
         fuzz_read_requests(&cut, bytes, how);
         fuzz_check_same("cut elsewhere", gw_buf_slice(&whole.text), gw_buf_slice(&cut.text));
-        fuzz_check_same("answers", gw_buf_slice(&whole.answers), gw_buf_slice(&cut.answers));
+        if (!whole.count || !whole.messages[whole.count - 1].error)
+            fuzz_check_same("answers", gw_buf_slice(&whole.answers), gw_buf_slice(&cut.answers));
         fuzz_reading_free(&cut);
     }
     check_naive(bytes, &whole);

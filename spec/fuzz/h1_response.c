@@ -1,4 +1,5 @@
-/* Responses as a service may send them: to a GET, a HEAD, a CONNECT and to a request for an upgrade. */
+/* Responses as a service may send them: to a GET, a HEAD, a CONNECT and to a request for an
+ * upgrade. */
 #include "h1_wire.h"
 
 /* What was understood, sent to a client of ours, is understood as the same. The writer adds a Date

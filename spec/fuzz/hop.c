@@ -1,5 +1,5 @@
-/* Fields between two hops, as text: nothing forged passes in any spelling, what was protected stays,
- * and what we say of the client is ours alone. */
+/* Fields between two hops, as text: nothing forged passes in any spelling, what was protected
+ * stays, and what we say of the client is ours alone. */
 #include "fuzz.h"
 
 #include "http/hop.h"

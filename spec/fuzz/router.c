@@ -1,5 +1,6 @@
-/* Routes from text, then questions: the router with all of them answers as its first route does that
- * would take the request alone. Lines are "PATH HOST METHOD" (a route) or "? PATH HOST METHOD". */
+/* Routes from text, then questions: the router with all of them answers as its first route does
+ * that would take the request alone. Lines are "PATH HOST METHOD" (a route) or "? PATH HOST
+ * METHOD". */
 #include "fuzz.h"
 
 #include "config/build.h"

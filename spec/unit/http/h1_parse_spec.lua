@@ -169,6 +169,8 @@ describe("gw_h1_parse", function()
       { "trailers without those that may not be",
         chunks("0\r\nHost: b\r\nTE: x\r\nContent-Type: y\r\nAuthorization: x\r\nCookie: a\r\n" ..
           "X-Forwarded-For: 1\r\nX-Consumer-Id: 1\r\nx-ok: 1\r\n\r\n"), HEAD .. " | trailers x-ok=1 | ." },
+      { "trailers without those that only look like others", chunks("1\r\nx\r\n0\r\nX_Forwarded_For: 1\r\n" ..
+          "x.consumer-id-: 1\r\nContent_Length: 2\r\nx_ok: 1\r\n\r\n"), HEAD .. " | body x | trailers x_ok=1 | ." },
       { "nothing but forbidden trailers", chunks("0\r\nHost: b\r\nContent-Length: 5\r\n\r\n"), HEAD .. " | ." },
       { "what follows chunks", chunks("1\r\nx\r\n0\r\n\r\n") .. get(), HEAD .. " | body x | . | GET / @a | ." },
       { "100-continue", post("Expect: 100-Continue\r\nContent-Length: 1\r\n", "x"),
