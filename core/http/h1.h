@@ -62,6 +62,15 @@ struct gw_conn *gw_h1_server_conn(struct gw_h1_server *session);
 /* Idle: no request in flight and none begun. */
 bool gw_h1_server_idle(const struct gw_h1_server *session);
 
+/* True while nobody works on anything: it is idle and has sent everything (a new one gets a moment
+ * for its first request), or a head has begun and is not whole. Since when, by the loop's clock, in
+ * *since_us. */
+bool gw_h1_server_waits(const struct gw_h1_server *session, uint64_t *since_us);
+
+/* Its place is needed, while it waits: an idle one ends at once, one in a head is told why first;
+ * on_closed comes. False, and nothing done, when more has come and was not read yet. */
+bool gw_h1_server_shed(struct gw_h1_server *session, enum gw_error why);
+
 /* Of a server stream: its connection, for addresses and byte counts. NULL for other streams. */
 struct gw_conn *gw_h1_stream_conn(const struct gw_stream *stream);
 

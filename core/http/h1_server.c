@@ -14,6 +14,7 @@
 #define LINGER_SENDING_US 30000000 /* while some of it still waits to be sent */
 #define DISCARD_BYTES (64 * 1024)  /* of a request nobody reads */
 #define DISCARD_US 1000000
+#define FIRST_REQUEST_US 1000000 /* a new connection is not called idle before */
 
 enum server_state {
     SERVER_IDLE,
@@ -34,8 +35,9 @@ struct gw_h1_server {
     struct gw_h1_answer answer;
     unsigned requests;
     size_t discarded;
-    uint64_t sent; /* bytes, when the idle timer last fired */
-    bool silent;   /* closed by its owner: no on_closed */
+    uint64_t since_us; /* idle, or in a head */
+    uint64_t sent;     /* bytes, when the idle timer last fired */
+    bool silent;       /* closed by its owner: no on_closed */
 };
 
 static const struct gw_stream_ops server_ops;
@@ -126,6 +128,7 @@ static void go_idle(struct gw_h1_server *server)
 
     gw_h1_parse_next_message(&session->parse);
     set_state(server, SERVER_IDLE);
+    server->since_us = session->loop->clock.now_us;
     if (server->answer.last && !gw_h1_session_has_unread(session)) {
         close_gently(server);
         return;
@@ -228,6 +231,7 @@ static void on_settled(struct gw_h1_session *session, bool left)
     (void)left;
     if (server->state == SERVER_IDLE && gw_h1_parse_begun(&session->parse)) {
         set_state(server, SERVER_HEAD);
+        server->since_us = session->loop->clock.now_us;
         start_timer(server, session->limits.head_timeout_us);
     }
 }
@@ -384,6 +388,7 @@ struct gw_h1_server *gw_h1_server_new(struct gw_conn *conn, const struct gw_h1_l
     server->events = events;
     server->ctx = ctx;
     gw_h1_session_init(&server->session, &role, conn, limits, false);
+    server->since_us = server->session.loop->clock.now_us;
     start_timer(server, limits->idle_timeout_us);
     return server;
 }
@@ -433,6 +438,31 @@ struct gw_conn *gw_h1_server_conn(struct gw_h1_server *server)
 bool gw_h1_server_idle(const struct gw_h1_server *server)
 {
     return server->state == SERVER_IDLE && !gw_h1_parse_begun(&server->session.parse);
+}
+
+bool gw_h1_server_waits(const struct gw_h1_server *server, uint64_t *since_us)
+{
+    uint64_t age_us = server->session.loop->clock.now_us - server->since_us;
+    bool is_new = server->requests == 0 && age_us < FIRST_REQUEST_US;
+
+    *since_us = server->since_us;
+    return server->state == SERVER_HEAD ||
+           (gw_h1_server_idle(server) && !is_new && gw_conn_queued(server->session.conn) == 0);
+}
+
+bool gw_h1_server_shed(struct gw_h1_server *server, enum gw_error why)
+{
+    unsigned sight = gw_conn_look(server->session.conn);
+
+    if (sight & GW_CONN_SEES_BYTES)
+        return false;
+    if (server->state == SERVER_IDLE) {
+        close_server(server, 0);
+        return true;
+    }
+    gw_h1_parse_refuse(&server->session.parse, why);
+    refuse(server, why);
+    return true;
 }
 
 struct gw_conn *gw_h1_stream_conn(const struct gw_stream *stream)

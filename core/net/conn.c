@@ -10,6 +10,7 @@
 
 #define DEFAULT_WRITE_LIMIT (1024 * 1024)
 #define LINGER_DISCARD_MAX (64 * 1024)
+#define LINGERING_MAX 1024 /* on one loop; beyond, the oldest goes: a flood must not pile up here */
 
 /* A connection on its gentle way out: it owns itself until one of the two ends comes. */
 struct gw_conn_linger {
@@ -266,6 +267,7 @@ void gw_conn_close(struct gw_conn *conn)
     if (conn->linger) {
         gw_timer_stop(&conn->linger->timer);
         gw_list_remove(&conn->linger->node);
+        conn->loop->lingering_count--;
         gw_free(conn->linger);
         conn->linger = NULL;
     }
@@ -309,6 +311,11 @@ static void on_linger_timeout(struct gw_timer *timer)
     gw_conn_close(container_of(timer, struct gw_conn_linger, timer)->conn);
 }
 
+static void close_oldest_lingering(struct gw_loop *loop)
+{
+    gw_conn_close(container_of(gw_list_first(&loop->lingering), struct gw_conn_linger, node)->conn);
+}
+
 void gw_conn_close_gently(struct gw_conn *conn, uint64_t linger_us)
 {
     static const struct gw_conn_events linger_events = {
@@ -327,6 +334,8 @@ void gw_conn_close_gently(struct gw_conn *conn, uint64_t linger_us)
     linger->conn = conn;
     conn->linger = linger;
     gw_list_append(&conn->loop->lingering, &linger->node);
+    if (++conn->loop->lingering_count > LINGERING_MAX)
+        close_oldest_lingering(conn->loop);
     gw_timer_start(conn->loop, &linger->timer, linger_us, on_linger_timeout);
     conn->wants_room = false;
     conn->held = false;
@@ -334,15 +343,22 @@ void gw_conn_close_gently(struct gw_conn *conn, uint64_t linger_us)
     gw_conn_shutdown(conn);
 }
 
-void gw_conn_cut_lingering(struct gw_loop *loop)
+unsigned gw_conn_cut_lingering(struct gw_loop *loop)
 {
     struct gw_list_node *node;
+    unsigned count = 0;
 
-    while ((node = gw_list_first(&loop->lingering)))
+    for (; (node = gw_list_first(&loop->lingering)); count++)
         gw_conn_close(container_of(node, struct gw_conn_linger, node)->conn);
+    return count;
 }
 
 /* ── what one may ask ── */
+
+unsigned gw_conn_look(const struct gw_conn *conn)
+{
+    return conn->carrier->look(conn);
+}
 
 size_t gw_conn_queued(const struct gw_conn *conn)
 {

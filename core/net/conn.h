@@ -38,6 +38,13 @@ bool gw_conn_write(struct gw_conn *conn, const struct gw_slice *slices, unsigned
 /* The same for one slice of a blob, which is referenced instead of copied. */
 bool gw_conn_write_blob(struct gw_conn *conn, struct gw_blob *blob, struct gw_slice part);
 
+/* What waits to be read, without reading it. Costs a system call. */
+enum gw_conn_sight {
+    GW_CONN_SEES_BYTES = 1,
+    GW_CONN_SEES_END = 2, /* the peer ended its side, or is gone; bytes may stand before that */
+};
+unsigned gw_conn_look(const struct gw_conn *conn);
+
 /* Stops or goes on reading. Costs two system calls a pair: for backpressure only. */
 void gw_conn_hold(struct gw_conn *conn, bool on);
 

@@ -21,6 +21,8 @@ struct gw_conn_carrier {
     /* Bytes of the write under way that are not given away yet. */
     size_t (*pending)(const struct gw_conn *conn);
     void (*set_reading)(struct gw_conn *conn, bool on);
+    /* What reading would find: a sum of enum gw_conn_sight. */
+    unsigned (*look)(const struct gw_conn *conn);
     void (*shutdown)(struct gw_conn *conn);
     void (*fill_local)(struct gw_conn *conn, struct gw_addr *addr);
     /* Ends later, with gw_conn_deinit() and its memory freed. */
@@ -102,8 +104,8 @@ void gw_chunks_free(struct gw_list *chunks);
 /* Copies a slice (or refs a part of `blob`) to the end of the list; may fill up the last chunk. */
 void gw_chunks_append(struct gw_list *chunks, struct gw_slice bytes, struct gw_blob *blob);
 
-/* Ends the lingering ones of this loop at once. */
-void gw_conn_cut_lingering(struct gw_loop *loop);
+/* Ends the lingering ones of this loop at once. Returns how many. */
+unsigned gw_conn_cut_lingering(struct gw_loop *loop);
 
 /* A connection over a connected (accepted) stream socket, which it takes over. NULL, and the
  * descriptor closed, when libuv refuses it. */

@@ -4,6 +4,7 @@
 #include "net/conn_private.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -169,6 +170,21 @@ static size_t pending(const struct gw_conn *conn)
     return socket->write ? uv_stream_get_write_queue_size(&socket->uv.stream) : 0;
 }
 
+static unsigned look(const struct gw_conn *conn)
+{
+    struct pollfd watched = { .fd = fd_of(socket_of(conn)), .events = POLLIN | POLLRDHUP };
+    char byte;
+
+    if (poll(&watched, 1, 0) <= 0)
+        return 0;
+
+    bool ended = watched.revents & (POLLRDHUP | POLLHUP | POLLERR);
+    bool bytes =
+        (watched.revents & POLLIN) && recv(watched.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+
+    return (bytes ? GW_CONN_SEES_BYTES : 0) | (ended ? GW_CONN_SEES_END : 0);
+}
+
 /* uv_shutdown() waits for writability first, which costs two system calls more. */
 static void send_end(struct gw_conn *conn)
 {
@@ -206,6 +222,7 @@ static const struct gw_conn_carrier carrier = {
     .start_write = start_write,
     .pending = pending,
     .set_reading = set_reading,
+    .look = look,
     .shutdown = send_end,
     .fill_local = fill_local,
     .close = close_socket,

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "net/conn_private.h"
 #include "net/outside.h"
+#include "net/relief.h"
 
 struct gw_dial {
     struct gw_conn *conn; /* owned until handed to `done`; NULL once closed, or outside */
@@ -12,6 +13,7 @@ struct gw_dial {
     struct gw_outside *outside; /* connects in libuv's place; NULL once it has ended */
     struct gw_timer timeout;
     struct gw_defer refused; /* libuv said no at once */
+    bool no_descriptor;      /* for want of one */
     gw_dial_cb done;         /* NULL once ended */
     void *ctx;
 };
@@ -49,7 +51,9 @@ static void on_timeout(struct gw_timer *timer)
 
 static void on_refused(struct gw_defer *defer)
 {
-    fail(container_of(defer, struct gw_dial, refused), GW_E_CONNECT);
+    struct gw_dial *dial = container_of(defer, struct gw_dial, refused);
+
+    fail(dial, dial->no_descriptor ? GW_E_DESCRIPTORS : GW_E_CONNECT);
 }
 
 static void on_connect(uv_connect_t *request, int status)
@@ -63,7 +67,9 @@ static void on_connect(uv_connect_t *request, int status)
     }
     gw_loop_woke(gw_conn_loop(dial->conn));
     if (status < 0) {
-        fail(dial, status == UV_ETIMEDOUT ? GW_E_CONNECT_TIMEOUT : GW_E_CONNECT);
+        fail(dial, status == UV_ETIMEDOUT                       ? GW_E_CONNECT_TIMEOUT
+                   : status == UV_EMFILE || status == UV_ENFILE ? GW_E_DESCRIPTORS
+                                                                : GW_E_CONNECT);
         return;
     }
     gw_timer_stop(&dial->timeout);
@@ -83,6 +89,17 @@ static int connect_to(struct gw_dial *dial, const struct gw_addr *addr)
     return uv_tcp_connect(&dial->connect, (uv_tcp_t *)stream, &addr->sa.any, on_connect);
 }
 
+/* Without a descriptor idle connections make room for it. */
+static int connect_somehow(struct gw_dial *dial, const struct gw_addr *addr)
+{
+    int error = connect_to(dial, addr);
+
+    if ((error == UV_EMFILE || error == UV_ENFILE) && gw_loop_relieve(gw_conn_loop(dial->conn)))
+        error = connect_to(dial, addr);
+    dial->no_descriptor = error == UV_EMFILE || error == UV_ENFILE;
+    return error;
+}
+
 struct gw_dial *gw_dial_start(struct gw_loop *loop, const struct gw_addr *addr, uint64_t timeout_us,
                               gw_dial_cb done, void *ctx)
 {
@@ -96,7 +113,7 @@ struct gw_dial *gw_dial_start(struct gw_loop *loop, const struct gw_addr *addr, 
         return dial;
     }
     dial->conn = gw_conn_new_unconnected(loop, addr);
-    dial->connecting = connect_to(dial, addr) == 0;
+    dial->connecting = connect_somehow(dial, addr) == 0;
     if (dial->connecting)
         gw_timer_start(loop, &dial->timeout, timeout_us, on_timeout);
     else

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "net/conn_private.h"
+#include "net/relief.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,9 @@
 #define REST_US 100000
 #define LOG_EVERY_US 1000000
 
+/* Of a request that is hung up on: 64 KiB. */
+#define DISCARD_READS 16
+
 struct gw_listener {
     uv_poll_t poll; /* not a uv_tcp_t: libuv would drop waiting peers by itself, and unheard */
     struct gw_loop *loop;
@@ -24,6 +28,8 @@ struct gw_listener {
     int spare_fd; /* closed to make room for accepting a peer that must be dropped; -1: gone */
     struct gw_addr addr;
     gw_listener_cb on_conn;
+    gw_listener_drop_cb on_drop; /* NULL: nobody cares */
+    struct gw_slice answer;      /* to those that are dropped */
     void *ctx;
     struct gw_timer rest;
     uint64_t next_log_us;
@@ -69,22 +75,64 @@ static void take_a_rest(struct gw_listener *listener)
     gw_timer_start(listener->loop, &listener->rest, REST_US, on_rested);
 }
 
+/* The answer arrives only when what the peer sent is read: else the kernel sends a reset over it. */
+static void say_and_hang_up(struct gw_listener *listener, int fd)
+{
+    char request[4096];
+    int left = DISCARD_READS;
+
+    while (left-- && recv(fd, request, sizeof(request), MSG_DONTWAIT) > 0)
+        ;
+    if (listener->answer.len)
+        (void)!send(fd, listener->answer.ptr, listener->answer.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    close(fd);
+}
+
 /* Without descriptors the peer in front would wake us for ever: take it with the spare one, and
  * hang up. Returns 0 or the errno of the try. */
 static int drop_one(struct gw_listener *listener)
 {
+    struct gw_addr peer = { .len = sizeof(peer.sa) };
+
     if (listener->spare_fd < 0)
         return EMFILE;
     close(listener->spare_fd);
-    int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+    int fd = accept4(listener->fd, &peer.sa.any, &peer.len, SOCK_CLOEXEC);
     int error = fd < 0 ? errno : 0;
 
-    if (fd >= 0) {
-        close(fd);
-        listener->dropped++;
-    }
+    if (fd >= 0)
+        say_and_hang_up(listener, fd);
     listener->spare_fd = open_spare();
+    if (fd >= 0) {
+        listener->dropped++;
+        if (listener->on_drop)
+            listener->on_drop(listener->ctx, &peer);
+    }
     return error;
+}
+
+/* Out of descriptors: whether to try again at once. */
+static bool make_room(struct gw_listener *listener, int error)
+{
+    struct gw_loop *loop = listener->loop;
+
+    if (gw_loop_relieve(loop) > 0)
+        return true;
+    if (loop->relief.ask) {
+        loop->relief.ask(loop->relief.ctx);
+        take_a_rest(listener);
+        return false;
+    }
+
+    int drop_error = drop_one(listener);
+
+    if (drop_error == EAGAIN)
+        return false;
+    log_trouble(listener, error);
+    if (drop_error == 0)
+        return true;
+    take_a_rest(listener);
+    return false;
 }
 
 /* After accept() failed: whether to try again at once. */
@@ -106,17 +154,8 @@ static bool survive(struct gw_listener *listener, int error)
     case EPERM:
         return true;
     case EMFILE:
-    case ENFILE: { /* also reported when nobody waits */
-        int drop_error = drop_one(listener);
-
-        if (drop_error == EAGAIN)
-            return false;
-        log_trouble(listener, error);
-        if (drop_error == 0)
-            return true;
-        take_a_rest(listener);
-        return false;
-    }
+    case ENFILE: /* also reported when nobody waits */
+        return make_room(listener, error);
     default:
         log_trouble(listener, error);
         take_a_rest(listener);
@@ -180,6 +219,13 @@ struct gw_listener *gw_listener_open(struct gw_loop *loop, int fd, gw_listener_c
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     uv_poll_start(&listener->poll, UV_READABLE, on_readable);
     return listener;
+}
+
+void gw_listener_on_drop(struct gw_listener *listener, struct gw_slice answer,
+                         gw_listener_drop_cb on_drop)
+{
+    listener->answer = answer;
+    listener->on_drop = on_drop;
 }
 
 void gw_listener_close(struct gw_listener *listener)

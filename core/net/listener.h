@@ -8,11 +8,20 @@ struct gw_listener;
 /* `conn` is owned by the callee, not yet bound; closing it at once is fine. */
 typedef void (*gw_listener_cb)(void *ctx, struct gw_listener *listener, struct gw_conn *conn);
 
-/* Takes the listening descriptor over. Survives EMFILE (drops the oldest waiting peer through a
- * spare descriptor, logs once a second). Sets TCP_NODELAY. NULL, and the descriptor closed,
+/* `ctx` is that of the listener. */
+typedef void (*gw_listener_drop_cb)(void *ctx, const struct gw_addr *peer);
+
+/* Takes the listening descriptor over. Survives EMFILE: has idle connections closed (relief.h), or
+ * takes the peer that waits longest with a spare descriptor and hangs up; logs once a second. Sets
+ * TCP_NODELAY. NULL, and the descriptor closed,
  * when libuv refuses it. */
 struct gw_listener *gw_listener_open(struct gw_loop *loop, int fd, gw_listener_cb on_conn,
                                      void *ctx);
+
+/* What a peer hears before it is hung up on for want of descriptors (static text), and who is told
+ * of it. */
+void gw_listener_on_drop(struct gw_listener *listener, struct gw_slice answer,
+                         gw_listener_drop_cb on_drop);
 
 /* Stops accepting, at once; frees itself in the close callback. Accepted connections live on. */
 void gw_listener_close(struct gw_listener *listener);

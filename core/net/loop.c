@@ -31,6 +31,7 @@ struct gw_loop *gw_loop_new(bool virtual_clock)
     gw_random_init(&loop->random);
     gw_list_init(&loop->deferred);
     gw_list_init(&loop->lingering);
+    gw_list_init(&loop->relief.givers);
     loop->read_buffer = gw_alloc(GW_READ_BUFFER_SIZE);
     loop->timers = gw_timers_new(loop);
     loop->mailbox = gw_mailbox_new(loop);

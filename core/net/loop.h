@@ -45,6 +45,15 @@ struct gw_loop {
     struct gw_timers *timers;
     struct gw_list deferred;  /* struct gw_defer */
     struct gw_list lingering; /* connections on their gentle way out; cut short by gw_loop_free() */
+    unsigned lingering_count;
+    struct {
+        struct gw_list givers; /* see relief.h */
+        _Atomic uint64_t closed;
+        uint64_t next_log_us;
+        unsigned untold;
+        void (*ask)(void *ctx); /* other loops; NULL: there are none to be asked */
+        void *ctx;
+    } relief;
     struct gw_mailbox *mailbox; /* messages from other threads, one wake-up a batch */
     uv_prepare_t *before_poll;  /* marks the clock as stale */
     unsigned index;   /* of the worker, for per-worker slots; assigned by who makes the loop */

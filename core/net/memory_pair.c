@@ -203,6 +203,13 @@ static void set_reading(struct gw_conn *conn, bool on)
         schedule(end);
 }
 
+static unsigned look(const struct gw_conn *conn)
+{
+    const struct gw_memory_end *end = end_of(conn);
+
+    return (end->inbox_bytes ? GW_CONN_SEES_BYTES : 0) | (end->peer_end ? GW_CONN_SEES_END : 0);
+}
+
 /* ── life ── */
 
 static void fill_local(struct gw_conn *conn, struct gw_addr *addr)
@@ -244,6 +251,7 @@ static const struct gw_conn_carrier carrier = {
     .start_write = start_write,
     .pending = pending,
     .set_reading = set_reading,
+    .look = look,
     .shutdown = send_end,
     .fill_local = fill_local,
     .close = close_end,

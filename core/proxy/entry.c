@@ -63,14 +63,14 @@ struct gw_proxy *gw_proxy_new(const struct gw_proxy_options *options)
 
 void gw_proxy_free(struct gw_proxy *proxy)
 {
-    GW_ASSERT(proxy->active == 0);
+    GW_ASSERT(gw_gauge_get(&proxy->active) == 0);
     retire_epoch(proxy);
     gw_free(proxy);
 }
 
 unsigned gw_proxy_active(const struct gw_proxy *proxy)
 {
-    return proxy->active;
+    return gw_gauge_get(&proxy->active);
 }
 
 /* A flight at its log hooks has nothing left that could be ended with an error: the hooks are cut
@@ -149,7 +149,7 @@ static struct gw_flight *new_flight(struct gw_proxy *proxy, struct gw_stream *do
     gw_buf_init(&x->response_body, 0);
     gw_buf_init(&x->new_body, SIZE_MAX);
     gw_list_append(&proxy->flights, &x->in_worker);
-    proxy->active++;
+    gw_gauge_add(&proxy->active, 1);
     return flight;
 }
 
@@ -195,7 +195,7 @@ void gw_flight_free(struct gw_flight *flight)
     gw_buf_deinit(&x->response_body);
     gw_buf_deinit(&x->new_body);
     gw_list_remove(&x->in_worker);
-    x->proxy->active--;
+    gw_gauge_add(&x->proxy->active, -1);
     gw_arena_free(x->arena);
     epoch->users--;
     tidy_epoch(epoch);

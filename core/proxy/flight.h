@@ -5,6 +5,7 @@
  * Words.  *flight*: this struct. *to_service*, *to_client*: the two relays. *reader*: who waits for
  * a whole body. *epoch*: a configuration and its script as this worker counts their users, without
  * atomics. */
+#include "base/gauge.h"
 #include "config/config.h"
 #include "http/exchange.h"
 #include "proxy/counters.h"
@@ -26,7 +27,7 @@ struct gw_proxy {
     struct gw_counters counters;
     struct gw_epoch *epoch; /* the current one */
     struct gw_list flights; /* by in_worker */
-    unsigned active;
+    struct gw_gauge active;
 };
 
 struct gw_flight {

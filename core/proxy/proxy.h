@@ -36,10 +36,14 @@ void gw_proxy_on_request(struct gw_proxy *proxy, struct gw_stream *down, struct 
 void gw_proxy_on_refused(struct gw_proxy *proxy, struct gw_stream *down, struct gw_arena *arena,
                          struct gw_head *head, enum gw_error why);
 
+/* The line and the count of a connection that was hung up on before anybody read from it. */
+void gw_proxy_on_dropped(struct gw_proxy *proxy, const struct gw_addr *peer, enum gw_error why);
+
 /* Whether that address is one of the current generation's trusted_proxies. */
 bool gw_proxy_trusts(const struct gw_proxy *proxy, const struct gw_addr *addr);
 
-unsigned gw_proxy_active(const struct gw_proxy *proxy); /* exchanges not yet freed */
+unsigned
+gw_proxy_active(const struct gw_proxy *proxy); /* exchanges not yet freed; from any thread */
 
 /* Ends what is running, each with the error; at the end of the drain. */
 void gw_proxy_abort(struct gw_proxy *proxy, enum gw_error why);

@@ -5,9 +5,11 @@
 #include "net/loop.h"
 #include "proxy/flight.h"
 
-/* As much of an exchange as an answer and a log line need. */
+/* As much of an exchange as an answer and a log line need. The peer is the stream's, where there is
+ * one. */
 static struct gw_exchange *make_bare(struct gw_proxy *proxy, struct gw_stream *down,
-                                     struct gw_arena *arena, const struct gw_head *head)
+                                     struct gw_arena *arena, const struct gw_head *head,
+                                     const struct gw_addr *peer)
 {
     struct gw_flight *flight = gw_arena_alloc_zero(arena, sizeof(*flight));
     struct gw_exchange *x = &flight->x;
@@ -18,6 +20,8 @@ static struct gw_exchange *make_bare(struct gw_proxy *proxy, struct gw_stream *d
     x->limits = &x->config->limits;
     x->arena = arena;
     x->down = down;
+    if (peer)
+        x->peer = *peer;
     x->request = *head;
     if (x->request.path.len == 0)
         x->request.path = head->raw_target;
@@ -25,6 +29,18 @@ static struct gw_exchange *make_bare(struct gw_proxy *proxy, struct gw_stream *d
     x->times.start = x->times.end = x->loop->clock.now_us;
     gw_flight_identify(flight);
     return x;
+}
+
+void gw_proxy_on_dropped(struct gw_proxy *proxy, const struct gw_addr *peer, enum gw_error why)
+{
+    const struct gw_head nothing = { .body_length = GW_BODY_NONE };
+    struct gw_arena *arena = gw_arena_new();
+    struct gw_exchange *x = make_bare(proxy, NULL, arena, &nothing, peer);
+
+    x->error = why;
+    x->response.status = gw_error_info(why)->status;
+    gw_refusal_record(proxy, x);
+    gw_arena_free(arena);
 }
 
 static void answer(struct gw_exchange *x, enum gw_error why)
@@ -57,7 +73,7 @@ void gw_proxy_on_refused(struct gw_proxy *proxy, struct gw_stream *down, struct 
         return;
     }
 
-    struct gw_exchange *x = make_bare(proxy, down, arena, head);
+    struct gw_exchange *x = make_bare(proxy, down, arena, head, NULL);
 
     x->error = why;
     if (gw_error_info(why)->status != 499)

@@ -179,6 +179,35 @@ static void on_conn(void *ctx, struct gw_listener *listener, struct gw_conn *con
         begin(session, conn, &door->limits, error);
 }
 
+/* --- when descriptors run out --- */
+
+static bool shed(void *owner)
+{
+    struct session *session = owner;
+
+    return gw_h1_server_shed(session->h1, GW_E_DESCRIPTORS);
+}
+
+static void offer_waiting(struct gw_relief_giver *giver, struct gw_relief *relief)
+{
+    struct gw_front *front = container_of(giver, struct gw_front, giver);
+    uint64_t since_us;
+
+    GW_LIST_EACH(&front->sessions, node) {
+        struct session *session = container_of(node, struct session, node);
+
+        if (session->h1 && gw_h1_server_waits(session->h1, &since_us))
+            gw_relief_offer(relief, since_us, shed, session);
+    }
+}
+
+static void on_drop(void *ctx, const struct gw_addr *peer)
+{
+    struct door *door = ctx;
+
+    gw_proxy_on_dropped(door->front->proxy, peer, GW_E_DESCRIPTORS);
+}
+
 /* --- doors --- */
 
 static struct door *find_door(struct gw_front *front, const struct gw_port *port)
@@ -194,12 +223,16 @@ static struct door *find_door(struct gw_front *front, const struct gw_port *port
 
 static void open_door(struct gw_front *front, struct gw_port_share *share)
 {
+    const struct gw_slice to_dropped = GW_SLICE("HTTP/1.1 503 Service Unavailable\r\n"
+                                                "content-length: 0\r\nretry-after: 1\r\n"
+                                                "connection: close\r\n\r\n");
     struct door *door = gw_alloc_zero(sizeof(*door));
 
     door->front = front;
     door->port = share->port;
     door->listener = gw_listener_open(front->loop, share->fd, on_conn, door);
     GW_ASSERT(door->listener);
+    gw_listener_on_drop(door->listener, to_dropped, on_drop);
     share->fd = -1;
     if (share->more_count)
         door->more = gw_alloc(share->more_count * sizeof(door->more[0]));
@@ -262,6 +295,8 @@ void gw_front_init(struct gw_front *front, struct gw_loop *loop, struct gw_proxy
     *front = (struct gw_front){ .loop = loop, .proxy = proxy };
     gw_list_init(&front->doors);
     gw_list_init(&front->sessions);
+    front->giver.offer = offer_waiting;
+    gw_relief_join(loop, &front->giver);
 }
 
 void gw_front_retire(struct gw_front *front)

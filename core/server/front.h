@@ -3,6 +3,7 @@
  * them. */
 #include "base/list.h"
 #include "net/loop.h"
+#include "net/relief.h"
 #include "proxy/proxy.h"
 #include "server/lobby.h"
 #include "server/port.h"
@@ -14,6 +15,7 @@ struct gw_front {
     struct gw_list doors;
     struct gw_list sessions;
     struct gw_lobby lobby;
+    struct gw_relief_giver giver; /* of those that wait */
 };
 
 void gw_front_init(struct gw_front *front, struct gw_loop *loop, struct gw_proxy *proxy);

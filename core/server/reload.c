@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "server/admin.h"
 #include "server/log_writer.h"
+#include "server/open_files.h"
 #include "server/port.h"
 #include "server/server.h"
 #include "server/tell.h"
@@ -48,6 +49,7 @@ struct gw_reloader {
     unsigned warning_count;
     struct gw_reload_result last; /* owns its errors */
     struct gw_reload_counts counts;
+    uint64_t files_judged; /* see open_files.h */
 };
 
 static void start_walk(struct gw_reloader *reloader);
@@ -167,6 +169,7 @@ static void commit(struct gw_reloader *reloader)
     gw_generations_add(&reloader->generations, load, server->loop->clock.wall_us);
     gw_port_plan_commit(&reloader->plan, &server->ports);
     gw_log_writer_commit(server->log_writer);
+    gw_open_files_judge(load->config, &reloader->files_judged);
     gw_sinks_reopen_files(server->sinks);
     for (unsigned i = 0; i < server->worker_count; i++) {
         struct gw_script *script = load->scripts[i];

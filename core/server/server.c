@@ -10,9 +10,11 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/log.h"
+#include "net/relief.h"
 #include "server/admin.h"
 #include "server/error_log.h"
 #include "server/log_writer.h"
+#include "server/open_files.h"
 #include "server/options.h"
 #include "server/parent.h"
 #include "server/watch.h"
@@ -341,11 +343,22 @@ static void open_sockets(struct gw_server *server)
                   server->parent ? gw_parent_sockets(server->parent) : gw_socket_source_new());
 }
 
+/* The admin listener has no idle connections worth speaking of. */
+static void ask_workers(void *ctx)
+{
+    struct gw_server *server = ctx;
+
+    for (unsigned i = 0; i < server->worker_count; i++)
+        gw_worker_relieve(server->workers[i]);
+}
+
 static void start(struct gw_server *server)
 {
     const struct gw_sinks_options sinks = { .loop = server->loop };
 
     server->started_us = server->loop->clock.wall_us;
+    gw_open_files_raise();
+    gw_relief_ask_others(server->loop, ask_workers, server);
     server->sinks = gw_sinks_new(&sinks);
     gw_error_log_install();
     open_sockets(server);

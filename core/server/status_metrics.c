@@ -4,6 +4,7 @@
 #include "server/parent.h"
 #include "server/server.h"
 #include "server/status.h"
+#include "server/worker.h"
 #include "sink/sink.h"
 #include "telemetry/metrics.h"
 
@@ -66,6 +67,28 @@ static void write_connections(struct gw_buf *out, const struct gw_server *server
         gw_addr_format(&port->addr, text);
         gw_buf_printf(out, "%s{listener=\"%s\"} %u\n", name, text, open);
     }
+}
+
+static void write_workers(struct gw_buf *out, const struct gw_server *server)
+{
+    struct gw_worker_numbers sum = { 0 };
+
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        struct gw_worker_numbers one = gw_worker_numbers(server->workers[i]);
+
+        sum.requests += one.requests;
+        sum.pooled += one.pooled;
+        sum.shed += one.shed;
+    }
+    write_one(out, "moongate_workers", "gauge", "Worker threads.", server->worker_count);
+    write_one(out, "moongate_active_requests", "gauge", "Requests that are being worked on.",
+              sum.requests);
+    write_one(out, "moongate_upstream_idle_connections", "gauge",
+              "Connections to services that wait for the next request.", sum.pooled);
+    write_one(out, "moongate_connections_shed_total", "counter",
+              "Idle connections, of clients and to services, that were closed because file "
+              "descriptors ran out.",
+              sum.shed);
 }
 
 /* --- zones --- */
@@ -166,7 +189,7 @@ void gw_status_write_metrics(struct gw_buf *out, struct gw_server *server)
               (uint64_t)(server->started_us / 1000000));
     write_one(out, "moongate_restarts_total", "counter",
               "Worker processes that died and were replaced.", gw_parent_restarts(server->parent));
-    write_one(out, "moongate_workers", "gauge", "Worker threads.", server->worker_count);
+    write_workers(out, server);
     write_generations(out, server);
     write_reloads(out, server);
     write_connections(out, server);

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/log.h"
+#include "net/relief.h"
 #include "proxy/proxy.h"
 #include "server/front.h"
 #include "server/log_writer.h"
@@ -252,6 +253,43 @@ void gw_worker_retire(struct gw_worker *worker, void (*done)(void *ctx), void *c
     post_drain(worker, &order);
 }
 
+/* --- descriptors for others --- */
+
+static void take_relief(struct gw_message *message, struct gw_loop *loop)
+{
+    gw_loop_relieve(loop);
+    gw_free(message);
+}
+
+void gw_worker_relieve(struct gw_worker *worker)
+{
+    struct gw_message *message = gw_alloc_zero(sizeof(*message));
+
+    message->deliver = take_relief;
+    uv_mutex_lock(&worker->lock);
+    if (worker->loop)
+        gw_loop_post(worker->loop, message);
+    else
+        gw_free(message);
+    uv_mutex_unlock(&worker->lock);
+}
+
+/* --- what others may know --- */
+
+struct gw_worker_numbers gw_worker_numbers(struct gw_worker *worker)
+{
+    struct gw_worker_numbers numbers = { 0 };
+
+    uv_mutex_lock(&worker->lock);
+    if (worker->loop && worker->proxy) {
+        numbers.requests = gw_proxy_active(worker->proxy);
+        numbers.pooled = gw_pool_idle(worker->pool);
+        numbers.shed = gw_loop_relieved(worker->loop);
+    }
+    uv_mutex_unlock(&worker->lock);
+    return numbers;
+}
+
 /* --- the thread --- */
 
 static void write_access(void *ctx, const struct gw_access_record *record)
@@ -268,6 +306,9 @@ static void take_down(struct gw_worker *worker)
     gw_timer_stop(&worker->drain_timer);
     if (worker->script)
         gw_script_retire(worker->script);
+    uv_mutex_lock(&worker->lock);
+    worker->loop = NULL; /* nobody asks us any more */
+    uv_mutex_unlock(&worker->lock);
     gw_proxy_free(worker->proxy);
     worker->proxy = NULL;
     gw_script_unref(worker->script);
@@ -275,9 +316,6 @@ static void take_down(struct gw_worker *worker)
     gw_watchdog_forget(worker->options.watchdog, &worker->guard);
     gw_pool_free(worker->pool);
     worker->pool = NULL;
-    uv_mutex_lock(&worker->lock);
-    worker->loop = NULL;
-    uv_mutex_unlock(&worker->lock);
     gw_loop_free(loop);
     gw_arena_trim();
 }
@@ -295,8 +333,10 @@ static void run_thread(void *arg)
         .ctx = worker,
     };
 
+    uv_mutex_lock(&worker->lock);
     worker->pool = options.pool;
     worker->proxy = gw_proxy_new(&options);
+    uv_mutex_unlock(&worker->lock);
     gw_watchdog_watch(worker->options.watchdog, &worker->guard);
     gw_front_init(&worker->front, worker->loop, worker->proxy);
     gw_loop_run(worker->loop);

@@ -42,4 +42,17 @@ void gw_worker_drain(struct gw_worker *worker, uint64_t timeout_us, void (*done)
  * more request, background tasks end. gw_worker_drain() shortens it. */
 void gw_worker_retire(struct gw_worker *worker, void (*done)(void *ctx), void *ctx);
 
+/* Has it close idle connections, because another thread ran out of descriptors. */
+void gw_worker_relieve(struct gw_worker *worker);
+
+/* What a worker knows of itself, for metrics. */
+struct gw_worker_numbers {
+    unsigned requests; /* being worked on */
+    unsigned pooled;   /* idle connections to services */
+    uint64_t shed;     /* idle connections closed for want of descriptors, so far */
+};
+
+/* From control's thread; zeros before the worker serves and after it ended. */
+struct gw_worker_numbers gw_worker_numbers(struct gw_worker *worker);
+
 void gw_worker_join(struct gw_worker *worker);

@@ -4,9 +4,11 @@
 #include "upstream/pool.h"
 
 #include "base/alloc.h"
+#include "base/gauge.h"
 #include "base/map.h"
 #include "config/config.h"
 #include "http/h1.h"
+#include "net/relief.h"
 #include "upstream/view.h"
 
 #define SWEEP_US 1000000ull
@@ -23,8 +25,10 @@ struct gw_pool {
     struct gw_map shelves;   /* by address */
     struct gw_list sessions; /* all, idle or not */
     struct gw_timer sweep;
+    struct gw_relief_giver giver; /* of idle ones */
     struct gw_views views;
-    unsigned idle, pending;
+    struct gw_gauge idle;
+    unsigned pending;
     bool draining;
 };
 
@@ -46,16 +50,6 @@ struct session {
     uint64_t idle_us;
 };
 
-struct gw_pool *gw_pool_new(struct gw_loop *loop)
-{
-    struct gw_pool *pool = gw_alloc_zero(sizeof(*pool));
-
-    pool->loop = loop;
-    gw_map_init(&pool->shelves);
-    gw_list_init(&pool->sessions);
-    return pool;
-}
-
 struct gw_views *gw_pool_views(struct gw_pool *pool)
 {
     return &pool->views;
@@ -68,7 +62,7 @@ unsigned *gw_pool_pending(struct gw_pool *pool)
 
 unsigned gw_pool_idle(const struct gw_pool *pool)
 {
-    return pool->idle;
+    return gw_gauge_get(&pool->idle);
 }
 
 /* ── shelves and sessions ──────────────────────────────────────────────────── */
@@ -94,7 +88,7 @@ static void leave_shelf(struct session *session)
         return;
     gw_list_remove(&session->in_shelf);
     session->shelf->idle_count--;
-    session->shelf->pool->idle--;
+    gw_gauge_add(&session->shelf->pool->idle, -1);
 }
 
 static void free_session(struct session *session)
@@ -129,7 +123,7 @@ static void on_sweep(struct gw_timer *timer)
             session->idle_until_us <= pool->loop->clock.now_us)
             close_session(session);
     }
-    if (pool->idle > 0)
+    if (gw_gauge_get(&pool->idle) > 0)
         gw_timer_start(pool->loop, &pool->sweep, SWEEP_US, on_sweep);
 }
 
@@ -147,7 +141,7 @@ static void on_idle(void *ctx, struct gw_h1_client *client)
     session->idle_until_us = pool->loop->clock.now_us + session->idle_us;
     gw_list_prepend(&shelf->idle, &session->in_shelf);
     shelf->idle_count++;
-    pool->idle++;
+    gw_gauge_add(&pool->idle, 1);
     if (shelf->idle_count > session->idle_connections)
         close_session(container_of(gw_list_last(&shelf->idle), struct session, in_shelf));
     if (!gw_timer_running(&pool->sweep))
@@ -224,7 +218,37 @@ struct gw_stream *gw_pool_adopt(struct gw_pool *pool, struct gw_slice address, s
     return open_stream(session, service, limits, arena);
 }
 
-/* ── the end ───────────────────────────────────────────────────────────────── */
+/* ── the beginning and the end ─────────────────────────────────────────────── */
+
+static bool close_idle(void *owner)
+{
+    close_session(owner);
+    return true;
+}
+
+static void offer_idle(struct gw_relief_giver *giver, struct gw_relief *relief)
+{
+    struct gw_pool *pool = container_of(giver, struct gw_pool, giver);
+
+    GW_LIST_EACH(&pool->sessions, node) {
+        struct session *session = container_of(node, struct session, in_pool);
+
+        if (gw_list_linked(&session->in_shelf))
+            gw_relief_offer(relief, session->idle_until_us - session->idle_us, close_idle, session);
+    }
+}
+
+struct gw_pool *gw_pool_new(struct gw_loop *loop)
+{
+    struct gw_pool *pool = gw_alloc_zero(sizeof(*pool));
+
+    pool->loop = loop;
+    gw_map_init(&pool->shelves);
+    gw_list_init(&pool->sessions);
+    pool->giver.offer = offer_idle;
+    gw_relief_join(loop, &pool->giver);
+    return pool;
+}
 
 void gw_pool_drain(struct gw_pool *pool)
 {
@@ -243,6 +267,7 @@ void gw_pool_free(struct gw_pool *pool)
         close_session(container_of(node, struct session, in_pool));
     }
     gw_timer_stop(&pool->sweep);
+    gw_relief_leave(&pool->giver);
     gw_map_deinit(&pool->shelves);
     gw_views_deinit(&pool->views);
     gw_free(pool);

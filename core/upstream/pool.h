@@ -15,7 +15,7 @@ void gw_pool_free(
 
 /* Closes what is idle, now, and what becomes idle from now on: at shutdown. */
 void gw_pool_drain(struct gw_pool *pool);
-unsigned gw_pool_idle(const struct gw_pool *pool);
+unsigned gw_pool_idle(const struct gw_pool *pool); /* from any thread */
 
 /* ── for calls ─────────────────────────────────────────────────────────────────── */
 

@@ -144,7 +144,8 @@ local function read_announcement(gw)
   return "serves"
 end
 
---- Options: yaml, vars, files ({ [path] = text }), args, env, config (the file's name), seconds, binary (another one).
+--- Options: yaml, vars, files ({ [path] = text }), args, env, config (the file's name), seconds, binary (another one),
+--- open_files (their limit).
 function M.start(opts)
   local folder = M.folder(opts.files)
   local config = folder .. "/" .. (opts.config or "moongate.yaml")
@@ -154,6 +155,7 @@ function M.start(opts)
   for _, arg in ipairs(opts.args or {}) do
     argv[#argv + 1] = arg
   end
+  if opts.open_files then argv = { "/usr/bin/prlimit", ("--nofile=%d"):format(opts.open_files), unpack(argv) } end
   local gw = setmetatable({ folder = folder, config = config, opts = opts }, Gateway)
   gw.process = process.start(argv, folder, environment(folder, opts.env))
   running[gw] = true
