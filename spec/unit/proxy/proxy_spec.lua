@@ -111,7 +111,7 @@ describe("the request's way", function()
       assert.equal("5", response.headers["content-length"])
       assert.equal(204, client:ask("GET / HTTP/1.1\nhost: a").status)
       assert.equal(304, client:ask("GET / HTTP/1.1\nhost: a").status)
-      assert.equal(1, asked)
+      assert.equal(1, #up.conns)
     end)
 
     it("carries a body that ends with the connection", function()
@@ -402,7 +402,7 @@ describe("the request's way", function()
       assert.equal(403, client:response().status)
       wait_quiet()
       assert.equal(0, world:idle()) -- half a request was sent on it
-      assert.equal(1, asked)
+      assert.equal(1, #up.conns)
     end)
   end)
 
@@ -568,7 +568,7 @@ describe("the request's way", function()
         world:until_true(function() return #up.requests == 1 end)
       end)
       world:until_true(function() return ended end) -- the service learns it
-      assert.equal(1, asked)
+      assert.equal(1, #up.conns)
     end)
 
     it("in the middle of the answer", function()
