@@ -28,6 +28,22 @@ local function text_address(with_unix)
   }
 end
 
+local WORDS = { "stdout", "stderr", "on", "off", "none", "yes", "no", "true", "false", "null" }
+
+-- A place for lines that is a file, or one of these words; the other words would be files that nobody meant.
+local function no_word_but(...)
+  local allowed = { ... }
+  local means = {}
+  for _, word in ipairs(WORDS) do
+    means[word] = true
+  end
+  for _, word in ipairs(allowed) do
+    means[word] = nil
+  end
+  local problem = ("must be %s or a path"):format(table.concat(allowed, ", "))
+  return function(text) return not means[text], problem end
+end
+
 -- Who is connected: by address, or through a unix socket, of whose other end nothing else is known.
 local function peer()
   local kind = t.string {}
@@ -165,9 +181,15 @@ local function fields()
       access = t.string {
         default = "stdout",
         len_min = 1,
+        check = no_word_but("stdout", "off"),
         about = "Where a line a request goes: stdout, off or a path.",
       },
-      error = t.string { default = "stderr", len_min = 1, about = "Where messages go: stderr or a path." },
+      error = t.string {
+        default = "stderr",
+        len_min = 1,
+        check = no_word_but("stderr"),
+        about = "Where messages go: stderr or a path.",
+      },
       level = t.one_of {
         "debug",
         "info",

@@ -24,6 +24,8 @@ local CASES = {
   { "a size without a unit", H .. "limits:\n  body: 1000\n", 3, "limits.body", 'expected a size such as "10m"' },
   { "an unknown limit", H .. "limits:\n  bodi: 1m\n", 3, "limits.bodi", 'did you mean "body"?' },
   { "no workers", H .. "workers: 0\n", 2, "workers", 'must be "auto" or a whole number' },
+  { "an access log to none", H .. "log: { access: none }\n", 2, "log.access", "must be stdout, off or a path" },
+  { "an error log to stdout", H .. "log: { error: stdout }\n", 2, "log.error", "must be stderr or a path" },
   { "a wrong log level", H .. "log: { level: loud }\n", 2, "log.level", 'must be one of "debug"' },
   { "a listener without an address", H .. "listeners:\n  - limits: {}\n", 3, "listeners[0].address", "is required" },
   { "a listener by name", H .. "listeners:\n  - address: example.com:80\n", 3, "listeners[0].address",
