@@ -83,6 +83,13 @@ struct gw_run *gw_run_acquire_child(struct gw_run *parent)
     return run;
 }
 
+/* Most runs left nothing there, and lua_settop() is not free. */
+static void clear_stack(lua_State *L)
+{
+    if (lua_gettop(L) > 0)
+        lua_settop(L, 0);
+}
+
 static void cancel_waits(struct gw_run *run)
 {
     struct gw_list_node *node;
@@ -125,7 +132,7 @@ void gw_run_release(struct gw_run *run)
         gw_list_remove(&run->node);
         abandon(run);
     } else if (run->L) {
-        lua_settop(run->L, 0);
+        clear_stack(run->L);
     }
     gw_free(run->failure), run->failure = NULL;
     run->x = NULL;
@@ -306,7 +313,7 @@ enum gw_outcome gw_run_resume(struct gw_run *run, int args)
         if (run->depth)
             leave_place(run);
         else
-            lua_settop(run->L, 0);
+            clear_stack(run->L);
         set_state(run, GW_RUN_READY);
         return GW_OUTCOME_FINISHED;
     case LUA_YIELD:

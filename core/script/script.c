@@ -11,6 +11,12 @@
 
 /* --- the state's memory --- */
 
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1 /* it shall see every object */
+#else
+#define SANITIZED 0
+#endif
+
 /* One thread at a time allocates; others only read the count. */
 static void *allocate(void *ctx, void *ptr, size_t old_size, size_t new_size)
 {
@@ -20,11 +26,7 @@ static void *allocate(void *ctx, void *ptr, size_t old_size, size_t new_size)
     if (new_size > old_size && used + new_size > script->memory_max)
         return NULL; /* Lua raises "not enough memory" */
     atomic_store_explicit(&script->memory, used + new_size, memory_order_relaxed);
-    if (new_size == 0) {
-        gw_free(ptr);
-        return NULL;
-    }
-    return gw_realloc(ptr, new_size);
+    return gw_pieces_resize(&script->pieces, ptr, old_size, new_size);
 }
 
 /* Only reached when something was called unprotected: our own mistake. */
@@ -158,6 +160,8 @@ struct gw_script *gw_script_new(const struct gw_script_options *options, char **
 void gw_script_attach(struct gw_script *script, struct gw_loop *loop, struct gw_pool *pool,
                       struct gw_registry *registry)
 {
+    if (!script->borrowed && !SANITIZED)
+        gw_pieces_open(&script->pieces);
     script->loop = loop;
     script->pool = pool;
     script->registry = registry;
@@ -227,6 +231,7 @@ void gw_script_free(struct gw_script *script)
     gw_run_free_all(script);
     if (script->L && !script->borrowed)
         lua_close(script->L);
+    gw_pieces_close(&script->pieces);
     gw_tasks_free(script);
     gw_script_close_sinks(script);
     gw_ctx_free_all(script);

@@ -5,6 +5,7 @@
 #include "base/refs.h"
 #include "script/pdk.h"
 #include "script/phase.h"
+#include "script/pieces.h"
 #include "script/script.h"
 
 #include <lauxlib.h>
@@ -43,6 +44,7 @@ struct gw_script {
     unsigned worker;
     atomic_size_t memory; /* bytes; written by the thread that runs it */
     size_t memory_max;
+    struct gw_pieces pieces; /* where its small objects live */
     size_t heap_limit; /* from here on body hooks help to collect (pipe.c) */
 
     struct gw_loop *loop; /* NULL until attached: nothing may wait */
