@@ -3,7 +3,13 @@
 
 static const struct gw_command commands[] = {
     { "run", "run [-c FILE] [--watch]", "serve",
-      "Serves what the configuration says until SIGTERM or SIGINT; SIGHUP reloads it.",
+      "Serves what the configuration says until SIGTERM or SIGINT. Two processes: a supervisor "
+      "that\n"
+      "keeps the sockets, and the worker process, which it starts again if it dies. SIGHUP: read "
+      "the\n"
+      "configuration again; SIGUSR1: open log files again; SIGUSR2: put the program that lies on "
+      "the\n"
+      "disk now in place, without losing a request.",
       GW_TAKES_CONFIG | GW_TAKES_WATCH | GW_TAKES_PROCESS, 0, gw_command_run },
     { "check", "check [-c FILE]", "say whether the configuration is good",
       "Reads the configuration and loads every plugin, as a start would, and says what is wrong "

@@ -18,6 +18,8 @@ static const struct option options_known[] = {
     { 0, "watch", NULL, "reload when the configuration or a plugin's file changes",
       GW_TAKES_WATCH },
     { 0, "no-supervisor", NULL, "run as one process, which nobody starts again", GW_TAKES_PROCESS },
+    { 0, "user", "USER[:GROUP]", "run the worker process as that user; needs root",
+      GW_TAKES_PROCESS },
     { 0, "admin", "ADDRESS", "the admin listener, instead of the configuration's", GW_TAKES_ADMIN },
     { 0, "token", "TOKEN", "its token, instead of the configuration's", GW_TAKES_ADMIN },
     { 'H', "header", "'NAME: VALUE'", "a header of the request; may be repeated",
@@ -187,7 +189,10 @@ static int store_option(struct parser *parser, const struct option *option, cons
         options->watch = true;
         break;
     case GW_TAKES_PROCESS:
-        options->alone = true;
+        if (option->value)
+            options->user = value;
+        else
+            options->alone = true;
         break;
     case GW_TAKES_ADMIN:
         *(option->name[0] == 'a' ? &options->admin : &options->token) = value;

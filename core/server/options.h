@@ -22,6 +22,7 @@ struct gw_options {
     const char *token;  /* --token */
     bool watch;
     bool alone;                                 /* --no-supervisor */
+    const char *user;                           /* --user; NULL: who started us */
     const char *hooks;                          /* --hooks; NULL: the usual ones */
     const char *dir;                            /* --dir; NULL: ./plugins */
     const char *from;                           /* --from; NULL: a new plugin */

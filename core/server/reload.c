@@ -11,11 +11,13 @@
 #include "server/admin.h"
 #include "server/log_writer.h"
 #include "server/open_files.h"
+#include "server/parent.h"
 #include "server/port.h"
 #include "server/server.h"
 #include "server/tell.h"
 #include "sink/sink.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 
@@ -88,6 +90,18 @@ static void say_closed(struct gw_defer *defer)
     reloader->closed(reloader->closed_ctx);
 }
 
+static void say_that_we_serve(const struct gw_reloader *reloader)
+{
+    const struct gw_server *server = reloader->server;
+    char text[96];
+
+    if (server->state != GW_SERVER_SERVES)
+        return;
+    snprintf(text, sizeof(text), "generation %" PRIu64 " serves%s", reloader->last.generation,
+             reloader->last.ok ? "" : "; the last reload failed");
+    gw_parent_say_ready(server->parent, text);
+}
+
 /* Takes the errors over. */
 static void end_walk(struct gw_reloader *reloader, bool ok, char **errors, unsigned error_count)
 {
@@ -105,6 +119,7 @@ static void end_walk(struct gw_reloader *reloader, bool ok, char **errors, unsig
     else if (reloader->last.generation > 1)
         reloader->counts.good++;
     gw_tell_reload(&reloader->last, reloader->why, reloader->server->config_path);
+    say_that_we_serve(reloader);
     gw_load_deinit(&reloader->load);
     reloader->walk = WALK_IDLE;
     call_waiters(reloader);
@@ -264,6 +279,8 @@ static void start_walk(struct gw_reloader *reloader)
         .ctx = &reloader->generations,
     };
 
+    if (server->state == GW_SERVER_SERVES)
+        gw_parent_say_reloading(server->parent);
     reloader->walk = WALK_LOADS;
     memcpy(reloader->why, reloader->later_why, sizeof(reloader->why));
     reloader->asked_later = false;

@@ -48,7 +48,8 @@ static bool check_folder(const char *folder, char *why, size_t why_size)
         snprintf(why, why_size, "runtime folder %s: %s", folder, strerror(errno));
         return false;
     }
-    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022)) {
+    /* What root made is as good as ours: the supervisor binds there. */
+    if (!S_ISDIR(st.st_mode) || (st.st_uid != geteuid() && st.st_uid != 0) || (st.st_mode & 022)) {
         snprintf(why, why_size,
                  "runtime folder %s: it must be a folder of our own that nobody else "
                  "may write to (remove it, or set RUNTIME_DIRECTORY or admin.address)",
@@ -73,6 +74,27 @@ static void real_name(const char *path, char *out, size_t size)
     snprintf(out, size, "%s/%s", real, name);
 }
 
+static bool make_folder(const char *folder, char *why, size_t why_size)
+{
+    if (mkdir(folder, 0700) < 0 && errno != EEXIST) {
+        snprintf(why, why_size,
+                 "cannot make the runtime folder %s: %s (set RUNTIME_DIRECTORY or "
+                 "admin.address)",
+                 folder, strerror(errno));
+        return false;
+    }
+    return check_folder(folder, why, why_size);
+}
+
+bool gw_runtime_share(char *why, size_t why_size)
+{
+    char folder[PATH_MAX];
+    int len = choose_folder(folder, sizeof(folder));
+
+    return len > 0 && (size_t)len < sizeof(folder) && make_folder(folder, why, why_size) &&
+           setenv("RUNTIME_DIRECTORY", folder, 1) == 0;
+}
+
 bool gw_runtime_socket(const char *config_path, bool make, char *out, size_t size, char *why,
                        size_t why_size)
 {
@@ -83,14 +105,7 @@ bool gw_runtime_socket(const char *config_path, bool make, char *out, size_t siz
         snprintf(why, why_size, "the runtime folder's name is too long");
         return false;
     }
-    if (make && mkdir(folder, 0700) < 0 && errno != EEXIST) {
-        snprintf(why, why_size,
-                 "cannot make the runtime folder %s: %s (set RUNTIME_DIRECTORY or "
-                 "admin.address)",
-                 folder, strerror(errno));
-        return false;
-    }
-    if (make && !check_folder(folder, why, why_size))
+    if (make && !make_folder(folder, why, why_size))
         return false;
     real_name(config_path, real, sizeof(real));
     len = snprintf(out, size, "unix:%s/%016llx.sock", folder, (unsigned long long)name_hash(real));

@@ -8,3 +8,7 @@
  * cannot be, belongs to someone else or is too long for a socket. */
 bool gw_runtime_socket(const char *config_path, bool make, char *out, size_t size, char *why,
                        size_t why_size);
+
+/* Makes the folder as we would choose it, and names it in the environment for processes that run as
+ * somebody else. */
+bool gw_runtime_share(char *why, size_t why_size);

@@ -97,7 +97,6 @@ void gw_server_committed(struct gw_server *server, const struct gw_load *load)
         return;
     server->state = GW_SERVER_SERVES;
     announce(server);
-    gw_parent_say_ready(server->parent, "");
 }
 
 /* --- stop --- */

@@ -17,6 +17,9 @@
 /* How it is called in lists of processes; the arguments follow. */
 static char worker_name[] = "moongate: worker";
 
+/* What systemd says to the process it started, and to nobody else. */
+static const char *const ours_alone[] = { "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID" };
+
 unsigned gw_child_place(const struct gw_supervisor *supervisor, const struct gw_child *child)
 {
     return (unsigned)(child - supervisor->children);
@@ -48,8 +51,15 @@ static _Noreturn void become_worker(const struct gw_supervisor *supervisor, int 
     char text[64];
 
     clean_signals();
+    if (!gw_privileges_drop(&supervisor->privileges)) {
+        gw_error("cannot run the worker process as %s: %s", supervisor->options->user,
+                 strerror(errno));
+        _exit(1);
+    }
     snprintf(text, sizeof(text), "%d %u", channel, supervisor->restarts);
     setenv(GW_CHANNEL_VARIABLE, text, 1);
+    for (size_t i = 0; i < sizeof(ours_alone) / sizeof(ours_alone[0]); i++)
+        unsetenv(ours_alone[i]);
     fcntl(channel, F_SETFD, 0);
     supervisor->options->argv[0] = worker_name;
     if (upgrade || supervisor->failures % 2 == 0)

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "supervisor/notify.h"
 #include "supervisor/supervisor_private.h"
 
 #include <errno.h>
@@ -37,6 +38,42 @@ static struct gw_child *find_child(struct gw_supervisor *supervisor, enum gw_chi
         if (supervisor->children[i].state == state)
             return &supervisor->children[i];
     return NULL;
+}
+
+/* --- what systemd hears --- */
+
+static void say(const char *states, const char *status)
+{
+    char lines[GW_CHANNEL_TEXT_MAX + 128];
+
+    snprintf(lines, sizeof(lines), "%sSTATUS=%s", states, status);
+    gw_notify(lines);
+}
+
+static void say_ready(const struct gw_channel_message *message)
+{
+    say("READY=1\n", message->text);
+}
+
+static void say_reloading(void)
+{
+    struct timespec now;
+    char states[96];
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    snprintf(states, sizeof(states), "RELOADING=1\nMONOTONIC_USEC=%lld\n",
+             (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+    say(states, "reading the configuration again");
+}
+
+static void give_sign(struct gw_supervisor *supervisor)
+{
+    int64_t now_ms = gw_supervisor_now();
+
+    if (!supervisor->watchdog_ms || now_ms < supervisor->next_sign_ms)
+        return;
+    gw_notify("WATCHDOG=1");
+    supervisor->next_sign_ms = now_ms + supervisor->watchdog_ms;
 }
 
 /* --- starting, and starting again --- */
@@ -126,11 +163,16 @@ void gw_supervisor_hear(struct gw_supervisor *supervisor, struct gw_child *child
         return;
     case GW_CHANNEL_READY:
         on_ready(supervisor, child);
+        if (child->state == GW_CHILD_SERVES && !supervisor->stops)
+            say_ready(message);
         return;
     case GW_CHANNEL_LEAVING:
         on_leaving(supervisor, child);
         return;
     case GW_CHANNEL_RELOADING:
+        if (child->state == GW_CHILD_SERVES && !supervisor->stops)
+            say_reloading();
+        return;
     case GW_CHANNEL_UNKNOWN:
     case GW_CHANNEL_SOCKET:
     case GW_CHANNEL_STOP:
@@ -182,6 +224,7 @@ static void on_lost(struct gw_supervisor *supervisor, pid_t pid, int status)
     gw_child_describe_end(status, how, sizeof(how));
     gw_error("the worker process %d %s: starting another (restart %u)", (int)pid, how,
              supervisor->restarts);
+    say("", how);
     if (!find_child(supervisor, GW_CHILD_STARTS))
         start_worker(supervisor);
 }
@@ -254,6 +297,7 @@ static void bury(struct gw_supervisor *supervisor)
 static void stop(struct gw_supervisor *supervisor)
 {
     supervisor->stops++;
+    say("STOPPING=1\n", "requests under way come to their end");
     supervisor->start_at_ms = 0;
     gw_keep_close(&supervisor->keep);
     for (unsigned i = 0; i < GW_CHILDREN_MAX; i++)
@@ -333,12 +377,18 @@ static void open_signals(struct gw_supervisor *supervisor)
 
 static int time_left(const struct gw_supervisor *supervisor)
 {
-    int64_t due_ms = supervisor->upgrade ? supervisor->upgrade_ends_ms : supervisor->start_at_ms;
+    const int64_t due_ms[] = {
+        supervisor->start_at_ms,
+        supervisor->upgrade ? supervisor->upgrade_ends_ms : 0,
+        supervisor->watchdog_ms ? supervisor->next_sign_ms : 0,
+    };
+    int64_t now_ms = gw_supervisor_now(), left = INT_MAX;
 
-    if (!due_ms)
+    for (size_t i = 0; i < GW_ARRAY_LEN(due_ms); i++)
+        if (due_ms[i] && due_ms[i] - now_ms < left)
+            left = due_ms[i] - now_ms;
+    if (left == INT_MAX)
         return -1;
-    int64_t left = due_ms - gw_supervisor_now();
-
     return left < 0 ? 0 : (int)left;
 }
 
@@ -362,23 +412,37 @@ static void turn(struct gw_supervisor *supervisor)
         start_worker(supervisor);
     if (supervisor->upgrade && gw_supervisor_now() >= supervisor->upgrade_ends_ms)
         gw_upgrade_give_up(supervisor);
+    give_sign(supervisor);
     if (supervisor->exec_due && !supervisor->stops)
         gw_upgrade_exec(supervisor);
+}
+
+static void begin(struct gw_supervisor *supervisor)
+{
+    if (gw_upgrade_resume(supervisor))
+        bury(supervisor); /* who died while we were between two programs */
+    else if (gw_activation_take(&supervisor->keep))
+        start_worker(supervisor);
+    else
+        end_with(supervisor, EXIT_BAD);
 }
 
 int gw_supervisor_run(const struct gw_supervisor_options *options)
 {
     struct gw_supervisor supervisor = { .options = options };
+    char why[160];
 
     for (unsigned i = 0; i < GW_CHILDREN_MAX; i++)
         supervisor.children[i].channel = -1;
+    if (!gw_privileges_find(&supervisor.privileges, options->user, why, sizeof(why))) {
+        gw_error("--user %s: %s", options->user, why);
+        return EXIT_BAD;
+    }
     gw_program_find(&supervisor);
     gw_keep_init(&supervisor.keep);
     open_signals(&supervisor);
-    if (gw_upgrade_resume(&supervisor))
-        bury(&supervisor); /* who died while we were between two programs */
-    else
-        start_worker(&supervisor);
+    supervisor.watchdog_ms = gw_notify_watchdog_ms();
+    begin(&supervisor);
     while (!supervisor.done)
         turn(&supervisor);
     gw_keep_deinit(&supervisor.keep);

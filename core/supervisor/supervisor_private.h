@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "net/socket_source.h"
 #include "supervisor/channel.h"
+#include "supervisor/privileges.h"
 #include "supervisor/supervisor.h"
 
 #include <limits.h>
@@ -69,6 +70,9 @@ struct gw_supervisor {
     char program[PATH_MAX]; /* what is started: the file's name as it was called */
     struct gw_child children[GW_CHILDREN_MAX];
     struct gw_keep keep;
+    struct gw_privileges privileges; /* of worker processes */
+    int64_t watchdog_ms;             /* how often systemd wants to hear from us; 0: never */
+    int64_t next_sign_ms;
     int signals;             /* signalfd */
     unsigned restarts;       /* worker processes that had to be replaced */
     unsigned failures;       /* in a row, before they were ready */
@@ -103,6 +107,11 @@ unsigned gw_child_place(const struct gw_supervisor *supervisor, const struct gw_
 
 /* Whether a descriptor survives exec. */
 void gw_supervisor_inherit(int fd, bool inherit);
+
+/* --- activation.c --- */
+
+/* Takes the sockets that systemd passed. False when one is of no use, which was logged. */
+bool gw_activation_take(struct gw_keep *keep);
 
 /* --- program.c --- */
 

@@ -28,11 +28,14 @@ function M.udp()
   return receiver
 end
 
+--- A path, or "@name" in the abstract namespace.
 function M.unix(path)
   local addr = ffi.new("uint8_t[110]", { 1, 0 })
+  local abstract = path:sub(1, 1) == "@"
   ffi.copy(addr + 2, path)
-  local receiver = bind(1, addr, 110)
-  receiver.path = path
+  if abstract then addr[2] = 0 end
+  local receiver = bind(1, addr, abstract and 2 + #path or 110)
+  receiver.path = not abstract and path or nil
   return receiver
 end
 

@@ -145,19 +145,30 @@ local function read_announcement(gw)
 end
 
 --- Options: yaml, vars, files ({ [path] = text }), args, env, config (the file's name), seconds, binary (another one),
---- open_files (their limit).
+--- sockets (listeners, passed as systemd does), public (everybody may use the folder), open_files (their limit).
 function M.start(opts)
   local folder = M.folder(opts.files)
   local config = folder .. "/" .. (opts.config or "moongate.yaml")
   M.write(config, M.yaml(opts.yaml, opts.vars))
   make_folders(folder .. "/run/")
+  if opts.public then os.execute(("chmod -R a+rwX '%s'; chmod 755 '%s/run'"):format(folder, folder)) end
   local argv = { opts.binary or M.binary, "run", "-c", config }
   for _, arg in ipairs(opts.args or {}) do
     argv[#argv + 1] = arg
   end
   if opts.open_files then argv = { "/usr/bin/prlimit", ("--nofile=%d"):format(opts.open_files), unpack(argv) } end
   local gw = setmetatable({ folder = folder, config = config, opts = opts }, Gateway)
-  gw.process = process.start(argv, folder, environment(folder, opts.env))
+  local fds = {}
+  for i, listener in ipairs(opts.sockets or {}) do
+    fds[2 + i] = listener.fd
+  end
+  if opts.sockets then
+    local script = ('export LISTEN_FDS=%d LISTEN_PID=$$; exec "$@"'):format(#opts.sockets)
+    for i, word in ipairs { "/bin/sh", "-c", script, "sh" } do
+      table.insert(argv, i, word)
+    end
+  end
+  gw.process = process.start(argv, folder, environment(folder, opts.env), fds)
   running[gw] = true
   local state = wire.wait(function() return read_announcement(gw) end, opts.seconds or 30)
   if state ~= "serves" then error("moongate did not start:\n" .. gw.process:stderr(), 2) end

@@ -11,6 +11,7 @@ struct process_actions { char space[256]; };
 int process_spawn(int *, const char *, const void *, const void *, char *const *, char *const *) __asm__("posix_spawn");
 int process_actions_init(void *) __asm__("posix_spawn_file_actions_init");
 int process_actions_destroy(void *) __asm__("posix_spawn_file_actions_destroy");
+int process_actions_dup(void *, int, int) __asm__("posix_spawn_file_actions_adddup2");
 int process_actions_open(void *, int, const char *, int, unsigned) __asm__("posix_spawn_file_actions_addopen");
 int process_waitpid(int, int *, int) __asm__("waitpid");
 int process_kill(int, int) __asm__("kill");
@@ -60,8 +61,9 @@ local function strings(list)
   return array, anchors
 end
 
---- Starts argv[1]; stdout and stderr go to files in `folder`. `env`: changes to the environment.
-function M.start(argv, folder, env)
+--- Starts argv[1]; stdout and stderr go to files in `folder`. `env`: changes to the environment. `fds`: { [number in
+--- the process] = descriptor }.
+function M.start(argv, folder, env, fds)
   local actions = ffi.new("struct process_actions")
   local args, keep_args = strings(argv)
   local vars, keep_vars = strings(environment(env or {}))
@@ -71,6 +73,9 @@ function M.start(argv, folder, env)
   C.process_actions_open(actions, 0, "/dev/null", 0, 0)
   C.process_actions_open(actions, 1, name .. ".out", 0x441, 384) -- O_WRONLY | O_CREAT | O_APPEND, 0600
   C.process_actions_open(actions, 2, name .. ".err", 0x441, 384)
+  for number, fd in pairs(fds or {}) do
+    C.process_actions_dup(actions, fd, number)
+  end
   local failed = C.process_spawn(pid, argv[1], actions, nil, args, vars)
   C.process_actions_destroy(actions)
   assert(failed == 0 and keep_args and keep_vars, "cannot start " .. argv[1])
