@@ -1,7 +1,11 @@
 #include "base/check.h"
 
+#include "base/log.h"
+
 #include <stdio.h>
 #include <stdlib.h>
+
+#define FLUSH_MS 200 /* what was logged before says how it came to this */
 
 void (*gw_check_on_fail)(void);
 
@@ -12,5 +16,6 @@ _Noreturn void gw_check_failed(const char *condition, const char *file, int line
             line, function);
     if (gw_check_on_fail)
         gw_check_on_fail();
+    gw_log_flush(FLUSH_MS);
     abort();
 }

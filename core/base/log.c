@@ -15,11 +15,25 @@ static const char *const names[] = { "debug", "info", "notice", "warn", "error" 
 static atomic_int threshold = GW_LOG_NOTICE;
 static gw_log_sink current_sink;
 static void *sink_ctx;
+static void (*_Atomic current_flush)(unsigned ms);
 
 void gw_log_set_sink(gw_log_sink sink, void *ctx)
 {
     current_sink = sink;
     sink_ctx = ctx;
+}
+
+void gw_log_set_flush(void (*flush)(unsigned ms))
+{
+    atomic_store(&current_flush, flush);
+}
+
+void gw_log_flush(unsigned ms)
+{
+    void (*flush)(unsigned) = atomic_load(&current_flush);
+
+    if (flush)
+        flush(ms);
 }
 
 void gw_log_set_level(enum gw_log_level level)

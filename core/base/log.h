@@ -21,6 +21,13 @@ typedef void (*gw_log_sink)(enum gw_log_level level, const char *line, void *ctx
 /* NULL: standard error (the default). Set it before threads start. */
 void gw_log_set_sink(gw_log_sink sink, void *ctx);
 
+/* Waits until what was logged so far is written, at most so long: before the process ends without
+ * its usual way. Does nothing without a sink that writes later. */
+void gw_log_flush(unsigned ms);
+
+/* What the sink does for that; NULL: nothing. */
+void gw_log_set_flush(void (*flush)(unsigned ms));
+
 void gw_log_set_level(enum gw_log_level level);
 enum gw_log_level gw_log_level(void);
 

@@ -4,6 +4,7 @@
 #include "script/phase_private.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -109,9 +110,12 @@ static void add_run(struct line *line, const struct gw_script *script, const str
     add(line, x->correlation_id);
 }
 
+/* Never waits for a reader: the process is to end. */
 static void write_all(int fd, const struct line *line)
 {
-    if (write(fd, line->text, line->len) < 0)
+    struct pollfd room = { .fd = fd, .events = POLLOUT };
+
+    if (poll(&room, 1, 0) == 1 && write(fd, line->text, line->len) < 0)
         return; /* nobody is left to tell */
 }
 

@@ -1,43 +1,35 @@
 /* Workers write lines into their rings and never wait. This thread empties them: woken by the first
  * line after a quiet time, then looking every 20 ms until they stay empty, so that a busy worker
- * makes no system call for its log.
+ * makes no system call for its log. The error log's queue and the files of log plugins go the same
+ * way.
  *
- * A sink may stall (a pipe nobody reads, a full disk). Regular files are written as they come;
- * anything else only when poll(2) says that a page fits, so the thread can always be stopped. What
- * finds no room in a ring, or no sink, is counted. */
+ * Nothing here waits for a reader either (telemetry/outlet.h), so one log that stalls holds up no
+ * other. Its lines wait in the rings; what finds no room there is dropped and counted. */
 #include "server/log_writer.h"
 
 #include "base/alloc.h"
 #include "base/log.h"
 #include "server/error_log.h"
+#include "server/log_place.h"
 #include "sink/sink.h"
 #include "telemetry/access_log.h"
 #include "telemetry/ring.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
 #define LINES_MAX 64
 #define LOOK_MS 20
-#define STALL_MS                                                                                   \
-    1000 /* how long a stopping process waits for a sink that does not take anything               \
-          * \ */
-#define PIPE_BYTES 4096 /* what poll(2) promises to fit */
-
-struct sink {
-    char *name; /* "stdout", "off" or a path; NULL: nothing yet */
-    int fd;     /* -1: off */
-    bool owned, regular;
-};
+#define SAY_US 60000000u  /* how often trouble with the access log is said */
+#define QUIET_US 1000000u /* without a lost line, before it is said to be over */
+#define STALL_US 1000000u /* a process that ends waits so long for a reader that takes nothing … */
+#define LAST_US 5000000u  /* … and so long for one that takes something */
+#define JOIN_US (LAST_US + 2000000u)
 
 struct gw_log_writer {
     struct gw_ring **rings; /* one a worker */
@@ -45,176 +37,96 @@ struct gw_log_writer {
     uv_thread_t thread;
     int wake_fd;
     struct gw_sinks *sinks; /* whose files it writes; borrowed */
-    atomic_bool stops, reopens, wanted;
-    atomic_uint_fast64_t
-        lost;         /* what the sink did not take; the rings count what they had no room for */
-    struct sink sink; /* the thread's */
-    uv_mutex_t lock;  /* for `next` */
-    struct sink next; /* taken by the thread; name NULL: nothing new */
-    struct sink prepared;
-    bool has_failed; /* said so already */
+    atomic_bool stops, wanted;
+    atomic_uint_fast64_t lost; /* what the end left; the rings count what they had no room for */
+    struct gw_log_place access;
+    uint64_t said_us, bad_us; /* trouble with the access log: when it was said (0: there is none)
+                                 and seen last */
+    uint64_t seen_dropped, told_dropped;
+    bool was_failure;
+    uv_mutex_t lock; /* for `ended` */
+    uv_cond_t has_ended;
+    bool ended;
 };
 
-/* --- sinks --- */
-
-static bool open_sink(struct sink *sink, struct gw_slice name)
+static uint64_t now_us(void)
 {
-    struct stat st;
-
-    *sink = (struct sink){ .name = gw_strndup(name.ptr, name.len), .fd = -1 };
-    if (gw_slice_equal(name, GW_SLICE("off")))
-        return true;
-    if (gw_slice_equal(name, GW_SLICE("stdout"))) {
-        sink->fd = STDOUT_FILENO;
-    } else {
-        sink->fd = open(sink->name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-        sink->owned = true;
-    }
-    if (sink->fd < 0)
-        return false;
-    sink->regular = fstat(sink->fd, &st) == 0 && S_ISREG(st.st_mode);
-    return true;
+    return uv_hrtime() / 1000;
 }
 
-static void close_sink(struct sink *sink)
-{
-    if (sink->owned && sink->fd >= 0)
-        close(sink->fd);
-    gw_free(sink->name);
-    *sink = (struct sink){ .fd = -1 };
-}
+/* --- the access log --- */
 
-/* --- writing --- */
-
-static void complain_once(struct gw_log_writer *writer, int error)
-{
-    if (!writer->has_failed)
-        gw_error("access log %s: %s: lines are lost until it can be written again",
-                 writer->sink.name, strerror(error));
-    writer->has_failed = true;
-}
-
-/* Waits until a page fits. False: it stalls and we are to stop. */
-static bool wait_for_room(struct gw_log_writer *writer)
-{
-    struct pollfd room = { .fd = writer->sink.fd, .events = POLLOUT };
-
-    while (poll(&room, 1, STALL_MS) == 0)
-        if (atomic_load(&writer->stops))
-            return false;
-    return true;
-}
-
-/* How much of the parts may be written at once: all into a file, a page into anything else. */
-static int fitting(const struct sink *sink, struct iovec *parts, int count, size_t *cut)
-{
-    size_t len = 0;
-
-    *cut = 0;
-    for (int i = 0; !sink->regular && i < count; i++) {
-        len += parts[i].iov_len;
-        if (len <= PIPE_BYTES)
-            continue;
-        if (i > 0)
-            return i;
-        *cut = parts[0].iov_len - PIPE_BYTES; /* one long line goes in pieces */
-        return 1;
-    }
-    return count;
-}
-
-/* Writes the parts, advancing them; returns how many are whole, or -1: the sink fails or stalls. */
-static int write_some(struct gw_log_writer *writer, struct iovec *parts, int count)
-{
-    size_t cut;
-    int whole = 0;
-
-    if (!writer->sink.regular && !wait_for_room(writer))
-        return -1;
-    int fit = fitting(&writer->sink, parts, count, &cut);
-
-    parts[0].iov_len -= cut;
-    ssize_t sent = writev(writer->sink.fd, parts, fit);
-
-    parts[0].iov_len += cut;
-    if (sent < 0 && (errno == EINTR || errno == EAGAIN))
-        return 0;
-    if (sent < 0) {
-        complain_once(writer, errno);
-        return -1;
-    }
-    for (; whole < fit && (size_t)sent >= parts[whole].iov_len; whole++)
-        sent -= (ssize_t)parts[whole].iov_len;
-    if (whole < count && sent > 0) {
-        parts[whole].iov_base = (char *)parts[whole].iov_base + sent;
-        parts[whole].iov_len -= (size_t)sent;
-    }
-    writer->has_failed = false;
-    return whole;
-}
-
-static void write_lines(struct gw_log_writer *writer, const struct gw_slice *lines, unsigned count)
-{
-    struct iovec parts[LINES_MAX];
-    int done = 0, total = (int)count;
-
-    for (int i = 0; i < total; i++)
-        parts[i] = (struct iovec){ .iov_base = (void *)lines[i].ptr, .iov_len = lines[i].len };
-    while (writer->sink.fd >= 0 && done < total) {
-        int whole = write_some(writer, parts + done, total - done);
-
-        if (whole < 0)
-            break;
-        done += whole;
-    }
-    atomic_fetch_add_explicit(&writer->lost, (uint64_t)(total - done), memory_order_relaxed);
-}
-
-static bool empty_rings(struct gw_log_writer *writer)
+/* True when all is written. */
+static bool write_ring(struct gw_log_writer *writer, struct gw_ring *ring, bool *any)
 {
     struct gw_slice lines[LINES_MAX];
-    bool any = false;
     unsigned count;
 
-    for (unsigned i = 0; i < writer->ring_count; i++) {
-        while ((count = gw_ring_peek(writer->rings[i], lines, LINES_MAX)) > 0) {
-            write_lines(writer, lines, count);
-            gw_ring_consume(writer->rings[i], count);
-            any = true;
-        }
+    while ((count = gw_ring_peek(ring, lines, LINES_MAX)) > 0) {
+        unsigned taken = gw_outlet_write(&writer->access.now, lines, count, now_us());
+
+        gw_ring_consume(ring, taken);
+        *any = true;
+        if (taken < count)
+            return false;
     }
+    return true;
+}
+
+/* True when there was something, or still is. */
+static bool write_access(struct gw_log_writer *writer)
+{
+    bool any = !gw_outlet_finish(&writer->access.now, now_us());
+
+    for (unsigned i = 0; i < writer->ring_count; i++)
+        if (!write_ring(writer, writer->rings[i], &any))
+            break;
     return any;
 }
 
-/* --- changes of the sink --- */
-
-static void reopen_sink(struct gw_log_writer *writer)
+static void say_trouble(struct gw_log_writer *writer, uint64_t dropped)
 {
-    struct sink fresh;
+    const struct gw_outlet *outlet = &writer->access.now;
+    const char *why =
+        outlet->state == GW_OUTLET_FAILED ? strerror(outlet->error) : "its reader does not keep up";
 
-    if (!writer->sink.owned)
-        return;
-    if (!open_sink(&fresh, gw_slice_from(writer->sink.name))) {
-        gw_error("access log %s: cannot be opened again: %s (the old file goes on being used)",
-                 writer->sink.name, strerror(errno));
-        close_sink(&fresh);
-        return;
-    }
-    close_sink(&writer->sink);
-    writer->sink = fresh;
+    gw_error("access log %s: %s (lines lost since this was said last: %" PRIu64 ")", outlet->name,
+             why, dropped - writer->told_dropped);
+    writer->said_us = now_us();
+    writer->told_dropped = dropped;
 }
 
-static void take_changes(struct gw_log_writer *writer)
+/* Says when lines are lost or cannot be written, once a minute, and when it is over. */
+static void watch_access(struct gw_log_writer *writer)
 {
-    uv_mutex_lock(&writer->lock);
-    if (writer->next.name) {
-        close_sink(&writer->sink);
-        writer->sink = writer->next;
-        writer->next = (struct sink){ .fd = -1 };
+    uint64_t dropped = gw_log_writer_dropped(writer), now = now_us();
+    bool fails = writer->access.now.state == GW_OUTLET_FAILED;
+
+    if (fails || dropped > writer->seen_dropped) {
+        writer->bad_us = now;
+        writer->was_failure = fails;
+        writer->seen_dropped = dropped;
+        if (!writer->said_us || now - writer->said_us >= SAY_US)
+            say_trouble(writer, dropped);
     }
-    uv_mutex_unlock(&writer->lock);
-    if (atomic_exchange(&writer->reopens, false))
-        reopen_sink(writer);
+    if (!writer->said_us || writer->access.now.state != GW_OUTLET_GOOD ||
+        (!writer->was_failure && now - writer->bad_us < QUIET_US))
+        return;
+    gw_notice("access log %s: takes lines again (lost meanwhile: %" PRIu64 ")",
+              writer->access.now.name, dropped - writer->told_dropped);
+    writer->said_us = 0;
+    writer->told_dropped = dropped;
+}
+
+static bool take_changes(struct gw_log_writer *writer)
+{
+    int error;
+    bool changed = gw_log_place_take_changes(&writer->access, &error);
+
+    if (error)
+        gw_error("log.access: cannot open %s again: %s (the old file goes on being used)",
+                 writer->access.now.name, strerror(error));
+    return changed;
 }
 
 /* --- the thread --- */
@@ -228,27 +140,97 @@ static void wait_for_wake(struct gw_log_writer *writer)
         return; /* nothing to take: then it is awake all the same */
 }
 
+static bool is_stalled(const struct gw_outlet *outlet)
+{
+    return outlet && outlet->state == GW_OUTLET_STALLED;
+}
+
+/* A while, or until a reader made room. */
+static void wait_a_while(const struct gw_outlet *access, const struct gw_outlet *errors)
+{
+    const struct timespec look = { .tv_nsec = LOOK_MS * 1000000 };
+    struct pollfd rooms[] = {
+        { .fd = is_stalled(access) ? access->fd : -1, .events = POLLOUT },
+        { .fd = is_stalled(errors) ? errors->fd : -1, .events = POLLOUT },
+    };
+
+    if (is_stalled(access) || is_stalled(errors))
+        poll(rooms, GW_ARRAY_LEN(rooms), LOOK_MS);
+    else
+        nanosleep(&look, NULL); /* not in poll: a wake for each line is what this is to avoid */
+}
+
+/* One look at both logs. True when there was something, or still is. */
+static bool look(struct gw_log_writer *writer, bool last, const struct gw_outlet **errors)
+{
+    bool any = write_access(writer);
+
+    watch_access(writer);
+    any |= !last && writer->said_us; /* until it can be said to be over */
+    any |= take_changes(writer);
+    return gw_error_log_write(last, errors) || any;
+}
+
+/* What no reader took in all this time is lost. */
+static void give_up(struct gw_log_writer *writer)
+{
+    struct gw_slice lines[LINES_MAX];
+    const struct gw_outlet *errors;
+    uint64_t lost = writer->access.now.cut ? 1 : 0;
+    unsigned count;
+
+    for (unsigned i = 0; i < writer->ring_count; i++) {
+        while ((count = gw_ring_peek(writer->rings[i], lines, LINES_MAX)) > 0) {
+            gw_ring_consume(writer->rings[i], count);
+            lost += count;
+        }
+    }
+    if (!lost)
+        return;
+    atomic_fetch_add_explicit(&writer->lost, lost, memory_order_relaxed);
+    gw_error("access log %s: %" PRIu64 " lines could not be written before the end",
+             writer->access.now.name, lost);
+    gw_error_log_write(true, &errors);
+}
+
+/* Everything was put; whoever reads it gets a while to take it. */
+static void write_the_rest(struct gw_log_writer *writer)
+{
+    const struct gw_outlet *access = &writer->access.now, *errors;
+    uint64_t began = now_us(), moved = began;
+
+    gw_sinks_write_files(writer->sinks, true);
+    while (look(writer, true, &errors)) {
+        uint64_t now = now_us();
+
+        if (access->state == GW_OUTLET_GOOD && !errors)
+            moved = now;
+        if (now - moved >= STALL_US || now - began >= LAST_US)
+            break;
+        wait_a_while(access, errors);
+    }
+    give_up(writer);
+}
+
 static void run_thread(void *arg)
 {
     struct gw_log_writer *writer = arg;
-    const struct timespec look = { .tv_nsec = LOOK_MS * 1000000 };
+    const struct gw_outlet *errors;
 
-    for (;;) {
-        bool stops =
-            atomic_load(&writer->stops); /* before the rings: what was put before it is written */
+    while (!atomic_load(&writer->stops)) {
+        bool any = look(writer, false, &errors);
 
-        take_changes(writer);
-        bool any = empty_rings(writer);
-
-        any |= gw_sinks_write_files(writer->sinks, stops);
-
-        if (stops)
-            return;
+        any |= gw_sinks_write_files(writer->sinks, false);
         if (any)
-            nanosleep(&look, NULL); /* not in poll: a wake for each line is what this is to avoid */
+            wait_a_while(&writer->access.now, errors);
         else
             wait_for_wake(writer);
     }
+    write_the_rest(writer);
+    uv_mutex_lock(&writer->lock);
+    writer->ended = true;
+    uv_cond_signal(&writer->has_ended);
+    uv_mutex_unlock(&writer->lock);
 }
 
 static void wake(struct gw_log_writer *writer)
@@ -257,6 +239,11 @@ static void wake(struct gw_log_writer *writer)
 
     if (write(writer->wake_fd, &one, sizeof(one)) < 0)
         return; /* it is full of wakes */
+}
+
+static void on_wake(void *ctx)
+{
+    wake(ctx);
 }
 
 /* --- from outside --- */
@@ -278,34 +265,23 @@ void gw_log_writer_access(struct gw_log_writer *writer, unsigned worker,
 bool gw_log_writer_prepare(struct gw_log_writer *writer, const struct gw_config *config, char *why,
                            size_t why_size)
 {
-    if (writer->prepared.name)
-        close_sink(&writer->prepared);
-    if (!open_sink(&writer->prepared, config->access_log)) {
-        snprintf(why, why_size, "log.access: cannot open %.*s: %s",
-                 GW_SLICE_ARG(config->access_log), strerror(errno));
-        close_sink(&writer->prepared);
-        return false;
-    }
-    return gw_error_log_prepare(config->error_log, why, why_size);
+    return gw_log_place_prepare(&writer->access, config->access_log, why, why_size) &&
+           gw_error_log_prepare(config->error_log, why, why_size);
 }
 
 void gw_log_writer_commit(struct gw_log_writer *writer)
 {
-    atomic_store(&writer->wanted, writer->prepared.fd >= 0);
-    uv_mutex_lock(&writer->lock);
-    close_sink(&writer->next);
-    writer->next = writer->prepared;
-    uv_mutex_unlock(&writer->lock);
-    writer->prepared = (struct sink){ .fd = -1 };
+    atomic_store(&writer->wanted, writer->access.prepared.fd >= 0);
+    gw_log_place_commit(&writer->access);
     gw_error_log_commit();
     wake(writer);
 }
 
 void gw_log_writer_reopen(struct gw_log_writer *writer)
 {
-    atomic_store(&writer->reopens, true);
-    wake(writer);
+    gw_log_place_reopen(&writer->access);
     gw_error_log_reopen();
+    wake(writer);
 }
 
 uint64_t gw_log_writer_dropped(const struct gw_log_writer *writer)
@@ -317,43 +293,59 @@ uint64_t gw_log_writer_dropped(const struct gw_log_writer *writer)
     return dropped;
 }
 
-static void wake_for_sinks(void *ctx)
-{
-    wake(ctx);
-}
-
 struct gw_log_writer *gw_log_writer_start(unsigned workers, struct gw_sinks *sinks)
 {
     struct gw_log_writer *writer = gw_alloc_zero(sizeof(*writer));
 
-    writer->ring_count = workers;
-    writer->sinks = sinks;
+    *writer = (struct gw_log_writer){
+        .ring_count = workers,
+        .sinks = sinks,
+        .access = GW_LOG_PLACE("log.access"),
+        .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+    };
     writer->rings = gw_alloc_zero(workers * sizeof(writer->rings[0]));
     for (unsigned i = 0; i < workers; i++)
         writer->rings[i] = gw_ring_new(GW_RING_DEFAULT_SIZE);
-    writer->sink.fd = writer->next.fd = writer->prepared.fd = -1;
-    writer->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     uv_mutex_init(&writer->lock);
-    gw_sinks_attach_writer(sinks, wake_for_sinks, writer);
+    uv_cond_init(&writer->has_ended);
+    gw_sinks_attach_writer(sinks, on_wake, writer);
+    gw_error_log_attach(on_wake, writer);
     int error = uv_thread_create(&writer->thread, run_thread, writer);
 
     GW_ASSERT(error == 0 && writer->wake_fd >= 0);
     return writer;
 }
 
-void gw_log_writer_stop(struct gw_log_writer *writer)
+/* False: the thread hangs in a write that never returns (a dead network disk). */
+static bool wait_for_end(struct gw_log_writer *writer)
+{
+    uint64_t until = now_us() + JOIN_US;
+
+    uv_mutex_lock(&writer->lock);
+    while (!writer->ended && now_us() < until)
+        uv_cond_timedwait(&writer->has_ended, &writer->lock, (until - now_us()) * 1000);
+    bool ended = writer->ended;
+
+    uv_mutex_unlock(&writer->lock);
+    return ended;
+}
+
+bool gw_log_writer_stop(struct gw_log_writer *writer)
 {
     atomic_store(&writer->stops, true);
     wake(writer);
+    if (!wait_for_end(writer))
+        return false;
     uv_thread_join(&writer->thread);
     gw_sinks_attach_writer(writer->sinks, NULL, NULL);
-    close_sink(&writer->sink);
-    close_sink(&writer->next);
-    close_sink(&writer->prepared);
+    gw_error_log_detach();
+    gw_log_place_close(&writer->access);
     close(writer->wake_fd);
+    uv_cond_destroy(&writer->has_ended);
     uv_mutex_destroy(&writer->lock);
     for (unsigned i = 0; i < writer->ring_count; i++)
         gw_ring_free(writer->rings[i]);
     gw_free(writer->rings);
     gw_free(writer);
+    return true;
 }

@@ -1,7 +1,7 @@
 #pragma once
-/* The only thread that writes to what can block: the access log, and the files of log plugins
- * (sink/). Workers put lines into rings of their own (telemetry/ring.h), it empties them; a sink
- * that does not keep up costs lines, which are counted, never a request's time. */
+/* The only thread that writes to what can block: the access log, the error log and the files of log
+ * plugins (sink/). Workers put lines into rings of their own (telemetry/ring.h), it empties them; a
+ * place that does not keep up costs lines, which are counted, never a request's time. */
 #include "config/config.h"
 
 struct gw_access_record;
@@ -27,5 +27,7 @@ void gw_log_writer_reopen(struct gw_log_writer *writer);
 /* Lines that found no room. */
 uint64_t gw_log_writer_dropped(const struct gw_log_writer *writer);
 
-/* Writes what is there, ends the thread. No worker may run any more. */
-void gw_log_writer_stop(struct gw_log_writer *writer);
+/* Writes what is there, as far as readers take it within seconds, and ends the thread. No worker may
+ * run any more. False: the thread hangs in a write; it is left as it is and the process should go.
+ */
+bool gw_log_writer_stop(struct gw_log_writer *writer);

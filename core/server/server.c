@@ -34,6 +34,9 @@
  * ended. */
 #define SINKS_TIME_US 5000000ull
 
+/* What the error log gets to say why we leave. */
+#define LAST_WORDS_MS 500
+
 static void close_signals(struct gw_server *server);
 
 /* --- start --- */
@@ -201,6 +204,7 @@ static void on_out_of_patience(struct gw_timer *timer)
 {
     (void)timer;
     gw_error("a worker does not end (look for an endless loop in a hook): leaving without it");
+    gw_log_flush(LAST_WORDS_MS);
     _exit(GW_EXIT_BAD);
 }
 
@@ -215,6 +219,7 @@ static void hurry_drain(struct gw_server *server)
     if (server->workers_done == server->worker_count) {
         gw_error("a configuration is still being loaded and does not end: leaving without it (look "
                  "for an endless loop in a plugin's init or at load time)");
+        gw_log_flush(LAST_WORDS_MS);
         _exit(GW_EXIT_BAD);
     }
     gw_notice("told to stop again: ending what still runs");
@@ -376,8 +381,10 @@ static void free_all(struct gw_server *server)
 {
     gw_loader_stop(server->loader);
     gw_watchdog_stop(server->watchdog);
-    if (server->log_writer)
-        gw_log_writer_stop(server->log_writer);
+    if (server->log_writer && !gw_log_writer_stop(server->log_writer)) {
+        gw_error_log_abandon("a log cannot be written and does not say why: leaving without it");
+        _exit(server->exit_code);
+    }
     gw_loop_free(server->loop);
     gw_sinks_free(server->sinks);
     gw_reloader_free(server->reloader);

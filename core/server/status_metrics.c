@@ -1,5 +1,6 @@
 /* /metrics: what the threads counted (telemetry/metrics.h), and what control knows without
  * counting. */
+#include "server/error_log.h"
 #include "server/log_writer.h"
 #include "server/parent.h"
 #include "server/server.h"
@@ -12,6 +13,7 @@
 
 #define GENERATIONS_MAX 1024
 #define SINKS_MAX 256
+#define OWN_LOGS 2 /* access and error */
 
 static void write_head(struct gw_buf *out, const char *name, const char *type, const char *help)
 {
@@ -141,8 +143,8 @@ static void write_zones(struct gw_buf *out, struct gw_server *server)
 
 static const struct {
     const char *name, *type, *help;
-    size_t offset;   /* in struct gw_sink_info */
-    bool has_access; /* the access log counts, too */
+    size_t offset; /* in struct gw_sink_info */
+    bool has_logs; /* the gateway's own two count, too */
 } sink_metrics[] = {
     { "moongate_log_dropped_total", "counter",
       "Log lines that found no room, because the sink was too slow or failed.",
@@ -163,13 +165,14 @@ static const struct {
 
 static void write_sinks(struct gw_buf *out, struct gw_server *server)
 {
-    struct gw_sink_info infos[SINKS_MAX + 1];
-    unsigned count = 1 + gw_sinks_list(server->sinks, infos + 1, SINKS_MAX);
+    struct gw_sink_info infos[OWN_LOGS + SINKS_MAX];
+    unsigned count = OWN_LOGS + gw_sinks_list(server->sinks, infos + OWN_LOGS, SINKS_MAX);
 
     infos[0] = (struct gw_sink_info){ .name = "access" };
     infos[0].dropped = server->log_writer ? gw_log_writer_dropped(server->log_writer) : 0;
+    infos[1] = (struct gw_sink_info){ .name = "error", .dropped = gw_error_log_dropped() };
     for (size_t row = 0; row < GW_ARRAY_LEN(sink_metrics); row++) {
-        unsigned first = sink_metrics[row].has_access ? 0 : 1;
+        unsigned first = sink_metrics[row].has_logs ? 0 : OWN_LOGS;
 
         if (first < count)
             write_head(out, sink_metrics[row].name, sink_metrics[row].type, sink_metrics[row].help);

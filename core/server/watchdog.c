@@ -2,8 +2,10 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "server/error_log.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <time.h>
@@ -14,6 +16,7 @@
 #define LOOK_MIN_US 1000
 #define REPEAT_LOOKS 4 /* a signal that came at a bad moment is sent again */
 #define GIVE_UP_LOOKS 8
+#define LAST_WORDS_MS 100
 
 struct watched {
     struct gw_list_node node;
@@ -78,7 +81,9 @@ static _Noreturn void give_up(void)
     static const char text[] = "error a thread that runs Lua answers no signal (lua.stuck_limit). "
                                "The process ends\n";
 
-    if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
+    struct pollfd room = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+    if (poll(&room, 1, 0) == 1 && write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
         _exit(GW_GUARD_EXIT_CODE);
     _exit(GW_GUARD_EXIT_CODE);
 }
@@ -103,6 +108,8 @@ static void look_at(struct watched *watched, const struct gw_watchdog *dog, uint
     if (dog->stuck_us && watched->held_us >= dog->stuck_us) {
         if (watched->ends++ > GIVE_UP_LOOKS)
             give_up();
+        if (watched->ends == 1)
+            gw_log_flush(LAST_WORDS_MS); /* what was logged before it */
         order(watched, GW_GUARD_END, dog);
     } else if (!dog->budget_us || watched->held_us < dog->budget_us / 2) {
         return;

@@ -145,7 +145,8 @@ local function read_announcement(gw)
 end
 
 --- Options: yaml, vars, files ({ [path] = text }), args, env, config (the file's name), seconds, binary (another one),
---- sockets (listeners, passed as systemd does), public (everybody may use the folder), open_files (their limit).
+--- sockets (listeners, passed as systemd does), public (everybody may use the folder), open_files (their limit),
+--- places (of stdout and stderr, see support.process).
 function M.start(opts)
   local folder = M.folder(opts.files)
   local config = folder .. "/" .. (opts.config or "moongate.yaml")
@@ -168,7 +169,7 @@ function M.start(opts)
       table.insert(argv, i, word)
     end
   end
-  gw.process = process.start(argv, folder, environment(folder, opts.env), fds)
+  gw.process = process.start(argv, folder, environment(folder, opts.env), fds, opts.places)
   running[gw] = true
   local state = wire.wait(function() return read_announcement(gw) end, opts.seconds or 30)
   if state ~= "serves" then error("moongate did not start:\n" .. gw.process:stderr(), 2) end

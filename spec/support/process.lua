@@ -61,9 +61,10 @@ local function strings(list)
   return array, anchors
 end
 
---- Starts argv[1]; stdout and stderr go to files in `folder`. `env`: changes to the environment. `fds`: { [number in
---- the process] = descriptor }.
-function M.start(argv, folder, env, fds)
+--- Starts argv[1]; stdout and stderr go to files in `folder`, or to the paths in `places` (stdout, stderr; with a function
+--- read_stderr when it is no file). `env`: changes to the environment. `fds`: { [number in the process] = descriptor }.
+function M.start(argv, folder, env, fds, places)
+  places = places or {}
   local actions = ffi.new("struct process_actions")
   local args, keep_args = strings(argv)
   local vars, keep_vars = strings(environment(env or {}))
@@ -71,15 +72,15 @@ function M.start(argv, folder, env, fds)
   local name = folder .. "/" .. tostring(wire.now()):gsub("%.", "") .. math.random(1e6)
   C.process_actions_init(actions)
   C.process_actions_open(actions, 0, "/dev/null", 0, 0)
-  C.process_actions_open(actions, 1, name .. ".out", 0x441, 384) -- O_WRONLY | O_CREAT | O_APPEND, 0600
-  C.process_actions_open(actions, 2, name .. ".err", 0x441, 384)
+  C.process_actions_open(actions, 1, places.stdout or name .. ".out", 0x441, 384) -- O_WRONLY | O_CREAT | O_APPEND, 0600
+  C.process_actions_open(actions, 2, places.stderr or name .. ".err", 0x441, 384)
   for number, fd in pairs(fds or {}) do
     C.process_actions_dup(actions, fd, number)
   end
   local failed = C.process_spawn(pid, argv[1], actions, nil, args, vars)
   C.process_actions_destroy(actions)
   assert(failed == 0 and keep_args and keep_vars, "cannot start " .. argv[1])
-  local process = setmetatable({ pid = pid[0], name = name }, Process)
+  local process = setmetatable({ pid = pid[0], name = name, places = places }, Process)
   process.pidfd = tonumber(C.process_syscall(PIDFD_OPEN, ffi.cast("long", pid[0]), ffi.cast("long", 0)))
   assert(process.pidfd >= 0, "pidfd_open")
   wire.watch(process.pidfd, function() process:reap() end)
@@ -97,9 +98,12 @@ function Process:reap()
   end
 end
 
-function Process:stdout() return read_file(self.name .. ".out") end
+function Process:stdout() return read_file(self.places.stdout or self.name .. ".out") end
 
-function Process:stderr() return read_file(self.name .. ".err") end
+function Process:stderr()
+  if self.places.read_stderr then return self.places.read_stderr() end
+  return read_file(self.places.stderr or self.name .. ".err")
+end
 
 function Process:kill(signal)
   if self.pidfd then C.process_kill(self.pid, SIGNALS[signal]) end
