@@ -37,7 +37,7 @@ void gw_counters_init(struct gw_counters *counters, struct gw_metrics *metrics, 
                                 GW_METRIC_COUNTER, "route", "code", 10000);
     counters->duration =
         family(metrics, "moongate_request_duration_seconds", "From the request's head to its end.",
-               GW_METRIC_HISTOGRAM, "route", NULL, 0);
+               GW_METRIC_HISTOGRAM, "route", NULL, 10000);
     counters->upstream_requests =
         family(metrics, "moongate_upstream_requests_total",
                "Requests sent to services, by outcome: ok, or why it failed.", GW_METRIC_COUNTER,
@@ -112,21 +112,53 @@ static struct gw_route_series *of_route(const struct gw_counters *counters,
     return *place;
 }
 
+/* https://www.iana.org/assignments/http-status-codes, and 499 for a client that went away. */
+static bool is_registered(int status)
+{
+    static const struct {
+        short first, last;
+    } ranges[] = {
+        { 100, 104 }, { 200, 208 }, { 226, 226 }, { 300, 308 }, { 400, 418 }, { 421, 426 },
+        { 428, 429 }, { 431, 431 }, { 451, 451 }, { 499, 499 }, { 500, 508 }, { 510, 511 },
+    };
+
+    for (size_t i = 0; i < GW_ARRAY_LEN(ranges); i++)
+        if (status >= ranges[i].first && status <= ranges[i].last)
+            return true;
+    return false;
+}
+
+int gw_counted_code(int status)
+{
+    if (is_registered(status))
+        return status;
+    return status >= 100 && status < 600 ? status / 100 : 0;
+}
+
+static struct gw_slice code_label(int code, char *out, size_t size)
+{
+    int len = code == 0   ? snprintf(out, size, "other")
+              : code < 10 ? snprintf(out, size, "%dxx", code)
+                          : snprintf(out, size, "%d", code);
+
+    return gw_slice(out, (size_t)len);
+}
+
 static gw_metric requests_of(const struct gw_counters *counters, struct gw_route_series *route,
                              const struct gw_exchange *x, int status)
 {
     char text[12];
 
     for (unsigned i = 0; i < route->codes; i++)
-        if (route->by_code[i].code == status)
+        if (route->by_code[i].status == status)
             return route->by_code[i].requests;
 
-    int len = snprintf(text, sizeof(text), "%d", status);
-    struct gw_slice labels[] = { service_name(x), route_name(x), gw_slice(text, (size_t)len) };
+    struct gw_slice labels[] = { service_name(x), route_name(x),
+                                 code_label(gw_counted_code(status), text, sizeof(text)) };
     gw_metric requests = gw_metric_series(counters->requests, labels);
 
     if (route->codes < GW_COUNTED_CODES) {
-        route->by_code[route->codes].code = status;
+        route->by_code[route->codes].status = status;
         route->by_code[route->codes++].requests = requests;
     }
     return requests;

@@ -23,11 +23,16 @@ struct gw_counters {
 
 #define GW_COUNTED_CODES 12
 
+/* The `code` label of a status: itself when it is registered (or our 499), else the first digit of
+ * its class, which stands for "2xx" … "5xx"; 0 for anything else. A service that invents statuses
+ * makes no series of its own. */
+int gw_counted_code(int status);
+
 struct gw_route_series {
     gw_metric duration;
     unsigned codes; /* how many are remembered; a route with more of them looks the rest up */
     struct {
-        int code;
+        int status;
         gw_metric requests;
     } by_code[GW_COUNTED_CODES];
 };

@@ -62,7 +62,7 @@ local function read_lines(path)
 end
 
 local function wait_lines(path, count)
-  assert.is_truthy(wire.wait(function() return #read_lines(path) >= count end), count .. " lines in " .. path)
+  assert.is_truthy(wire.wait(function() return #read_lines(path) >= count end, 60), count .. " lines in " .. path)
 end
 
 local folder
@@ -89,9 +89,9 @@ describe("a reader of the access log that stalls", function()
     assert.is_truthy(gw:wait_log("access log stdout: its reader does not keep up"))
 
     pipe:read()
-    assert.is_truthy(wire.wait(function() return #pipe:lines() >= MANY - lost end))
+    assert.is_truthy(pipe:wait(MANY - lost))
     assert.equal(3, send(3))
-    assert.is_truthy(wire.wait(function() return #pipe:lines() >= MANY - lost + 3 end))
+    assert.is_truthy(pipe:wait(MANY - lost + 3))
     assert.is_truthy(gw:wait_log("access log stdout: takes lines again"))
     assert.equal(lost, dropped("access"))
     gw:stop()
@@ -134,7 +134,7 @@ describe("a reader of the access log that is gone", function()
 
     pipe:open()
     pipe:read()
-    assert.is_truthy(wire.wait(function() return #pipe:lines() >= MANY - lost end))
+    assert.is_truthy(pipe:wait(MANY - lost))
     assert.is_truthy(gw:wait_log("access log stdout: takes lines again"))
     gw:stop()
     check_lines(pipe:lines())

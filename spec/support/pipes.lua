@@ -25,7 +25,7 @@ Pipe.__index = Pipe
 --- A pipe at that path that holds one page; its reader is there but does not read.
 function M.new(path)
   assert(C.pipes_mkfifo(path, 384) == 0, "mkfifo")
-  local pipe = setmetatable({ path = path, parts = {} }, Pipe)
+  local pipe = setmetatable({ path = path, parts = {}, count = 0 }, Pipe)
   pipe:open()
   return pipe
 end
@@ -51,7 +51,9 @@ function Pipe:read()
   wire.watch(self.fd, function()
     local got = tonumber(C.pipes_read(self.fd, chunk, 65536))
     if got > 0 then
-      self.parts[#self.parts + 1] = ffi.string(chunk, got)
+      local text = ffi.string(chunk, got)
+      self.parts[#self.parts + 1] = text
+      self.count = self.count + select(2, text:gsub("\n", ""))
     else
       wire.unwatch(self.fd) -- no writer is left
     end
@@ -68,6 +70,11 @@ end
 function Pipe:text()
   if #self.parts > 1 then self.parts = { table.concat(self.parts) } end
   return self.parts[1] or ""
+end
+
+--- Waits until that many lines came.
+function Pipe:wait(count)
+  return wire.wait(function() return self.count >= count end, 60)
 end
 
 --- The whole lines that came.
