@@ -31,6 +31,7 @@ static void fill_phases(const struct gw_exchange *x, const struct gw_call_info *
     record->access_us = duration(x->times.access_start, x->times.access_end);
     record->connect_us = call && call->head_us ? (int64_t)call->connect_us : -1;
     record->head_us = x->times.head ? duration(x->times.call_start, x->times.head) : -1;
+    record->response_us = duration(x->times.head, x->times.respond);
     record->body_us = duration(x->times.respond, x->times.end);
 }
 

@@ -248,6 +248,8 @@ static char *put_phases(char *at, const struct gw_access_record *record)
     at = put_ms(at, record->connect_us);
     at = PUT(at, ",\"head\":");
     at = put_ms(at, record->head_us);
+    at = PUT(at, ",\"response\":");
+    at = put_ms(at, record->response_us);
     at = PUT(at, ",\"body\":");
     at = put_ms(at, record->body_us);
     return PUT(at, "}}\n");

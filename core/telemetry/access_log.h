@@ -17,7 +17,7 @@ struct gw_access_record {
     uint64_t bytes_in, bytes_out;
     struct gw_slice client_ip;
     struct gw_slice error; /* the error's name, or null */
-    int64_t rewrite_us, access_us, connect_us, head_us, body_us;
+    int64_t rewrite_us, access_us, connect_us, head_us, response_us, body_us;
 };
 
 /* No line is longer, whatever its texts hold. */

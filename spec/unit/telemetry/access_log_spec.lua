@@ -28,7 +28,7 @@ describe("the access log", function()
         '{"correlationId":"id-1","timestamp":"2026-02-28T23:59:59.042Z","method":"GET","path":"/users/1?x=y","statusCode":200,'
           .. '"duration":12.345,"route":"users","service":"user-service","consumer":"ada","upstream":"10.0.0.1:80",'
           .. '"upstreamStatus":201,"tries":2,"bytesIn":3,"bytesOut":18446744073709551615,"clientIp":"::1","error":"reset",'
-          .. '"phases":{"rewrite":0.001,"access":0.000,"connect":1.000,"head":10.100,"body":null}}\n',
+          .. '"phases":{"rewrite":0.001,"access":0.000,"connect":1.000,"head":10.100,"response":0.020,"body":null}}\n',
         line {
           correlation_id = "id-1",
           wall_us = 1772323199042999,
@@ -50,6 +50,7 @@ describe("the access log", function()
           access_us = 0,
           connect_us = 1000,
           head_us = 10100,
+          response_us = 20,
           body_us = -1,
         }
       )
