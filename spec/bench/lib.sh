@@ -1,5 +1,7 @@
 # Shared by the benches: processes pinned to cores, CPU per request from /proc, medians of interleaved rounds.
-# The gateway under test has core 0 for itself; load and upstream share core 1.
+# Gateway, load and upstream share core 0, so that whoever runs has work waiting. On a core of its own a gateway that is
+# faster than its load sleeps between requests, and pays the kernel for each of its wake-ups: all gateways look alike
+# then. LOAD_CORE=1 measures that.
 # shellcheck shell=bash
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -7,7 +9,7 @@ work=$(mktemp -d)
 chmod 755 "$work" # nginx drops to another user when started by root
 pids=()
 gateway_core=0
-load_core=${LOAD_CORE:-1}
+load_core=${LOAD_CORE:-0}
 ticks=$(getconf CLK_TCK)
 
 say() { printf '%s\n' "$*" >&2; }
@@ -111,7 +113,7 @@ need() {
 }
 
 # compare ROUNDS SECONDS CONNECTIONS NAME:PID:URL…: interleaved rounds; medians, and the ratio to the first. "user" is
-# the part that is not the kernel's, "core" how busy the gateway's core was: below about 95 % the load was the narrow place.
+# the part that is not the kernel's, "core" the gateway's share of its core.
 compare() {
   local rounds=$1 seconds=$2 connections=$3 round entry name pid url base='' base_user='' value user busy
   shift 3
