@@ -36,4 +36,28 @@ function M.options(options, known, what)
   return options
 end
 
+-- What was declared, for the harness only: there a spec may keep it longer than its gateway lives.
+local kept = {}
+
+local CLOSED = {
+  __index = function() error("it belongs to a gateway that is closed", 2) end,
+}
+
+--- Notes what a plugin gets for its declaration, and returns it.
+function M.keep(handle)
+  kept[#kept + 1] = handle
+  return handle
+end
+
+--- What was declared leads nowhere any more: its gateway is closed.
+function M.close()
+  for _, handle in ipairs(kept) do
+    for key in pairs(handle) do
+      handle[key] = nil
+    end
+    setmetatable(handle, CLOSED)
+  end
+  kept = {}
+end
+
 return M

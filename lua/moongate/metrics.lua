@@ -262,7 +262,7 @@ local function declare(plugin, kind, class, options)
   metric.family = C.gw_pdk_metric(script, def)
   if metric.family == nil then misuse("metrics: %s: there are too many metrics", full) end
   if metric.label_count == 0 then metric.series = C.gw_pdk_metric_series(metric.family, labels) end
-  return setmetatable(metric, class)
+  return declaring.keep(setmetatable(metric, class))
 end
 
 --- A number that only grows.

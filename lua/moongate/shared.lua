@@ -341,7 +341,7 @@ function M.dict(name, options)
       or ("the name is in use for a zone of the kind %q"):format(ffi.string(other_kind[0]))
     error(("%s: %q: %s"):format(what, name, why), 2)
   end
-  declared[zone] = { dict = setmetatable({ dict }, Dict), bytes = bytes }
+  declared[zone] = { dict = declaring.keep(setmetatable({ dict }, Dict)), bytes = bytes }
   return declared[zone].dict
 end
 

@@ -328,6 +328,9 @@ function Gateway:close()
   local left = ok and not self.options.network and left_over(self)
   local described = left and self.core:describe()
   local done, stuck = self.core:free()
+  for _, environment in ipairs(self.environments) do
+    environment.require("moongate.declaring").close()
+  end
   blocks.forget(self)
   if not done then
     error("this gateway cannot be closed: its requests do not end:\n" .. stuck, 0)
@@ -355,6 +358,7 @@ function M.new(options, folder)
     dials = {},
     access_log = {},
     names = {},
+    environments = {}, -- of all its generations
     log = log.new(),
   }, Gateway)
   self.upstreams = setmetatable({}, {

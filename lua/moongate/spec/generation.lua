@@ -81,6 +81,7 @@ function M.load(self, options)
   if not made then return nil, reason end
   local harness, current = generation(self, made)
   local environment = overlay.new(function() return self.clock:now() end)
+  self.environments[#self.environments + 1] = environment
   for _, given in pairs(made.inline) do
     for _, fn in pairs(given.handler) do
       lend(environment, fn)

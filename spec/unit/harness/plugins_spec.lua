@@ -225,4 +225,30 @@ describe("the end of a block", function()
     gw:close()
     assert.is_nil(request.response)
   end)
+
+  it("takes away what plugins declared, also of generations before the last", function()
+    local dicts, hits = {}, nil
+    local function init()
+      dicts[#dicts + 1] = require("moongate.shared").dict("d", { size = "64k" })
+      hits = require("moongate.metrics").counter { name = "hits", about = "Requests." }
+    end
+    local plugin = {
+      name = "keeper",
+      init = init,
+      access = function() hits:add(1) end,
+    }
+    local gw = gateway.new { plugins = { plugin } }
+    gw:get("/")
+    gw:reload()
+    gw:get("/")
+    assert.is_true(dicts[1]:set("k", 1))
+    gw:close()
+    for _, use in ipairs {
+      function() dicts[1]:get("k") end,
+      function() dicts[2]:set("k", 2) end,
+      function() hits:add(1) end,
+    } do
+      assert.has_error(use, "it belongs to a gateway that is closed")
+    end
+  end)
 end)
