@@ -18,7 +18,6 @@
 ---     max_retry_delay       60        … up to this
 ---     max_retry_time        60        seconds after which what still fails is lost; -1: it is tried once
 local core = require("moongate.core")
-local declaring = require("moongate.declaring")
 local json = require("moongate.json")
 local sink_url = require("moongate.sink_url")
 local time = require("moongate.time")
@@ -239,7 +238,7 @@ local function open(kind, options)
   local opened, index, reason = pcall(core.sink_open, job)
   if not opened then error(("moongate.sink.%s: %s"):format(kind, index), 3) end
   if not index then error(reason, 0) end
-  return declaring.keep(setmetatable({ index }, Sink))
+  return setmetatable({ index }, Sink)
 end
 
 --- A file, one line after the other. It is opened again at every reload and on SIGUSR1; with `reopen` also as soon as
