@@ -3,6 +3,7 @@
  * needs and takes the outcome into C. */
 #include "base/alloc.h"
 #include "script/await.h"
+#include "script/pattern.h"
 #include "script/state.h"
 
 #include <lualib.h>
@@ -16,7 +17,7 @@ static void push_core(lua_State *L, struct gw_script *script, const char *home)
 {
     struct gw_slice plan = script->config->plan;
 
-    lua_createtable(L, 0, 16);
+    lua_createtable(L, 0, 32);
     lua_pushlstring(L, plan.ptr ? plan.ptr : "", plan.len);
     lua_setfield(L, -2, "plan");
     lua_pushstring(L, home);
@@ -32,6 +33,10 @@ static void push_core(lua_State *L, struct gw_script *script, const char *home)
     lua_pushlightuserdata(L, script);
     lua_pushcclosure(L, gw_sink_open_from_lua, 1);
     lua_setfield(L, -2, "sink_open");
+    gw_pattern_push(L);
+    lua_setfield(L, -2, "capped");
+    lua_pushlightuserdata(L, &script->now);
+    lua_setfield(L, -2, "now");
     gw_await_register(L, script);
 }
 
@@ -49,7 +54,10 @@ static void take_uses(lua_State *L, struct gw_script *script)
         script->uses[i].plugin = gw_strndup(lua_tostring(L, -1), lua_objlen(L, -1));
         lua_getfield(L, -2, "skip");
         script->uses[i].skip = lua_toboolean(L, -1);
-        lua_pop(L, 3);
+        lua_getfield(L, -3, "untrusted");
+        script->uses[i].untrusted = lua_toboolean(L, -1);
+        script->has_untrusted |= script->uses[i].untrusted;
+        lua_pop(L, 4);
     }
 }
 

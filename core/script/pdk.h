@@ -40,6 +40,11 @@ struct gw_pdk {
     size_t at_byte; /* where gw_pdk_next_arg() goes on */
 };
 
+/* Who runs now; Lua reads it to know whom it serves. */
+struct gw_pdk_now {
+    const struct gw_pdk *pdk; /* NULL: nobody */
+};
+
 /* What setters answer; Lua has the words. */
 enum gw_pdk_verdict {
     GW_PDK_FINE,

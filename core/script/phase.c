@@ -92,6 +92,7 @@ static enum gw_run_result settle(struct gw_run *run, enum gw_outcome outcome)
     while (outcome == GW_OUTCOME_FAILED && survives_failure(run)) {
         uint32_t stage = pdk->phase, at = pdk->at;
 
+        run->pdk->use = 0; /* the way to the next hook is nobody's */
         outcome = gw_phase_enter(run, stage, at + 1);
         if (outcome == GW_OUTCOME_FAILED && pdk->phase == stage && pdk->at <= at)
             break; /* not a hook failed but the way to it: it would again */

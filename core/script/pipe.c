@@ -57,6 +57,7 @@ static enum gw_outcome go_on_behind(struct gw_run *run, enum gw_outcome outcome)
         gw_phase_log_failure(run);
         if (!run->script->uses[pdk->use].skip)
             break;
+        run->pdk->use = 0; /* the way to the next hook is nobody's */
         outcome = gw_phase_enter(run, 0, at + 1);
         if (outcome == GW_OUTCOME_FAILED && pdk->at <= at)
             break; /* not a hook failed but the way to it: it would again */

@@ -49,6 +49,8 @@ struct gw_run *gw_run_acquire(struct gw_script *script)
     struct gw_list_node *node = gw_list_first(&script->idle);
     struct gw_run *run;
 
+    if (script->has_untrusted && !script->current)
+        gw_script_make_room(script);
     if (node) {
         run = container_of(node, struct gw_run, node);
         gw_list_remove(node);
@@ -300,10 +302,12 @@ enum gw_outcome gw_run_resume(struct gw_run *run, int args)
         restore_place(run);
     set_state(run, GW_RUN_RUNNING);
     script->current = run;
+    script->now.pdk = run->pdk;
     bool guarded = gw_guard_enter(guard, script, true);
     int status = lua_resume(run->L, args);
     bool stopped = guarded && gw_guard_leave(guard, outer != NULL);
     script->current = outer;
+    script->now.pdk = outer ? outer->pdk : NULL;
     if (stopped && status != 0 && status != LUA_YIELD)
         return on_stopped(run, status);
 

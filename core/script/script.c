@@ -17,13 +17,22 @@
 #define SANITIZED 0
 #endif
 
+/* What is left for everybody else when those who are not trusted have filled their share. */
+#define UNTRUSTED_SHARE(max) ((max) / 4 * 3)
+
+static bool is_untrusted(const struct gw_script *script)
+{
+    return script->now.pdk && script->uses[script->now.pdk->use].untrusted;
+}
+
 /* One thread at a time allocates; others only read the count. */
 static void *allocate(void *ctx, void *ptr, size_t old_size, size_t new_size)
 {
     struct gw_script *script = ctx;
     size_t used = atomic_load_explicit(&script->memory, memory_order_relaxed) - old_size;
 
-    if (new_size > old_size && used + new_size > script->memory_max)
+    if (new_size > old_size && used + new_size > script->untrusted_max &&
+        (used + new_size > script->memory_max || is_untrusted(script)))
         return NULL; /* Lua raises "not enough memory" */
     atomic_store_explicit(&script->memory, used + new_size, memory_order_relaxed);
     return gw_pieces_resize(&script->pieces, ptr, old_size, new_size);
@@ -81,6 +90,18 @@ void gw_script_collect(struct gw_script *script)
     script->memory_max = max;
 }
 
+/* Lua collects when its heap has doubled, which may be too late for those who get a share of it
+ * alone. What still lives after a collection is not looked through again before it has grown. */
+void gw_script_make_room(struct gw_script *script)
+{
+    size_t used = gw_script_memory(script);
+
+    if (used < script->untrusted_max / 2 || used < script->collected_at + script->memory_max / 16)
+        return;
+    gw_script_collect(script);
+    script->collected_at = gw_script_memory(script);
+}
+
 /* --- a borrowed state --- */
 
 /* Its memory is the state's for good: who keeps a ctx or a function of the PDK past the end of the
@@ -133,6 +154,7 @@ struct gw_script *gw_script_new(const struct gw_script_options *options, char **
     script->worker = options->worker;
     script->sinks = options->sinks;
     script->memory_max = config->lua_memory ? config->lua_memory : SIZE_MAX;
+    script->untrusted_max = UNTRUSTED_SHARE(script->memory_max);
     script->on_unused = options->on_unused;
     script->on_unused_ctx = options->on_unused_ctx;
     script->free_ctx = -1;

@@ -15,7 +15,8 @@
 /* One use of a plugin, for log lines and for what happens when it fails. */
 struct gw_use {
     char *plugin;
-    bool skip; /* on_error: skip */
+    bool skip;      /* on_error: skip */
+    bool untrusted; /* trusted: false */
 };
 
 /* A slot of the pool: the handle its Lua tables share. Its address never changes. */
@@ -45,6 +46,9 @@ struct gw_script {
     atomic_size_t memory; /* bytes; written by the thread that runs it */
     size_t memory_max;
     struct gw_pieces pieces; /* where its small objects live */
+    size_t untrusted_max;    /* what those who are not trusted may fill of it */
+    size_t collected_at;     /* bytes after the last collection that made room for them */
+    bool has_untrusted;
     size_t heap_limit; /* from here on body hooks help to collect (pipe.c) */
 
     struct gw_loop *loop; /* NULL until attached: nothing may wait */
@@ -62,6 +66,7 @@ struct gw_script {
     struct gw_declared_zone *declared_zones;
     unsigned declared_zone_count;
 
+    struct gw_pdk_now now;  /* what Lua may know of the next */
     struct gw_run *current; /* the run whose Lua is on the stack, or NULL */
     struct gw_list running; /* struct gw_run that wait */
     struct gw_list idle;    /* struct gw_run to be reused */
@@ -101,6 +106,9 @@ void gw_script_count_breach(struct gw_script *script, const char *name, const ch
 
 /* Collects garbage, protected: after "not enough memory". */
 void gw_script_collect(struct gw_script *script);
+
+/* Collects garbage before Lua does, where there are plugins that are not trusted. */
+void gw_script_make_room(struct gw_script *script);
 
 /* The light userdata a core function yields; whatever else is yielded came from a plugin. */
 void *gw_script_wait_token(void);

@@ -41,14 +41,19 @@ local function place(dir, reason)
   return ("%s/handler.lua: %s"):format(dir, reason)
 end
 
-local function run_handler(name, dir)
-  if not harness then return plugins.run_file(dir .. "/handler.lua", dir, name, {}) end
+local function run_handler(name, dir, trusted)
+  local other, box
+  if not trusted then
+    local facade = require("moongate.facade") -- only now: it reads what entities.fill() filled
+    other, box = facade.require(), facade.environment()
+  end
+  if not harness then return plugins.run_file(dir .. "/handler.lua", dir, name, {}, other, box) end
   if harness.given[name] then return true, harness.given[name] end
-  return plugins.run_file(dir .. "/handler.lua", dir, name, harness.loaded(name))
+  return plugins.run_file(dir .. "/handler.lua", dir, name, harness.loaded(name), other, box)
 end
 
-local function load_handler(name, dir)
-  local ok, handler = run_handler(name, dir)
+local function load_handler(name, dir, trusted)
+  local ok, handler = run_handler(name, dir, trusted)
   if not ok then
     problem("plugin %s: %s", name, place(dir, handler))
     return
@@ -67,32 +72,45 @@ local function load_handler(name, dir)
   return harness and harness.watch(name, handler) or handler
 end
 
--- In alphabetical order, so that errors and init come in the same order every time.
-local function load_handlers(list)
-  local names, handlers = {}, {}
-  for name in pairs(list) do
+-- In alphabetical order, so that errors and init come in the same order every time. A plugin that one use trusts and
+-- another does not is loaded twice.
+local function load_handlers(plan)
+  local names, handlers = {}, { [true] = {}, [false] = {} }
+  for name in pairs(plan.plugins) do
     names[#names + 1] = name
   end
   table.sort(names)
+  local wanted = { [true] = {}, [false] = {} }
+  for _, use in ipairs(plan.uses) do
+    wanted[not use.untrusted][use.plugin] = true
+  end
   for _, name in ipairs(names) do
-    handlers[name] = load_handler(name, list[name].dir)
+    for _, trusted in ipairs { true, false } do
+      if wanted[trusted][name] then
+        handlers[trusted][name] = load_handler(name, plan.plugins[name].dir, trusted)
+      end
+    end
   end
   return names, handlers
 end
 
 -- init may not wait and gets what every use of the plugin was configured with.
+local function run_init_of(name, handler, uses, trusted)
+  if not handler or not handler.init then return end
+  local configs = {}
+  for _, use in ipairs(uses) do
+    if use.plugin == name and not use.untrusted == trusted then configs[#configs + 1] = use.conf end
+  end
+  core.declaring, core.declaring_trusted = name, trusted -- for the modules in which init declares
+  local ok, reason = xpcall(handler.init, debug.traceback, configs)
+  core.declaring = nil
+  if not ok then problem("plugin %s, init: %s", name, (tostring(reason):gsub("\n%s*", " | "))) end
+end
+
 local function run_init(names, handlers, uses)
   for _, name in ipairs(names) do
-    local init = handlers[name] and handlers[name].init
-    if init then
-      local configs = {}
-      for _, use in ipairs(uses) do
-        if use.plugin == name then configs[#configs + 1] = use.conf end
-      end
-      core.declaring = name -- for the modules in which init declares
-      local ok, reason = xpcall(init, debug.traceback, configs)
-      core.declaring = nil
-      if not ok then problem("plugin %s, init: %s", name, (tostring(reason):gsub("\n%s*", " | "))) end
+    for _, trusted in ipairs { true, false } do
+      run_init_of(name, handlers[trusted][name], uses, trusted)
     end
   end
 end
@@ -125,7 +143,14 @@ core.plan = nil
 core.zones, core.declared_zones = plan.zones or {}, {}
 entities.fill(plan)
 
-local names, handlers = load_handlers(plan.plugins)
+for _, use in ipairs(plan.uses) do
+  if use.untrusted and not harness then
+    require("moongate.strings").install(core, plan.uses)
+    break
+  end
+end
+
+local names, handlers = load_handlers(plan)
 give_up()
 run_init(names, handlers, plan.uses)
 check_zones()
@@ -133,14 +158,19 @@ give_up()
 
 -- Only now: these modules read what was filled above.
 local phases = require("moongate.phases")
-local built = phases.build(plan, handlers, core.route_count)
+local function handler_of(use) return handlers[not use.untrusted][use.plugin] end
+local built = phases.build(plan, handler_of, core.route_count)
 for _, route in ipairs(plan.routes) do
   route.plan = nil
 end -- plugins see routes
 
 local uses = {}
 for i, use in ipairs(plan.uses) do
-  uses[i] = { plugin = use.plugin, skip = use.on_error == "skip" and not handlers[use.plugin].authenticates }
+  uses[i] = {
+    plugin = use.plugin,
+    skip = use.on_error == "skip" and not handler_of(use).authenticates,
+    untrusted = use.untrusted,
+  }
 end
 
 return {

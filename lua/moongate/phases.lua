@@ -132,9 +132,10 @@ local function choice_of(entry, uses, consumer_index, conf_of)
   return choice
 end
 
-local function plugin_of(entry, uses)
+-- One of the uses that an entry has; their handler is the same.
+local function use_of(entry, uses)
   local _, other = next(entry.by_consumer or {})
-  return uses[entry.use or other].plugin
+  return uses[entry.use or other]
 end
 
 local function may_skip(entry, uses)
@@ -145,8 +146,38 @@ local function may_skip(entry, uses)
   return false
 end
 
+-- Which hooks the uses of an entry have, where that is a matter of their configuration (moongate.functions).
+local function chosen_hooks(handler, entry, uses)
+  local chosen = {}
+  local function add_of(use)
+    for name, has in pairs(handler._hooks(uses[use].conf)) do
+      chosen[name] = chosen[name] or has
+    end
+  end
+  if entry.use then add_of(entry.use) end
+  for _, use in pairs(entry.by_consumer or {}) do
+    add_of(use)
+  end
+  return chosen
+end
+
+-- The hooks of an entry's plugin. What is not trusted gets a ctx that holds nothing.
+local function hooks_of(entry, uses, handler_of)
+  local use = use_of(entry, uses)
+  local handler = handler_of(use)
+  local chosen = handler._hooks and chosen_hooks(handler, entry, uses)
+  if not use.untrusted and not chosen then return handler end
+  local hooks = {}
+  for _, name in ipairs { "rewrite", "access", "response", "log", "request_body", "body" } do
+    local hook = handler[name]
+    if hook and use.untrusted then hook = require("moongate.facade").hook(hook) end
+    if not chosen or chosen[name] then hooks[name] = hook end
+  end
+  return hooks
+end
+
 -- Global plugins with a rewrite hook have run it before routing: scoped uses of them do not run it again.
-local function compile(entries, plan, handlers, ran_rewrite, consumer_index)
+local function compile(entries, plan, handler_of, ran_rewrite, consumer_index)
   local lists = {
     rewrite_global = new_list(),
     rewrite = new_list(),
@@ -157,8 +188,8 @@ local function compile(entries, plan, handlers, ran_rewrite, consumer_index)
     body = new_list(),
   }
   for _, entry in ipairs(entries) do
-    local name = plugin_of(entry, plan.uses)
-    local handler = handlers[name]
+    local one = use_of(entry, plan.uses)
+    local name, handler = one.plugin, hooks_of(entry, plan.uses, handler_of)
     local conf_of, guard = guards.of(entry, plan.uses)
     local choice = choice_of(entry, plan.uses, consumer_index, conf_of)
     local use = entry.use
@@ -200,18 +231,17 @@ local function consumer_places(consumers)
 end
 
 ---@param plan table  see core/script/script.h
----@param handlers table<string, table>
+---@param handler_of fun(use: table): table
 ---@param route_count integer
 ---@return { phases: integer[], runners: function[] }
-function M.build(plan, handlers, route_count)
+function M.build(plan, handler_of, route_count)
   local consumer_index = consumer_places(plan.consumers)
   local ran_rewrite, compiled, phases = {}, {}, {}
   for _, entry in ipairs(plan.plans[plan.global]) do
-    local name = plugin_of(entry, plan.uses)
-    ran_rewrite[name] = handlers[name].rewrite ~= nil
+    ran_rewrite[use_of(entry, plan.uses).plugin] = hooks_of(entry, plan.uses, handler_of).rewrite ~= nil
   end
   for i, entries in ipairs(plan.plans) do
-    compiled[i] = compile(entries, plan, handlers, ran_rewrite, consumer_index)
+    compiled[i] = compile(entries, plan, handler_of, ran_rewrite, consumer_index)
   end
   local global = compiled[plan.global]
   for i = 1, route_count do

@@ -6,6 +6,7 @@ local entities = require("moongate.config.entities")
 local later = require("moongate.config.later")
 local report = require("moongate.config.report")
 local t = require("moongate.schema")
+local uses = require("moongate.config.uses")
 local uuid = require("moongate.config.uuid")
 local words = require("moongate.schema.words")
 
@@ -29,10 +30,11 @@ M.BUILT_IN = {
 --- The type of a plugin's credentials, or nil and a reason.
 ---@param plugins fun(name: string): table?, string?
 ---@param name string
+---@param trusted boolean  its code may be run
 ---@return table?
 ---@return string?
-function M.kind_of(plugins, name)
-  local info, reason = plugins(name)
+function M.kind_of(plugins, name, trusted)
+  local info, reason = plugins(name, trusted)
   if not info then return nil, later.plugin_reason(name, reason) end
   return info.credentials or M.BUILT_IN[name], ("the plugin %s has no credentials"):format(words.quote(name))
 end
@@ -101,7 +103,7 @@ end
 local function add_all(job, list, path, owner)
   local rep = job.state.report
   if type(list) ~= "table" or rep.kind_of(list) ~= "array" or #list == 0 then return end
-  local kind, reason = M.kind_of(job.plugins, job.plugin)
+  local kind, reason = M.kind_of(job.plugins, job.plugin, uses.is_trusted(job.state, job.plugin))
   if not kind then
     report.error(rep, path, reason)
     return

@@ -277,6 +277,9 @@ M.plugins = entity(later.plugin, {
     end,
     about = "A Lua expression over request, client, consumer, route.",
   },
+  trusted = t.boolean {
+    about = "`false`: its code runs in a sandbox, uncompiled, within bounds of its own; the plugin's own elsewhere.",
+  },
 })
 
 --- Where entities stand inside others: the key, and what kind it holds.

@@ -96,7 +96,6 @@ M.upstream = merged(
 )
 
 M.plugin = merged(
-  group("A joy to script", { trusted = true }),
   group(KONG, { consumer_group = none, ordering = none, condition = none, partials = none })
 )
 

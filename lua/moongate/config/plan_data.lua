@@ -85,6 +85,7 @@ local function use_of(use)
     id = use.id,
     instance_name = use.instance_name,
     when = use.when,
+    untrusted = not use.trusted or nil,
   }
 end
 

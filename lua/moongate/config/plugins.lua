@@ -3,6 +3,7 @@
 local files = require("moongate.config.files")
 local later = require("moongate.config.later")
 local kong_schema = require("moongate.kong.schema")
+local sandbox = require("moongate.sandbox")
 local schema = require("moongate.schema")
 local words = require("moongate.schema.words")
 
@@ -10,7 +11,7 @@ local M = {}
 
 M.HOOKS = { "init", "rewrite", "access", "request_body", "response", "body", "log", "event" }
 
-local FIELDS = { "version", "priority", "authenticates" }
+local FIELDS = { "version", "priority", "authenticates", "trusted" }
 
 -- What people who come from Kong write, and what it is called here.
 local KONG_NAMES = {
@@ -58,7 +59,7 @@ local function every_name(paths)
 end
 
 -- A plugin's own modules are `require("<plugin>.<module>")`; they are loaded once per finder and seen by it alone.
-local function private_require(folder, name, environment, loaded, other)
+local function private_require(folder, name, environment, loaded, other, open)
   return function(module)
     local rest = type(module) == "string" and module:match("^(.-)%.") == name and module:sub(#name + 2)
     if not rest then
@@ -67,7 +68,7 @@ local function private_require(folder, name, environment, loaded, other)
       local path = folder .. "/" .. rest:gsub("%.", "/")
       local file = files.exists(path .. ".lua") and path .. ".lua" or path .. "/init.lua"
       if not files.exists(file) then error(("module '%s' not found (no %s.lua)"):format(module, path), 2) end
-      local chunk, reason = loadfile(file)
+      local chunk, reason = open(file)
       if not chunk then error(reason, 0) end -- it names the file and the line
       local result = setfenv(chunk, environment)(module)
       loaded[module] = result == nil and true or result
@@ -89,7 +90,9 @@ do
 end
 
 -- What schemas are written with: it needs no gateway.
-local function is_there(module) return module:find("^moongate%.schema") or module == "moongate.regex" end
+local function is_there(module)
+  return module:find("^moongate%.schema") or module:find("^moongate%.functions") or module == "moongate.regex"
+end
 
 local function modules_of_moongate()
   local names = {}
@@ -119,14 +122,16 @@ end
 ---@param name string
 ---@param loaded table
 ---@param other? fun(module: string): any  `require` for everything that is not the plugin's own
+---@param box? table  the environment, of code that is not trusted (moongate.sandbox)
 ---@return boolean ok
 ---@return any result  or the error
-function M.run_file(path, folder, name, loaded, other)
-  local chunk, reason = loadfile(path)
+function M.run_file(path, folder, name, loaded, other, box)
+  local open = box and sandbox.loadfile or loadfile
+  local chunk, reason = open(path)
   if not chunk then return false, reason end
-  local environment = setmetatable({}, { __index = _G })
+  local environment = box or setmetatable({}, { __index = _G })
   environment._G = environment
-  environment.require = private_require(folder, name, environment, loaded, other or require)
+  environment.require = private_require(folder, name, environment, loaded, other or require, open)
   return pcall(setfenv(chunk, environment))
 end
 
@@ -191,13 +196,32 @@ function M.handler_problem(handler)
     return ('version must be of the form "1.0.0", got %s'):format(words.value(handler.version))
   elseif handler.authenticates ~= nil and type(handler.authenticates) ~= "boolean" then
     return ("authenticates must be true or false, got %s"):format(words.value(handler.authenticates))
+  elseif handler.trusted ~= nil and type(handler.trusted) ~= "boolean" then
+    return ("trusted must be true or false, got %s"):format(words.value(handler.trusted))
   end
 end
 
-local function load(name, folder)
+-- The same for code that is not trusted.
+local function look_from_sandbox(module)
+  if type(module) ~= "string" or not module:find("^moongate%.") and module ~= "kong.db.schema.typedefs" then
+    error(("require: a plugin that is not trusted has no %q"):format(tostring(module)), 2)
+  end
+  local found, own = look_only(module), {}
+  if found == absent then return absent end
+  for key, value in pairs(found) do
+    own[key] = value
+  end
+  return own
+end
+
+local function load(name, folder, trusted)
   local loaded = {}
   local function run(file)
-    local ok, result = M.run_file(folder .. "/" .. file, folder, name, loaded, look_only)
+    local other, box = look_only, nil
+    if not trusted then
+      other, box = look_from_sandbox, sandbox.environment()
+    end
+    local ok, result = M.run_file(folder .. "/" .. file, folder, name, loaded, other, box)
     -- A module that is not found comes with every place that was tried; the first line says enough.
     local reason = tostring(result):gsub(":?\n\t[^\n]*", ""):gsub("^moongate%.schema: ", "")
     local names_file = reason:find(folder, 1, true) == 1
@@ -250,24 +274,26 @@ local function load(name, folder)
     version = handler.version,
     hooks = hooks,
     authenticates = handler.authenticates == true,
+    trusted = handler.trusted ~= false,
   }
 end
 
 --- A function that knows plugins by name, for `moongate.config.load`. It answers each name once.
 ---@param opts { paths: string[], bundled: string }  folders; `bundled` is looked at last
----@return fun(name: string): table?, string?
+---@return fun(name: string, trusted?: boolean): table?, string?  `trusted` false: run nothing of it out of the sandbox
 function M.finder(opts)
-  local paths, answers = {}, {}
+  local paths, answers_of = {}, { [true] = {}, [false] = {} }
   for i, path in ipairs(opts.paths) do
     paths[i] = files.absolute(path) or path
   end
   paths[#paths + 1] = files.absolute(opts.bundled) or opts.bundled
-  return function(name)
+  return function(name, trusted)
+    local answers = answers_of[trusted ~= false]
     if not answers[name] then
       local folder, bundled = find(paths, name)
       local info, reason
       if folder then
-        info, reason = load(name, folder)
+        info, reason = load(name, folder, trusted ~= false)
       else
         reason = later.plugin_reason(
           name,

@@ -11,10 +11,29 @@ M.DEFAULT_PRIORITY = 1000
 
 local function index_of(item) return item and item.index or nil end
 
+--- Whether the code of a plugin may be run while the configuration is read: not where every use of it, or the one that
+--- is asked for, says that it is not trusted.
+---@param state table
+---@param name string
+---@param own boolean?  what the use says; nil: nobody's in particular
+---@return boolean
+function M.is_trusted(state, name, own)
+  if own ~= nil then return own end
+  local said_no = false
+  for _, item in ipairs(state.items.plugins) do
+    local value = item.value
+    if value and value.name == name then
+      if value.trusted ~= false then return true end
+      said_no = true
+    end
+  end
+  return not said_no
+end
+
 local function info_of(state, item, plugins)
   local name = item.value and item.value.name
   if type(name) ~= "string" then return nil end
-  local info, reason = plugins(name)
+  local info, reason = plugins(name, M.is_trusted(state, name, item.value.trusted))
   if not info then
     report.error(state.report, report.join(item.path, "name"), later.plugin_reason(name, reason))
   end
@@ -100,7 +119,8 @@ local function use(state, item, info)
     )
   end
   check_when(state, item, info)
-  local scope = item.parents
+  local scope, trusted = item.parents, value.trusted
+  if trusted == nil then trusted = info.trusted ~= false end
   return {
     id = item.id,
     name = value.name,
@@ -117,12 +137,33 @@ local function use(state, item, info)
     priority = value.priority or info.priority or M.DEFAULT_PRIORITY,
     on_error = value.on_error,
     when = value.when,
+    trusted = trusted,
     authenticates = authenticates(info, value, config),
     path = report.path_text(item.path),
     line = report.line(state.report, item.path),
     dir = info.path,
     shown = schema.redact(info.schema, config),
   }
+end
+
+-- Which use a consumer has is known while the plugin's turn comes: its functions are chosen before.
+local function check_trust(state, list)
+  local first = {}
+  for _, made in ipairs(list) do
+    local other = first[made.name]
+    if other and other.trusted ~= made.trusted and (other.scope.consumer or made.scope.consumer) then
+      report.error(
+        state.report,
+        report.join(made.at, "trusted"),
+        ("must be the same at every use of %s, because a consumer has one of its own (line %d)"):format(
+          made.name,
+          other.line
+        )
+      )
+    end
+    first[made.name] = other or made
+    if made.scope.consumer then first[made.name] = made end
+  end
 end
 
 --- Every use of a plugin; those nested in services come first, then routes', consumers', and the top's.
@@ -135,7 +176,14 @@ function M.run(state, plugins)
     local info = info_of(state, item, plugins)
     if not item.dangling then check_scope(state, item, scopes) end
     check_names(state, item, names)
-    if info and item.value then list[#list + 1] = use(state, item, info) end
+    if info and item.value then
+      list[#list + 1] = use(state, item, info)
+      list[#list].at = item.path
+    end
+  end
+  check_trust(state, list)
+  for _, made in ipairs(list) do
+    made.at = nil
   end
   return list
 end

@@ -182,8 +182,6 @@ local CASES = {
   { "a route whose guard has a condition", "services:\n  - url: http://a\n    routes:\n      - name: r\n"
     .. "        paths: [/]\n        plugins: [{ name: key-auth, when: request.query.a }]\n", 4,
     "services[0].routes[0]", "key-auth (services[0].routes[0].plugins[0]) does not count, because it has a condition" },
-  { "an untrusted plugin", H .. "plugins:\n  - { name: echo, trusted: false }\n", 3, "plugins[0].trusted",
-    "known, not in this version" },
   { "skipping a guard's errors", H .. "plugins:\n  - { name: key-auth, on_error: skip }\n", 3, "plugins[0].on_error",
     "skip is refused" },
   { "a plugin of a route that is not there", H .. "plugins:\n  - { name: echo, route: r }\n", 3, "plugins[0].route",

@@ -1,0 +1,1 @@
+return require("moongate.functions_schema").schema()
