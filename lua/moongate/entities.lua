@@ -10,6 +10,7 @@ local M = {
   service_index = {}, -- by name
   uses = {},
   fetch_allow = {},
+  secret_names = {}, -- of headers (lower case) and query arguments that hold clients' keys
 }
 
 -- As plugins see a route: where it leads by name, and nothing of how we number things.
@@ -20,11 +21,28 @@ local function show_routes(routes, services)
   end
 end
 
+local KEY_FIELDS = { "key_names", "uri_param_names" }
+
+-- Under which names plugins look for keys.
+local function note_secret_names(uses)
+  for _, use in ipairs(uses) do
+    for _, field in ipairs(KEY_FIELDS) do
+      local names = type(use.conf) == "table" and use.conf[field]
+      for _, name in ipairs(type(names) == "table" and names or {}) do
+        if type(name) == "string" then
+          M.secret_names[name], M.secret_names[name:lower()] = true, true
+        end
+      end
+    end
+  end
+end
+
 ---@param plan table  see core/script/script.h
 function M.fill(plan)
   M.routes, M.services, M.consumers = plan.routes, plan.services, plan.consumers
   M.uses = plan.uses
   show_routes(plan.routes, plan.services)
+  note_secret_names(plan.uses)
   M.fetch_allow = plan.fetch and plan.fetch.allow or {}
   for index, consumer in ipairs(plan.consumers) do
     M.consumer_index[consumer.id] = index

@@ -12,6 +12,8 @@ local number, text_of = C.gw_pdk_number, C.gw_pdk_text
 local MAX = 1000 -- headers
 local DEPTH = 32 -- of what plugins put in
 local SOURCES = { [0] = "upstream", "kong", "kong" } -- Kong's words: what reads these lines knows them
+local HIDDEN = "REDACTED"
+local secret_names = plan.secret_names
 local REDACTED = { "authorization", "proxy-authorization", "cookie", "set-cookie" }
 
 local M = {}
@@ -32,17 +34,40 @@ local function copy(value)
   return setmetatable(result, getmetatable(value))
 end
 
+-- Whether keys stand under that name, as it is written in a query.
+local function is_secret(name)
+  name = name:gsub("+", " "):gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
+  return secret_names[name] or secret_names[name:lower()]
+end
+
+local function hide_pair(name, value) return is_secret(name) and name .. "=" .. HIDDEN or name .. "=" .. value end
+
+-- The query without the values of keys, behind its path.
+local function with_query(path, query)
+  if query == "" then return path end
+  if next(secret_names) then query = query:gsub("([^&=]+)=([^&]*)", hide_pair) end
+  return path .. "?" .. query
+end
+
 -- As the client wrote it; what plugins took out of the query (keys) is gone here too.
-local function uri_of(log)
-  local path, query = request.get_raw_path(log), request.get_raw_query(log)
-  return query == "" and path or path .. "?" .. query
+local function uri_of(log) return with_query(request.get_raw_path(log), request.get_raw_query(log)) end
+
+local function query_of(log)
+  local query = request.get_query(log, MAX)
+  for name in next, query do
+    if is_secret(name) then query[name] = HIDDEN end
+  end
+  return query
 end
 
 -- Who reads the log shall not be able to act as the client.
 local function headers_of(h, head)
   local headers = fields.all(h, head, MAX)
   for i = 1, #REDACTED do
-    if rawget(headers, REDACTED[i]) then headers[REDACTED[i]] = "REDACTED" end
+    if rawget(headers, REDACTED[i]) then headers[REDACTED[i]] = HIDDEN end
+  end
+  for name in next, secret_names do
+    if rawget(headers, name) then headers[name] = HIDDEN end
   end
   return headers
 end
@@ -54,7 +79,7 @@ local function request_of(h, log)
     method = text(h, C.GW_PDK_METHOD),
     uri = uri,
     url = ("%s://%s:%d%s"):format(text(h, C.GW_PDK_SCHEME), text(h, C.GW_PDK_HOST), number(h, C.GW_PDK_PORT), uri),
-    querystring = request.get_query(log, MAX),
+    querystring = query_of(log),
     headers = headers_of(h, C.GW_PDK_OF_REQUEST),
     size = number(h, C.GW_PDK_BYTES_IN),
   }
@@ -82,7 +107,7 @@ end
 local function upstream_uri(h, tried)
   if tried == 0 then return "" end
   local path, query = text(h, C.GW_PDK_OUTGOING_PATH), text(h, C.GW_PDK_OUTGOING_QUERY)
-  return query == "" and path or path .. "?" .. query
+  return with_query(path, query)
 end
 
 local function entity_of(credential, consumer)

@@ -5,10 +5,11 @@ local MAX_SHOWN = 60 -- characters of a foreign string that a message repeats
 local MAX_LISTED = 12 -- names that "known: …" lists
 local MAX_COMPARED = 2000 -- candidates one misspelt word is compared with
 
---- A string in quotes, without control characters, cut where it is long.
+--- A string in quotes, without control characters and the password of a URL, cut where it is long.
 ---@param text string
 ---@return string
 function M.quote(text)
+  text = text:gsub("://[^%s]*@", "://***@")
   if #text > MAX_SHOWN then text = text:sub(1, MAX_SHOWN) .. "…" end
   return '"' .. text:gsub("[%c\127]", "?") .. '"'
 end

@@ -872,7 +872,8 @@ function Log:deprecation(message, options) end
 function Log:set_serialize_value(key, value, options) end
 
 ---What log plugins write: the request and its response as a table, in Kong's shape, ready for JSON. `authorization`,
----`proxy-authorization`, `cookie` and `set-cookie` are REDACTED. Sizes are those of the bodies, times whole
+---`proxy-authorization`, `cookie` and `set-cookie` are REDACTED, and so is what stands
+---under the names of plugins' keys (`key_names`), in headers and the query. Sizes are those of the bodies, times whole
 ---milliseconds.
 ---
 ---In log.
