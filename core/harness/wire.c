@@ -78,7 +78,11 @@ static void on_end(void *owner, enum gw_error why)
                     GW_SLICE_EMPTY);
 }
 
-static const struct gw_conn_events wire_events = { on_read, on_room, on_end };
+static const struct gw_conn_events wire_events = {
+    .on_read = on_read,
+    .on_room = on_room,
+    .on_end = on_end,
+};
 
 unsigned gw_harness_add_wire(struct gw_harness *harness, struct gw_conn *conn)
 {
@@ -180,6 +184,7 @@ unsigned gw_harness_connect(struct gw_harness *harness, const struct gw_addr *pe
         .target_bytes = limits->target,
         .head_timeout_us = limits->head_timeout_us,
         .idle_timeout_us = limits->idle_timeout_us,
+        .min_rate = limits->body_min_rate,
         .requests = limits->requests_per_connection,
     };
     struct session *session = gw_alloc_zero(sizeof(*session));

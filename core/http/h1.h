@@ -12,6 +12,7 @@ struct gw_h1_limits {
     size_t target_bytes;      /* 8 KiB */
     uint64_t head_timeout_us; /* from the first byte of a head to its end: 10 s; 0: no limit */
     uint64_t idle_timeout_us; /* between requests: 60 s; 0: no limit */
+    uint64_t min_rate;        /* bytes a second that a client takes of its last answer; 0: any */
     unsigned requests;        /* per connection, then Connection: close; 0: no limit */
 };
 

@@ -74,14 +74,16 @@ static void refuse(struct gw_h1_server *server, enum gw_error why);
 
 static void start_timer(struct gw_h1_server *server, uint64_t delay_us);
 
-/* A client that is still taking the last answer is not idle: another round, as long as bytes
- * leave. */
+/* A client that is still taking the last answer is not idle: another round, as long as it takes
+ * enough. */
 static bool still_sending(struct gw_h1_server *server)
 {
     const struct gw_conn *conn = server->session.conn;
-    uint64_t sent = gw_conn_bytes_out(conn);
+    const struct gw_h1_limits *limits = &server->session.limits;
+    uint64_t least = limits->min_rate * limits->idle_timeout_us / 1000000;
+    uint64_t sent = gw_conn_bytes_taken(conn);
 
-    if (gw_conn_queued(conn) == 0 || sent == server->sent)
+    if (gw_conn_queued(conn) == 0 || sent - server->sent < (least ? least : 1))
         return false;
     server->sent = sent;
     start_timer(server, server->session.limits.idle_timeout_us);
@@ -148,7 +150,7 @@ static bool wants(const struct gw_h1_session *session)
         return true;
     case SERVER_STREAM:
         return session->stream.events && !session->held && !session->failing &&
-               session->parse.state != GW_H1_DONE;
+               session->parse.state != GW_H1_DONE && session->parse.state != GW_H1_DEAD;
     case SERVER_REFUSED:
     case SERVER_CLOSED:
         break;
@@ -189,6 +191,20 @@ static void refuse(struct gw_h1_server *server, enum gw_error why)
                                session->parse.head, why);
 }
 
+/* Nothing that comes on this connection can be read any more, but its client may still be told. */
+static void on_bad_body(struct gw_h1_server *server)
+{
+    struct gw_h1_session *session = &server->session;
+    const struct gw_stream_events *events = session->stream.events;
+
+    if (!events || !events->on_bad || session->failing || session->out.started) {
+        gw_h1_session_fail_now(session, session->parse.error);
+        return;
+    }
+    server->answer.asked.keep_alive = false;
+    events->on_bad(session->stream.owner, session->parse.error);
+}
+
 static void on_failed(struct gw_h1_session *session)
 {
     struct gw_h1_server *server = server_of(session);
@@ -199,7 +215,7 @@ static void on_failed(struct gw_h1_session *session)
         refuse(server, session->parse.error);
         break;
     case SERVER_STREAM:
-        gw_h1_session_fail_now(session, session->parse.error);
+        on_bad_body(server);
         break;
     case SERVER_DISCARD:
         close_gently(server);
@@ -271,6 +287,13 @@ static void on_eof(struct gw_h1_session *session)
     case SERVER_CLOSED:
         break;
     }
+}
+
+/* The request is not read now, or others stand behind it: its client has gone all the same. */
+static void on_hangup(struct gw_h1_session *session)
+{
+    if (session->open && session->parse.state != GW_H1_TUNNEL)
+        gw_h1_session_fail_now(session, GW_E_CLIENT_GONE);
 }
 
 static void on_broken(struct gw_h1_session *session)
@@ -374,6 +397,7 @@ static const struct gw_h1_role role = {
     .on_settled = on_settled,
     .on_eof = on_eof,
     .eof_hurries = eof_hurries,
+    .on_hangup = on_hangup,
     .on_broken = on_broken,
     .finish = finish,
 };

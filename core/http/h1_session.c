@@ -299,7 +299,16 @@ static void on_conn_end(void *owner, enum gw_error why)
     settle(session);
 }
 
+static void on_hangup(void *owner)
+{
+    struct gw_h1_session *session = owner;
+
+    if (session->role->on_hangup)
+        session->role->on_hangup(session);
+}
+
 static const struct gw_conn_events conn_events = {
+    .on_hangup = on_hangup,
     .on_read = on_read,
     .on_room = on_room,
     .on_end = on_conn_end,

@@ -26,6 +26,9 @@ struct gw_h1_role {
      * hold, or at once where eof_hurries() says so. */
     void (*on_eof)(struct gw_h1_session *session);
     bool (*eof_hurries)(const struct gw_h1_session *session);
+    /* While nothing is read: the peer ended its side, or is gone. NULL: the role waits for what was
+     * said before that. */
+    void (*on_hangup)(struct gw_h1_session *session);
     /* The connection broke. */
     void (*on_broken)(struct gw_h1_session *session);
     /* Frees the session; runs in a call of its own. */

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #define DEFAULT_WRITE_LIMIT (1024 * 1024)
+#define LOOK_US 1000000
 #define LINGER_DISCARD_MAX (64 * 1024)
 #define LINGERING_MAX 1024 /* on one loop; beyond, the oldest goes: a flood must not pile up here */
 
@@ -18,6 +19,12 @@ struct gw_conn_linger {
     struct gw_list_node node; /* in loop->lingering */
     struct gw_timer timer;
     size_t discarded;
+};
+
+/* A held connection is not read, and libuv tells of no end without reading: we look. */
+struct gw_conn_watch {
+    struct gw_conn *conn;
+    struct gw_timer timer;
 };
 
 static _Thread_local unsigned open_count;
@@ -41,11 +48,49 @@ void gw_conn_deinit(struct gw_conn *conn)
     open_count--;
 }
 
+/* ── while it is held ── */
+
+static void stop_watch(struct gw_conn *conn)
+{
+    if (!conn->watch)
+        return;
+    gw_timer_stop(&conn->watch->timer);
+    gw_free(conn->watch);
+    conn->watch = NULL;
+}
+
+static void on_look(struct gw_timer *timer)
+{
+    struct gw_conn *conn = container_of(timer, struct gw_conn_watch, timer)->conn;
+
+    if (!(gw_conn_look(conn) & GW_CONN_SEES_END)) {
+        gw_timer_start(conn->loop, timer, LOOK_US, on_look);
+        return;
+    }
+    stop_watch(conn);
+    conn->events->on_hangup(conn->owner);
+}
+
+static void set_watch(struct gw_conn *conn)
+{
+    bool wanted = conn->held && conn->events && conn->events->on_hangup &&
+                  conn->receiving == GW_CONN_RECEIVES;
+
+    if (!wanted) {
+        stop_watch(conn);
+    } else if (!conn->watch) {
+        conn->watch = gw_alloc_zero(sizeof(*conn->watch));
+        conn->watch->conn = conn;
+        gw_timer_start(conn->loop, &conn->watch->timer, LOOK_US, on_look);
+    }
+}
+
 /* Reading is on whenever somebody is there to take what comes. */
 static void set_reading(struct gw_conn *conn)
 {
     bool wanted = conn->events && !conn->held && conn->receiving == GW_CONN_RECEIVES;
 
+    set_watch(conn);
     if (wanted == conn->reading)
         return;
     conn->reading = wanted;
@@ -413,6 +458,11 @@ uint64_t gw_conn_bytes_in(const struct gw_conn *conn)
 uint64_t gw_conn_bytes_out(const struct gw_conn *conn)
 {
     return conn->bytes_given - gw_conn_queued(conn);
+}
+
+uint64_t gw_conn_bytes_taken(const struct gw_conn *conn)
+{
+    return gw_conn_bytes_out(conn) - conn->carrier->in_flight(conn);
 }
 
 uint64_t gw_conn_id(const struct gw_conn *conn)

@@ -22,6 +22,9 @@ struct gw_conn_events {
     /* GW_E_CLOSED: the peer ended its side (writing may go on); anything else: the connection is
      * broken. The owner closes. */
     void (*on_end)(void *owner, enum gw_error why);
+    /* While it is held: the peer ended its side or is gone, though bytes may stand before that which
+     * nobody has read. Looked for once a second, told once a hold. NULL: nobody asks. */
+    void (*on_hangup)(void *owner);
 };
 
 /* Binds the owner; reading starts at the end of the current turn at the latest. */
@@ -81,6 +84,9 @@ void gw_conn_set_addresses(struct gw_conn *conn, const struct gw_addr *peer,
 struct gw_loop *gw_conn_loop(const struct gw_conn *conn);
 uint64_t gw_conn_bytes_in(const struct gw_conn *conn);
 uint64_t gw_conn_bytes_out(const struct gw_conn *conn);
+
+/* Of those the ones that reached the peer, as far as the kernel knows. Costs a system call. */
+uint64_t gw_conn_bytes_taken(const struct gw_conn *conn);
 uint64_t gw_conn_id(const struct gw_conn *conn); /* unique in the process, for logs */
 
 /* How many are open on this thread, all kinds: specs and shutdown check that none is left. */

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 struct gw_conn_linger;
+struct gw_conn_watch;
 
 struct gw_conn_carrier {
     /* Takes what it can at once. Returns how many bytes (0: none now), or a negative errno. Not
@@ -23,6 +24,8 @@ struct gw_conn_carrier {
     void (*set_reading)(struct gw_conn *conn, bool on);
     /* What reading would find: a sum of enum gw_conn_sight. */
     unsigned (*look)(const struct gw_conn *conn);
+    /* Given away, but not at the peer yet. */
+    size_t (*in_flight)(const struct gw_conn *conn);
     void (*shutdown)(struct gw_conn *conn);
     void (*fill_local)(struct gw_conn *conn, struct gw_addr *addr);
     /* Ends later, with gw_conn_deinit() and its memory freed. */
@@ -56,6 +59,7 @@ struct gw_conn {
     size_t queue_bytes;            /* in `queue` */
     struct gw_defer end;           /* tells `end_error` */
     struct gw_conn_linger *linger; /* while closing gently */
+    struct gw_conn_watch *watch;   /* while held, for on_hangup */
     struct gw_addr *local;         /* asked for at first use */
     struct gw_addr peer;
     enum gw_conn_sending sending;

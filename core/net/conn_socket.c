@@ -4,7 +4,9 @@
 #include "net/conn_private.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -170,6 +172,13 @@ static size_t pending(const struct gw_conn *conn)
     return socket->write ? uv_stream_get_write_queue_size(&socket->uv.stream) : 0;
 }
 
+static size_t in_flight(const struct gw_conn *conn)
+{
+    int bytes = 0;
+
+    return ioctl(fd_of(socket_of(conn)), SIOCOUTQ, &bytes) == 0 && bytes > 0 ? (size_t)bytes : 0;
+}
+
 static unsigned look(const struct gw_conn *conn)
 {
     struct pollfd watched = { .fd = fd_of(socket_of(conn)), .events = POLLIN | POLLRDHUP };
@@ -223,6 +232,7 @@ static const struct gw_conn_carrier carrier = {
     .pending = pending,
     .set_reading = set_reading,
     .look = look,
+    .in_flight = in_flight,
     .shutdown = send_end,
     .fill_local = fill_local,
     .close = close_socket,

@@ -203,6 +203,13 @@ static void set_reading(struct gw_conn *conn, bool on)
         schedule(end);
 }
 
+static size_t in_flight(const struct gw_conn *conn)
+{
+    const struct gw_memory_end *peer = end_of(conn)->peer;
+
+    return peer ? peer->inbox_bytes : 0;
+}
+
 static unsigned look(const struct gw_conn *conn)
 {
     const struct gw_memory_end *end = end_of(conn);
@@ -252,6 +259,7 @@ static const struct gw_conn_carrier carrier = {
     .pending = pending,
     .set_reading = set_reading,
     .look = look,
+    .in_flight = in_flight,
     .shutdown = send_end,
     .fill_local = fill_local,
     .close = close_end,

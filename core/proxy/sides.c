@@ -3,6 +3,7 @@
  * nobody, in which case the side is held. An event that may move the flight to another step does so
  * as the last thing. */
 #include "base/log.h"
+#include "http/h1.h"
 #include "net/loop.h"
 #include "proxy/flight.h"
 
@@ -81,9 +82,26 @@ static bool sends_too_slowly(const struct gw_flight *flight)
            flight->x.counts.bytes_in - flight->paced_in < least;
 }
 
+/* What has reached the client: the kernel's buffers are large, and filling them is no progress. */
+static uint64_t taken(const struct gw_flight *flight)
+{
+    struct gw_conn *conn = flight->x.down ? gw_h1_stream_conn(flight->x.down) : NULL;
+
+    return conn ? gw_conn_bytes_taken(conn) : flight->to_client.bytes;
+}
+
+/* In a tunnel nobody knows what is slow, and without a rate any progress in idle_timeout is enough. */
+static bool has_rate(const struct gw_flight *flight)
+{
+    return flight->x.limits->body_min_rate > 0 && !flight->tunnel;
+}
+
 static bool reads_too_slowly(const struct gw_flight *flight)
 {
-    return flight->to_client.blocked && flight->to_client.bytes == flight->paced_out;
+    uint64_t least =
+        has_rate(flight) ? flight->x.limits->body_min_rate * (PACE_US / 1000000) : 1;
+
+    return flight->to_client.blocked && taken(flight) - flight->paced_out < least;
 }
 
 static void on_pace(struct gw_timer *timer)
@@ -111,13 +129,15 @@ static void on_stuck(struct gw_timer *timer)
 void gw_flight_watch_pace(struct gw_flight *flight)
 {
     struct gw_exchange *x = &flight->x;
+    bool rate = has_rate(flight);
 
     flight->paced_in = x->counts.bytes_in;
     if (flight->to_client.blocked) {
-        flight->paced_out = flight->to_client.bytes;
-        if (x->config->limits.idle_timeout_us)
-            gw_timer_start(x->loop, &flight->pace, x->config->limits.idle_timeout_us, on_stuck);
-    } else if (!flight->request_ended && flight->x.limits->body_min_rate) {
+        flight->paced_out = taken(flight);
+        if (rate || x->limits->idle_timeout_us)
+            gw_timer_start(x->loop, &flight->pace, rate ? PACE_US : x->limits->idle_timeout_us,
+                           on_stuck);
+    } else if (!flight->request_ended && rate) {
         gw_timer_start(x->loop, &flight->pace, PACE_US, on_pace);
     }
 }
@@ -180,6 +200,14 @@ static void on_down_room(void *owner)
     after_event(flight);
 }
 
+static void on_down_bad(void *owner, enum gw_error why)
+{
+    struct gw_flight *flight = owner;
+
+    flight->request_ended = true;
+    gw_flight_fail(flight, why);
+}
+
 /* Where what it sent was wrong and nothing was answered yet, the codec answers with the error's
  * bare status when it is closed. */
 static void on_down_end(void *owner, enum gw_error why)
@@ -195,6 +223,7 @@ const struct gw_stream_events gw_down_events = {
     .on_trailers = on_down_trailers,
     .on_room = on_down_room,
     .on_end = on_down_end,
+    .on_bad = on_down_bad,
 };
 
 /* ── from the service ──────────────────────────────────────────────────────── */

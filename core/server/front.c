@@ -80,6 +80,7 @@ static struct gw_h1_limits h1_limits(const struct gw_limits *limits)
         .target_bytes = limits->target,
         .head_timeout_us = limits->head_timeout_us,
         .idle_timeout_us = limits->idle_timeout_us,
+        .min_rate = limits->body_min_rate,
         .requests = limits->requests_per_connection,
     };
 }

@@ -261,7 +261,11 @@ static void far_end(void *owner, enum gw_error why)
     wire->far_ended = true;
 }
 
-static const struct gw_conn_events far_events = { far_read, on_room, far_end };
+static const struct gw_conn_events far_events = {
+    .on_read = far_read,
+    .on_room = on_room,
+    .on_end = far_end,
+};
 
 static void open_wire(struct wire *wire, struct fuzz_reading *reading, bool is_client)
 {

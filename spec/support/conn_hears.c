@@ -29,7 +29,11 @@ static void on_end(void *owner, enum gw_error why)
     gw_spec_hears.on_end(owner, (int)why);
 }
 
-const struct gw_conn_events gw_spec_conn_events = { on_read, on_room, on_end };
+const struct gw_conn_events gw_spec_conn_events = {
+    .on_read = on_read,
+    .on_room = on_room,
+    .on_end = on_end,
+};
 
 static void on_accepted(void *ctx, struct gw_conn *conn, struct gw_slice rest, enum gw_error why,
                         const char *problem)
