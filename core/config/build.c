@@ -5,6 +5,8 @@
 #include "base/check.h"
 #include "config/router_build.h"
 
+#include <grp.h>
+
 struct gw_build {
     struct gw_config *config;       /* NULL once taken */
     struct gw_router_build *router; /* NULL before gw_build_routes() */
@@ -49,6 +51,8 @@ struct gw_listener_config *gw_build_listeners(struct gw_build *build, unsigned c
 {
     build->config->listeners = new_array(build, count, sizeof(struct gw_listener_config));
     build->config->listener_count = count;
+    for (unsigned i = 0; i < count; i++)
+        build->config->listeners[i].group = -1;
     return build->config->listeners;
 }
 
@@ -166,6 +170,24 @@ const char *gw_build_proxy_from(struct gw_build *build, unsigned listener, const
     if (!*from)
         *from = gw_cidr_set_new();
     return add_peers(*from, text, len);
+}
+
+const char *gw_build_listener_group(struct gw_build *build, unsigned listener, const char *text,
+                                    size_t len)
+{
+    struct gw_slice name = gw_arena_copy(build->config->arena, gw_slice(text, len));
+    char space[4096];
+    struct group group, *found = NULL;
+    int64_t number;
+
+    if (gw_slice_to_int64(name, &number) && number <= INT32_MAX) {
+        build->config->listeners[listener].group = (int)number;
+        return NULL;
+    }
+    if (getgrnam_r(name.ptr, &group, space, sizeof(space), &found) != 0 || !found)
+        return "there is no such group";
+    build->config->listeners[listener].group = (int)found->gr_gid;
+    return NULL;
 }
 
 void gw_build_router(struct gw_build *build)

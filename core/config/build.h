@@ -53,6 +53,10 @@ const char *gw_build_trusted_proxy(struct gw_build *build, const char *text, siz
 const char *gw_build_proxy_from(struct gw_build *build, unsigned listener, const char *text,
                                 size_t len);
 
+/* A group's name, or its number. */
+const char *gw_build_listener_group(struct gw_build *build, unsigned listener, const char *text,
+                                    size_t len);
+
 /* Puts the routes in order. Once, after everything was said of them. */
 void gw_build_router(struct gw_build *build);
 

@@ -29,12 +29,15 @@ struct gw_listener_config {
     struct gw_limits *route_limits;
     /* Whose connections begin with a PROXY header; owned; NULL: nobody's. */
     struct gw_cidr_set *proxy_from;
+    /* Of a unix socket's file. */
+    unsigned mode;
+    int group; /* -1: as it is */
 };
 
 struct gw_target_config {
-    struct gw_slice host; /* a name or an IP literal */
-    uint16_t port;
-    unsigned weight; /* 0: gets nothing */
+    struct gw_slice host; /* a name, an IP literal, or "unix:/path" */
+    uint16_t port;        /* 0 of a unix socket */
+    unsigned weight;      /* 0: gets nothing */
 };
 
 struct gw_upstream_config {
@@ -49,7 +52,7 @@ struct gw_service {
     unsigned index;
     struct gw_slice name, id;
     struct gw_slice scheme; /* "http" */
-    struct gw_slice host;   /* an upstream's name, a DNS name or an IP literal */
+    struct gw_slice host;   /* an upstream's name, a DNS name, an IP literal, "unix:/path" */
     uint16_t port;
     struct gw_slice path;      /* put before the request's; empty or starts with "/" */
     struct gw_slice authority; /* what Host says when preserve_host is off: "host[:port]" */
@@ -58,6 +61,7 @@ struct gw_service {
     unsigned keepalive_connections; /* idle ones kept per worker and target */
     unsigned keepalive_requests;
     uint64_t keepalive_idle_us;
+    unsigned proxy_protocol; /* version of the header in front of its connections; 0: none */
     struct gw_limits limits;
     /* The upstream of the service: the configured one of that name, or one made from host:port.
      * Bound by gw_registry_bind() before the configuration is used; counted by the registry,

@@ -209,7 +209,7 @@ void gw_hop_set_forwarded(struct gw_fields *fields, struct gw_arena *arena,
     gw_fields_set(fields, arena, GW_SLICE("x-forwarded-for"), chain);
     set_unless_there(fields, arena, GW_SLICE("x-forwarded-proto"), forwarded->scheme);
     set_unless_there(fields, arena, GW_SLICE("x-forwarded-host"), host_of(forwarded->authority));
-    if (!gw_fields_get(fields, GW_SLICE("x-forwarded-port")))
+    if (forwarded->port && !gw_fields_get(fields, GW_SLICE("x-forwarded-port")))
         gw_fields_add(fields, arena, GW_SLICE("x-forwarded-port"),
                       port_text(arena, forwarded->port));
     set_unless_there(fields, arena, GW_SLICE("x-real-ip"), forwarded->client_ip);

@@ -63,6 +63,18 @@ static const char *way_out(int error)
     return "";
 }
 
+static const char *unix_way_out(int error)
+{
+    switch (error) {
+    case EADDRINUSE:
+        return " (somebody listens there already, or it is no socket; ss -lxp shows who)";
+    case EPERM:
+        return " (the group must be one of the user's own)";
+    default:
+        return way_out(error);
+    }
+}
+
 static int refuse(const struct gw_addr *addr, int error, char *why, size_t why_size)
 {
     char text[GW_ADDR_TEXT_MAX];
@@ -70,7 +82,7 @@ static int refuse(const struct gw_addr *addr, int error, char *why, size_t why_s
 
     gw_addr_format(addr, text);
     snprintf(why, why_size, "bind %s: %s%s", text, strerror_r(error, reason, sizeof(reason)),
-             way_out(error));
+             addr->sa.any.sa_family == AF_UNIX ? unix_way_out(error) : way_out(error));
     return -1;
 }
 
@@ -126,8 +138,8 @@ static bool is_stale(const struct gw_addr *addr)
     return stale;
 }
 
-/* Mode 0600: who wants to let others in says so with chmod. Returns a bound socket, or a negative
- * errno. */
+/* Mode 0600: whom else to let in is said by gw_socket_source_set_access(). Returns a bound socket,
+ * or a negative errno. */
 static int bind_unix(const struct gw_addr *addr)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -281,6 +293,46 @@ static void close_unix(struct known_addr *known)
         unlink(path);
     close(known->unix_fd);
     known->unix_fd = -1;
+}
+
+/* Through a descriptor of the file itself, so that it stays the one that was looked at. */
+static int change_file(const struct known_addr *known, const struct gw_socket_access *access)
+{
+    char path[64];
+    struct stat st;
+    int fd = open(known->asked.sa.un.sun_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int error = 0;
+
+    if (fd < 0)
+        return errno;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    if (fstat(fd, &st) != 0 || st.st_dev != known->device || st.st_ino != known->inode)
+        error = ESTALE;
+    else if (access->group >= 0 && st.st_gid != (gid_t)access->group &&
+             fchownat(fd, "", (uid_t)-1, (gid_t)access->group, AT_EMPTY_PATH) != 0)
+        error = errno;
+    else if (chmod(path, access->mode) != 0)
+        error = errno;
+    close(fd);
+    return error;
+}
+
+bool gw_socket_source_set_access(struct gw_socket_source *source, const struct gw_addr *addr,
+                                 const struct gw_socket_access *access, char *why, size_t why_size)
+{
+    char text[GW_ADDR_TEXT_MAX], reason[128];
+
+    if (source->owner.set_access)
+        return source->owner.set_access(source->owner.ctx, addr, access, why, why_size);
+    const struct known_addr *known = find(source, addr);
+    int error = known && known->unix_fd >= 0 ? change_file(known, access) : ENOENT;
+
+    if (!error)
+        return true;
+    gw_addr_format(addr, text);
+    snprintf(why, why_size, "%s: mode or group: %s%s", text,
+             strerror_r(error, reason, sizeof(reason)), unix_way_out(error));
+    return false;
 }
 
 void gw_socket_source_release(struct gw_socket_source *source, const struct gw_addr *addr)

@@ -5,6 +5,12 @@
 
 struct gw_socket_source;
 
+/* Who may connect to a unix socket. */
+struct gw_socket_access {
+    unsigned mode; /* of its file: 0660 */
+    int group;     /* -1: as it is */
+};
+
 /* Binds by itself: SO_REUSEADDR, SO_REUSEPORT (one socket a worker), IPV6_V6ONLY, non-blocking,
  * close-on-exec. */
 struct gw_socket_source *gw_socket_source_new(void);
@@ -16,6 +22,8 @@ struct gw_socket_owner {
     int (*get)(void *ctx, struct gw_addr *addr, unsigned index, char *why, size_t why_size);
     int (*get_kept)(void *ctx, const struct gw_addr *addr, unsigned index);
     void (*release)(void *ctx, const struct gw_addr *addr);
+    bool (*set_access)(void *ctx, const struct gw_addr *addr, const struct gw_socket_access *access,
+                       char *why, size_t why_size);
     void *ctx;
 };
 
@@ -42,6 +50,11 @@ int gw_socket_source_get_kept(struct gw_socket_source *source, const struct gw_a
  * stays the caller's. */
 void gw_socket_source_adopt(struct gw_socket_source *source, const struct gw_addr *asked,
                             const struct gw_addr *bound, int fd);
+
+/* Of a unix socket that was got before; until then it is 0600 and of the process's own group. False
+ * with a text for the operator. */
+bool gw_socket_source_set_access(struct gw_socket_source *source, const struct gw_addr *addr,
+                                 const struct gw_socket_access *access, char *why, size_t why_size);
 
 /* The address is no longer wanted on any worker. */
 void gw_socket_source_release(struct gw_socket_source *source, const struct gw_addr *addr);

@@ -170,6 +170,30 @@ static void fill_head(struct gw_flight *flight, struct gw_head *head)
     fill_fields(x, &head->fields);
 }
 
+/* Who asks, for a PROXY header: with its port where it is the peer itself, without one where
+ * X-Forwarded-For says it. */
+static const struct gw_addr *client_addr(const struct gw_exchange *x)
+{
+    struct gw_addr *client = gw_arena_alloc(x->arena, sizeof(*client));
+    char peer[GW_ADDR_TEXT_MAX];
+    size_t len = gw_addr_format_ip(&x->peer, peer);
+
+    if (gw_slice_equal(gw_slice(peer, len), x->client_ip) ||
+        !gw_addr_parse_ip(client, x->client_ip, 0))
+        *client = x->peer;
+    return client;
+}
+
+static const struct gw_addr *local_addr(const struct gw_exchange *x)
+{
+    struct gw_addr *local = gw_arena_alloc_zero(x->arena, sizeof(*local));
+    struct gw_conn *conn = gw_h1_stream_conn(x->down);
+
+    if (conn)
+        *local = *gw_conn_local(conn);
+    return local;
+}
+
 static struct gw_call_options call_options(const struct gw_exchange *x)
 {
     return (struct gw_call_options){
@@ -200,6 +224,10 @@ enum gw_error gw_flight_call(struct gw_flight *flight)
 
     if (!options.service && !options.upstream && !options.target_host.len)
         return GW_E_NO_TARGET;
+    if (options.service && options.service->proxy_protocol) {
+        options.client = client_addr(x);
+        options.local = local_addr(x);
+    }
     fill_head(flight, head);
     options.has_body = whole_body(flight, &options.body);
     if (options.has_body)

@@ -131,19 +131,14 @@ static int wait_for_answer(struct gw_parent *parent, struct gw_addr *addr, char 
     return refuse(why, why_size, "the supervisor does not answer");
 }
 
-static int ask(struct gw_parent *parent, enum gw_channel_kind kind, struct gw_addr *addr,
-               unsigned index, char *why, size_t why_size)
+/* `answer`: where the socket that is returned is bound. */
+static int ask(struct gw_parent *parent, struct gw_channel_message question, struct gw_addr *answer,
+               char *why, size_t why_size)
 {
-    const struct gw_channel_message question = {
-        .kind = kind,
-        .index = index,
-        .serial = ++parent->serial,
-        .addr = *addr,
-    };
-
+    question.serial = ++parent->serial;
     if (parent->channel < 0 || !gw_channel_send(parent->channel, &question, -1))
         return refuse(why, why_size, "the supervisor is gone");
-    int fd = wait_for_answer(parent, addr, why, why_size);
+    int fd = wait_for_answer(parent, answer, why, why_size);
 
     gw_loop_defer(parent->loop, &parent->said, on_said);
     return fd;
@@ -151,15 +146,33 @@ static int ask(struct gw_parent *parent, enum gw_channel_kind kind, struct gw_ad
 
 static int get_socket(void *ctx, struct gw_addr *addr, unsigned index, char *why, size_t why_size)
 {
-    return ask(ctx, GW_CHANNEL_GET, addr, index, why, why_size);
+    const struct gw_channel_message question = { GW_CHANNEL_GET, .index = index, .addr = *addr };
+
+    return ask(ctx, question, addr, why, why_size);
 }
 
 static int get_kept_socket(void *ctx, const struct gw_addr *addr, unsigned index)
 {
-    struct gw_addr bound = *addr;
+    const struct gw_channel_message question = {
+        GW_CHANNEL_GET_KEPT,
+        .index = index,
+        .addr = *addr,
+    };
+    struct gw_addr bound;
     char why[GW_CHANNEL_TEXT_MAX];
 
-    return ask(ctx, GW_CHANNEL_GET_KEPT, &bound, index, why, sizeof(why));
+    return ask(ctx, question, &bound, why, sizeof(why));
+}
+
+static bool set_access(void *ctx, const struct gw_addr *addr, const struct gw_socket_access *access,
+                       char *why, size_t why_size)
+{
+    struct gw_channel_message question = { GW_CHANNEL_ACCESS, .addr = *addr };
+    struct gw_addr unused;
+
+    snprintf(question.text, sizeof(question.text), "%o %d", access->mode, access->group);
+    ask(ctx, question, &unused, why, why_size);
+    return why[0] == '\0';
 }
 
 static void release_socket(void *ctx, const struct gw_addr *addr)
@@ -173,7 +186,13 @@ static void release_socket(void *ctx, const struct gw_addr *addr)
 
 struct gw_socket_source *gw_parent_sockets(struct gw_parent *parent)
 {
-    const struct gw_socket_owner owner = { get_socket, get_kept_socket, release_socket, parent };
+    const struct gw_socket_owner owner = {
+        .get = get_socket,
+        .get_kept = get_kept_socket,
+        .release = release_socket,
+        .set_access = set_access,
+        .ctx = parent,
+    };
 
     return gw_socket_source_asking(&owner);
 }

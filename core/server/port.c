@@ -88,6 +88,35 @@ static bool open_port(struct gw_ports *ports, struct gw_port *port, struct gw_po
     return true;
 }
 
+static bool is_unix(const struct gw_port *port)
+{
+    return port->addr.len && port->addr.sa.any.sa_family == AF_UNIX;
+}
+
+static struct gw_socket_access wanted_access(const struct gw_port *port)
+{
+    return (struct gw_socket_access){ port->wanted->mode, port->wanted->group };
+}
+
+static bool same_access(struct gw_socket_access a, struct gw_socket_access b)
+{
+    return a.mode == b.mode && a.group == b.group;
+}
+
+/* A unix socket that is new, or is to be open to others than before. */
+static bool set_access(struct gw_ports *ports, struct gw_port *port, char *why, size_t why_size)
+{
+    struct gw_socket_access wanted = wanted_access(port);
+    char text[256];
+
+    if (!is_unix(port) || (port->open && same_access(port->access, wanted)))
+        return true;
+    if (gw_socket_source_set_access(ports->sockets, &port->addr, &wanted, text, sizeof(text)))
+        return true;
+    snprintf(why, why_size, "listeners: %s", text);
+    return false;
+}
+
 bool gw_port_plan_make(struct gw_port_plan *plan, struct gw_ports *ports,
                        const struct gw_config *config, unsigned workers, char *why, size_t why_size)
 {
@@ -105,7 +134,8 @@ bool gw_port_plan_make(struct gw_port_plan *plan, struct gw_ports *ports,
         if (!port)
             port = add_port(ports, listener->address);
         port->wanted = listener;
-        if (!port->open && !open_port(ports, port, plan, i, why, why_size)) {
+        if ((!port->open && !open_port(ports, port, plan, i, why, why_size)) ||
+            !set_access(ports, port, why, why_size)) {
             gw_port_plan_undo(plan, ports);
             return false;
         }
@@ -120,11 +150,16 @@ bool gw_port_plan_make(struct gw_port_plan *plan, struct gw_ports *ports,
 
 void gw_port_plan_undo(struct gw_port_plan *plan, struct gw_ports *ports)
 {
+    char why[256]; /* what worked before works again */
+
     GW_LIST_EACH(&ports->all, node) {
         struct gw_port *port = container_of(node, struct gw_port, node);
 
         if (port->wanted && !port->open && port->addr.len)
             gw_socket_source_release(ports->sockets, &port->addr);
+        else if (port->wanted && is_unix(port) && !same_access(port->access, wanted_access(port)))
+            gw_socket_source_set_access(ports->sockets, &port->addr, &port->access, why,
+                                        sizeof(why));
         port->wanted = NULL;
     }
     gw_port_plan_deinit(plan);
@@ -138,6 +173,8 @@ void gw_port_plan_commit(struct gw_port_plan *plan, struct gw_ports *ports)
 
         if (port->open && !wanted)
             gw_socket_source_release(ports->sockets, &port->addr);
+        if (wanted)
+            port->access = wanted_access(port);
         port->open = wanted;
         port->wanted = NULL;
     }

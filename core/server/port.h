@@ -12,11 +12,12 @@
 
 struct gw_port {
     struct gw_list_node node;
-    char *written;              /* as configured: "127.0.0.1:0" */
-    struct gw_addr addr;        /* as bound */
-    atomic_uint connections;    /* open now, on all workers */
-    struct gw_clients *clients; /* of them, by client; those that were counted */
-    bool open;                  /* part of the current generation */
+    char *written;                  /* as configured: "127.0.0.1:0" */
+    struct gw_addr addr;            /* as bound */
+    struct gw_socket_access access; /* of a unix socket, in the current generation */
+    atomic_uint connections;        /* open now, on all workers */
+    struct gw_clients *clients;     /* of them, by client; those that were counted */
+    bool open;                      /* part of the current generation */
     const struct gw_listener_config
         *wanted; /* of the generation being committed; NULL: to be closed */
 };

@@ -30,6 +30,8 @@ enum gw_channel_kind {
 
     /* from the worker process */
     GW_CHANNEL_GET_KEPT, /* like GET, but only what is there already */
+    GW_CHANNEL_ACCESS,   /* the unix socket `addr` is to be open to whom `text` says, "0660 GROUP".
+                          The answer is SOCKET without a descriptor, and an empty text if it is */
 };
 
 #ifndef GW_CDEF

@@ -162,6 +162,20 @@ void gw_keep_get(struct gw_keep *keep, unsigned child, const struct gw_channel_m
         gw_error("a socket could not be sent to the worker process");
 }
 
+void gw_keep_access(struct gw_keep *keep, const struct gw_channel_message *question, int channel)
+{
+    struct gw_channel_message answer = { .kind = GW_CHANNEL_SOCKET, .serial = question->serial };
+    struct gw_socket_access access = { .mode = 0 };
+
+    if (sscanf(question->text, "%o %d", &access.mode, &access.group) == 2)
+        gw_socket_source_set_access(keep->source, &question->addr, &access, answer.text,
+                                    sizeof(answer.text));
+    else
+        snprintf(answer.text, sizeof(answer.text), "the supervisor is of another version");
+    if (!gw_channel_send(channel, &answer, -1))
+        gw_error("an answer could not be sent to the worker process");
+}
+
 void gw_keep_release(struct gw_keep *keep, unsigned child, const struct gw_addr *addr)
 {
     uint32_t bit = 1u << child;

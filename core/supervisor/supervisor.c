@@ -157,6 +157,9 @@ void gw_supervisor_hear(struct gw_supervisor *supervisor, struct gw_child *child
     case GW_CHANNEL_GET_KEPT:
         on_question(supervisor, child, message);
         return;
+    case GW_CHANNEL_ACCESS:
+        gw_keep_access(&supervisor->keep, message, child->channel);
+        return;
     case GW_CHANNEL_RELEASE:
         if (child->state != GW_CHILD_LEAVES && !supervisor->stops)
             gw_keep_release(&supervisor->keep, gw_child_place(supervisor, child), &message->addr);

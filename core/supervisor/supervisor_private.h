@@ -37,9 +37,10 @@ struct gw_keep {
 void gw_keep_init(struct gw_keep *keep);
 void gw_keep_deinit(struct gw_keep *keep); /* closes all, removes the files of unix sockets */
 
-/* Answers GET and RELEASE of the child in that place. */
+/* Answers GET, ACCESS and RELEASE of the child in that place. */
 void gw_keep_get(struct gw_keep *keep, unsigned child, const struct gw_channel_message *question,
                  int channel);
+void gw_keep_access(struct gw_keep *keep, const struct gw_channel_message *question, int channel);
 void gw_keep_release(struct gw_keep *keep, unsigned child, const struct gw_addr *addr);
 
 /* The child serves: what it did not ask for is closed, since nobody would accept there. */

@@ -6,6 +6,7 @@
  * changes how many tries there are (one more), never the rule. */
 #include "base/log.h"
 #include "http/h1.h"
+#include "net/proxy_protocol.h"
 #include "upstream/call_private.h"
 
 #define CONNECT_TIMEOUT_US 60000000ull
@@ -94,6 +95,24 @@ static void activate(struct gw_call *call, struct gw_stream *up)
         gw_stream_hold(up, true);
 }
 
+static bool names_client(const struct gw_call *call)
+{
+    return call->options.service && call->options.service->proxy_protocol;
+}
+
+/* Before the first byte of HTTP. Such a connection belongs to this request alone: the next one may
+ * be somebody else's, and of a client that left it could never be used again. */
+static void name_client(struct gw_call *call, struct gw_conn *conn)
+{
+    const struct gw_call_options *options = &call->options;
+    char text[GW_PROXY_PROTOCOL_WRITE_MAX];
+    size_t len = gw_proxy_protocol_write(options->service->proxy_protocol, options->client,
+                                         options->local, text);
+    struct gw_slice header = gw_slice(text, len);
+
+    gw_conn_write(conn, &header, 1);
+}
+
 static void on_dialled(void *ctx, struct gw_conn *conn, enum gw_error error)
 {
     struct gw_call *call = ctx;
@@ -106,6 +125,8 @@ static void on_dialled(void *ctx, struct gw_conn *conn, enum gw_error error)
         return;
     }
     call->info.connect_us = loop_of(call)->clock.now_us - call->info.started_us;
+    if (names_client(call))
+        name_client(call, conn);
     activate(call, gw_pool_adopt(call->options.pool, call->target->text, conn,
                                  call->options.service, limits_of(call), call->options.arena));
     gw_call_flush(call);
@@ -135,9 +156,10 @@ static void connect_to(struct gw_call *call, struct gw_target *target)
     note_target(call, target);
 
     struct gw_stream *up =
-        call->must_be_fresh ? NULL
-                            : gw_pool_take(call->options.pool, target->text, call->options.service,
-                                           limits_of(call), call->options.arena);
+        call->must_be_fresh || names_client(call)
+            ? NULL
+            : gw_pool_take(call->options.pool, target->text, call->options.service, limits_of(call),
+                           call->options.arena);
 
     if (!up) {
         dial(call);

@@ -37,6 +37,9 @@ struct gw_call_options {
      * body itself, again at every try. */
     struct gw_slice body;
     bool has_body;
+    /* Who asks, and where it came in, for services that want to hear it by the PROXY protocol; they
+     * live as long as the call. NULL: nobody but us. */
+    const struct gw_addr *client, *local;
     struct gw_slice correlation_id; /* for log lines */
 };
 

@@ -161,9 +161,17 @@ static const struct gw_client_events session_events = {
 
 /* ── streams ───────────────────────────────────────────────────────────────── */
 
+/* A connection that named its client serves nobody else. */
+static unsigned idle_connections(const struct gw_service *service)
+{
+    if (!service)
+        return IDLE_CONNECTIONS;
+    return service->proxy_protocol ? 0 : service->keepalive_connections;
+}
+
 static void remember_wish(struct session *session, const struct gw_service *service)
 {
-    session->idle_connections = service ? service->keepalive_connections : IDLE_CONNECTIONS;
+    session->idle_connections = idle_connections(service);
     session->idle_requests = service ? service->keepalive_requests : IDLE_REQUESTS;
     session->idle_us = service ? service->keepalive_idle_us : IDLE_US;
 }

@@ -113,9 +113,30 @@ static bool is_default_port(uint16_t port)
     return port == 80;
 }
 
+/* "localhost" is what Host says of a unix socket: its path is nobody's name. */
+static void fill_unix_spec(struct gw_spec *spec, const struct gw_target_config *target)
+{
+    const struct gw_slice authority = GW_SLICE("localhost");
+    size_t len = target->host.len;
+    char *text = gw_alloc(len + 1 + authority.len);
+
+    memcpy(text, target->host.ptr, len);
+    text[len] = '\0';
+    memcpy(text + len + 1, authority.ptr, authority.len);
+    spec->host = text;
+    spec->authority = gw_slice(text + len + 1, authority.len);
+    spec->weight = target->weight;
+    spec->literal = true;
+}
+
 static void fill_spec(struct gw_registry *registry, struct gw_spec *spec,
                       const struct gw_target_config *target)
 {
+    if (gw_slice_starts_with(target->host, GW_SLICE("unix:")) &&
+        gw_addr_parse(&spec->addr, target->host)) {
+        fill_unix_spec(spec, target);
+        return;
+    }
     bool bracket = target->host.len && target->host.ptr[0] != '[' &&
                    memchr(target->host.ptr, ':', target->host.len);
     size_t room = 2 * target->host.len + 16;

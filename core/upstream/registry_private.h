@@ -12,8 +12,8 @@
 struct gw_name;
 
 struct gw_spec {
-    char *host; /* owned */
-    uint16_t port;
+    char *host;    /* owned */
+    uint16_t port; /* 0 of a unix socket */
     unsigned weight;
     struct gw_slice authority; /* what the target's own Host is; owned, in `host`'s memory */
     bool literal;

@@ -9,7 +9,7 @@
 struct gw_target {
     struct gw_refs refs;
     struct gw_addr addr;
-    struct gw_slice text;      /* "ip:port", for logs and as the key of pools */
+    struct gw_slice text;      /* "ip:port", "unix:path": for logs and as the key of pools */
     struct gw_slice authority; /* what its own Host header is: "name[:port]" as configured */
     atomic_uint in_flight;     /* requests on their way, of all workers; relaxed */
     char bytes[];              /* what text and authority point to */

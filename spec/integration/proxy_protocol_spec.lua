@@ -212,3 +212,160 @@ describe("HAProxy in front", function()
     end)
   end
 end)
+
+-- ── outwards ──────────────────────────────────────────────────────────────────────────────────────
+
+local OUT = [[
+services:
+  - name: up
+    url: http://127.0.0.1:{{up}}
+    proxy_protocol: {{version}}
+    routes: [{ name: up, paths: [/], strip_path: false }]
+]]
+
+local REQUEST = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
+local ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+describe("a service with proxy_protocol", function()
+  local up
+
+  before_each(function() up = wire.listen() end)
+  after_each(function()
+    up:close()
+    peers.stop_all()
+    moongate.stop_all()
+  end)
+
+  local function begin(version, more)
+    gw = moongate.start { yaml = (more or "") .. OUT, vars = { up = up.port, version = version } }
+  end
+
+  -- The header on a new connection, and the connection; answers the request behind it.
+  local function header_v1()
+    local conn = assert(up:accept())
+    local line = assert(conn:read_until("\r\n"))
+    assert.equal("/a", assert(http.read_request(conn)).target)
+    conn:send(ANSWER)
+    return line, conn
+  end
+
+  it("v1: hears of the client before the request, on a connection for each", function()
+    begin("v1")
+    local conn = gw:connect()
+    local lines = {}
+    for i = 1, 2 do
+      conn:send(REQUEST)
+      local line, service = header_v1()
+      lines[i] = line
+      assert.equal(200, assert(http.read_response(conn)).status)
+      assert.same({ "", "end" }, { service:read_all(5) }) -- not kept for somebody else
+    end
+    local pattern = ("^PROXY TCP4 127%%.0%%.0%%.1 127%%.0%%.0%%.1 (%%d+) %d\r\n$"):format(gw.port)
+    assert.is_truthy(lines[1]:find(pattern), lines[1])
+    assert.equal(lines[1], lines[2]) -- the same client
+    assert.equal(2, up.accepted)
+    conn:close()
+    gw:stop()
+  end)
+
+  it("v2: the same in bytes", function()
+    begin("v2")
+    local conn = gw:connect()
+    conn:send(REQUEST)
+    local service = assert(up:accept())
+    local header = assert(service:read(28))
+    assert.equal("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\127\0\0\1\127\0\0\1", header:sub(1, 24))
+    assert.equal(gw.port, header:byte(27) * 256 + header:byte(28))
+    assert.equal("/a", assert(http.read_request(service)).target)
+    service:send(ANSWER)
+    assert.equal(200, assert(http.read_response(conn)).status)
+    conn:close()
+    gw:stop()
+  end)
+
+  it("hears of the client behind the proxies we trust, whose port nobody knows", function()
+    begin("v1", "trusted_proxies: [127.0.0.1]\n")
+    for address, expected in pairs {
+      ["203.0.113.9"] = "PROXY TCP4 203.0.113.9 127.0.0.1 0 ",
+      ["2001:db8::9"] = "PROXY TCP6 2001:db8::9 ::ffff:127.0.0.1 0 ",
+    } do
+      local conn = gw:connect()
+      conn:send("GET /a HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: " .. address .. "\r\n\r\n")
+      assert.equal(expected .. gw.port .. "\r\n", (header_v1()))
+      assert.equal(200, assert(http.read_response(conn)).status)
+      conn:close()
+    end
+    gw:stop()
+  end)
+
+  it("hears of the client that a load balancer named to us", function()
+    begin("v1", "listeners: [{ address: 127.0.0.1:0, proxy_protocol: { from: [127.0.0.1] } }]\n")
+    local conn = gw:connect()
+    conn:send(V1 .. REQUEST)
+    assert.equal(V1, (header_v1()))
+    conn:close()
+    gw:stop()
+  end)
+
+  it("hears that nobody knows the client of a unix socket", function()
+    begin("v1", "listeners: [{ address: 'unix:gw.sock' }]\n")
+    local conn = assert(wire.connect(gw:path("gw.sock")))
+    conn:send(REQUEST)
+    assert.equal("PROXY UNKNOWN\r\n", (header_v1()))
+    conn:close()
+    gw:stop()
+  end)
+
+  it("hears that a fetch of ours has no client", function()
+    gw = moongate.start {
+      yaml = OUT .. [[
+routes:
+  - { name: asks, paths: [/asks], public: true, plugins: [{ name: asks }] }
+]],
+      vars = { up = up.port, version = "v2" },
+      files = {
+        ["plugins/asks/schema.lua"] = 'return require("moongate.schema").record {}\n',
+        ["plugins/asks/handler.lua"] = [[
+return {
+  access = function(_, ctx)
+    local res, why = ctx:fetch { service = "up", path = "/a" }
+    return ctx.response:exit(200, res and res.body or why)
+  end,
+}
+]],
+      },
+    }
+    local conn = gw:connect()
+    conn:send("GET /asks HTTP/1.1\r\nHost: a\r\n\r\n")
+    local service = assert(up:accept())
+    assert.equal("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", service:read(16))
+    assert.equal("/a", assert(http.read_request(service)).target)
+    service:send(ANSWER)
+    assert.equal("ok", assert(http.read_response(conn)).body)
+    conn:close()
+    gw:stop()
+  end)
+
+  for _, version in ipairs { "v1", "v2" } do
+    it(version .. ": nginx behind us sees the client", function()
+      local web = peers.nginx {
+        listen = "proxy_protocol",
+        server = [[location / { return 200 "$proxy_protocol_addr $proxy_protocol_server_port $http_x_forwarded_for"; }]],
+      }
+      if not web then return pending("nginx is not installed") end
+      gw = moongate.start {
+        yaml = "listeners: [{ address: 127.0.0.1:0, proxy_protocol: { from: [127.0.0.1] } }]\n" .. OUT,
+        vars = { up = web.port, version = version },
+      }
+      local conn = gw:connect()
+      conn:send(V1 .. REQUEST)
+      for i = 1, 3 do
+        assert.equal("203.0.113.9 443 203.0.113.9", assert(http.read_response(conn)).body)
+        if i < 3 then conn:send(REQUEST) end
+      end
+      conn:close()
+      web:stop()
+      gw:stop()
+    end)
+  end
+end)

@@ -60,11 +60,11 @@ function Peer:stop()
 end
 
 -- It answers: what listened before it ran accepts connections, too.
-local function answers(where)
+local function answers(where, before)
   return function()
     local conn = wire.connect(where)
     if not conn then return nil end
-    conn:send("GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    conn:send((before or "") .. "GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     local line = conn:read_until("\r\n", 2)
     conn:close()
     return line ~= nil
@@ -97,7 +97,8 @@ function M.haproxy(options)
   return start({ binary, "-db", "-f", folder .. "/haproxy.cfg" }, nil, fd, port, folder, answers(port))
 end
 
---- nginx on a port, or on the unix socket `path`; `server`: the inside of its server block, `listen`: more words of listen.
+--- nginx on a port, or on the unix socket `path`; `server`: the inside of its server block, `listen`: more words of listen,
+--- `ready`: what to say before the request that shows that it runs.
 function M.nginx(options)
   local binary = find("nginx")
   if not binary then return nil end
@@ -108,7 +109,7 @@ function M.nginx(options)
     folder .. "/nginx.conf",
     ([[
 daemon off;
-master_process off;
+worker_processes 1;
 pid %s/nginx.pid;
 error_log stderr notice;
 events { worker_connections 128; }
@@ -127,16 +128,14 @@ http {
 ]]):format(folder, folder, folder, folder, folder, folder, address, options.listen or "", options.server)
   )
   local env = { NGINX = not options.path and fd .. ";" or false }
-  local function ready(peer)
-    return peer:stderr():find("start worker process", 1, true) or peer:stderr():find('using the "', 1, true)
-  end
+  local function ready(peer) return peer:stderr():find("start worker process ", 1, true) end
   return start(
     { binary, "-p", folder, "-e", "stderr", "-c", folder .. "/nginx.conf" },
     env,
     fd,
     port,
     folder,
-    options.path and answers(options.path) or ready
+    options.path and answers(options.path, options.ready) or ready
   )
 end
 

@@ -21,6 +21,22 @@ function M.split(text)
   return host, tonumber(port)
 end
 
+--- The socket's path of "unix:/run/app.sock", as services and targets write it.
+---@param text string
+---@return string? path
+---@return string? problem
+function M.socket_path(text)
+  local path = text:match("^unix:(.*)$")
+  if not path or path:sub(1, 1) ~= "/" then
+    return nil, "needs the absolute path of a socket, such as unix:/run/app.sock"
+  elseif path:find("[%c%s:]") then
+    return nil, "a socket's path holds no blanks, colons or control characters here"
+  elseif #path > MAX_UNIX_PATH then
+    return nil, ("the socket's path is longer than %d bytes"):format(MAX_UNIX_PATH)
+  end
+  return path
+end
+
 --- Parses an address to listen on. Port 0 takes any free one.
 ---@param text string
 ---@param folder? string  relative unix paths lie there; nil: no unix sockets here

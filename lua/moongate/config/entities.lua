@@ -3,6 +3,7 @@ local t = require("moongate.schema")
 local later = require("moongate.config.later")
 local limits = require("moongate.config.limits")
 local when = require("moongate.when")
+local types = require("moongate.schema.types")
 local words = require("moongate.schema.words")
 
 local M = {}
@@ -51,10 +52,23 @@ end
 
 local PROTOCOLS_LATER = { "https", "grpc", "grpcs", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss" }
 
+-- A URL, or nginx's way to write a unix socket, which services.lua takes apart.
+local function service_url()
+  local kind = t.string {
+    about = "protocol, host, port and path in one; `http://unix:/run/app.sock:/path`: a unix socket.",
+  }
+  kind.noun = { "a URL", "URLs" }
+  kind.parse = function(text)
+    if text:find("^%a[%w+.-]*://unix:") then return text end
+    return types.SCALARS.url.parse(text)
+  end
+  return kind
+end
+
 M.services = entity(later.service, {
   name = t.name { about = "How routes, plugins, logs and metrics call it." },
   enabled = t.boolean { default = true, about = "Whether its routes take requests." },
-  url = t.url { about = "protocol, host, port and path in one." },
+  url = service_url(),
   protocol = later.choice({ "http" }, PROTOCOLS_LATER, { about = "`http`, where no `url` says it." }),
   host = t.host { about = "Where it is: a name, an address, or the name of an upstream." },
   port = t.port { about = "80 where nothing is written." },
@@ -75,6 +89,12 @@ M.services = entity(later.service, {
     off = true,
     default = "60s",
     about = "From the last byte of the request to the head of the response.",
+  },
+  proxy_protocol = t.one_of {
+    "v1",
+    "v2",
+    about = "Begin every connection with a PROXY header that names the client; each request then has a connection "
+      .. "of its own.",
   },
   keepalive = t.record {
     connections = t.integer {
@@ -178,7 +198,10 @@ M.upstreams = entity(later.upstream, {
 
 M.targets = entity({}, {
   upstream = reference("Whose it is, where it stands at the top."),
-  target = t.string { required = true, about = "host:port; the port is 8000 where none is written." },
+  target = t.string {
+    required = true,
+    about = "host:port; the port is 8000 where none is written. `unix:/run/app.sock`: a unix socket.",
+  },
   weight = t.integer { between = { 0, 65535 }, default = 100, about = "Its share; 0: none." },
 })
 

@@ -12,6 +12,8 @@ local C = native.available and require("moongate.cdef") or nil
 
 local M = {}
 
+local VERSIONS = { v1 = 1, v2 = 2 } -- of the PROXY protocol
+local DEFAULT_MODE = tonumber("600", 8)
 local LEVELS = { debug = 0, info = 1, notice = 2, warn = 3, error = 4 } -- enum gw_log_level
 
 local function put_text(build, struct, field, text)
@@ -60,10 +62,8 @@ local function put_top(build, config, normal)
   })
 end
 
-local function check_network(problems, path, network, why)
-  if why ~= nil then
-    problems[#problems + 1] = ("%s: %s: %s"):format(path, words.quote(network), ffi.string(why))
-  end
+local function check_value(problems, path, value, why)
+  if why ~= nil then problems[#problems + 1] = ("%s: %s: %s"):format(path, words.quote(value), ffi.string(why)) end
 end
 
 local function put_listeners(problems, build, normal)
@@ -71,15 +71,26 @@ local function put_listeners(problems, build, normal)
   for i, listener in ipairs(normal.listeners) do
     put_text(build, listeners + (i - 1), "address", listener.text)
     put_limits(listeners[i - 1].limits, listener.limits)
+    listeners[i - 1].mode = listener.mode or DEFAULT_MODE
+    if listener.group then
+      local group = tostring(listener.group)
+      check_value(
+        problems,
+        ("listeners[%d].group"):format(i - 1),
+        group,
+        C.gw_build_listener_group(build, i - 1, group, #group)
+      )
+    end
     for k, network in ipairs(listener.proxy_from or {}) do
       local path = ("listeners[%d].proxy_protocol.from[%d]"):format(i - 1, k - 1)
-      check_network(problems, path, network, C.gw_build_proxy_from(build, i - 1, network, #network))
+      check_value(problems, path, network, C.gw_build_proxy_from(build, i - 1, network, #network))
     end
   end
 end
 
 --- What a Host header says of a service: its port only where it is not the protocol's own.
 local function authority(service)
+  if service.host:find("^unix:") then return "localhost" end
   local host = service.host:find(":", 1, true) and "[" .. service.host .. "]" or service.host
   return service.port == 80 and host or ("%s:%d"):format(host, service.port)
 end
@@ -101,6 +112,7 @@ local function put_services(build, normal)
     target.write_timeout_us = us(service.write_timeout)
     target.read_timeout_us = us(service.read_timeout)
     target.response_timeout_us = us(service.response_timeout)
+    target.proxy_protocol = VERSIONS[service.proxy_protocol] or 0
     target.keepalive_connections = service.keepalive.connections
     target.keepalive_requests = service.keepalive.requests
     target.keepalive_idle_us = us(service.keepalive.idle)
@@ -201,7 +213,7 @@ end
 local function put_trusted_proxies(problems, build, normal)
   for i, network in ipairs(normal.trusted_proxies) do
     local path = ("trusted_proxies[%d]"):format(i - 1)
-    check_network(problems, path, network, C.gw_build_trusted_proxy(build, network, #network))
+    check_value(problems, path, network, C.gw_build_trusted_proxy(build, network, #network))
   end
 end
 

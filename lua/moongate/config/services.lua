@@ -13,6 +13,17 @@ local M = {}
 
 local host_type = schema.host {}
 
+-- "http://unix:/run/app.sock:/base" → its parts, or a problem.
+local function split_unix_url(scheme, rest)
+  local place, base = rest:match("^(unix:[^:]*):?(.*)$")
+  local path, problem = address.socket_path(place)
+  if not path then return nil, problem end
+  if base ~= "" and not types.SCALARS.path.parse(base) then
+    return nil, "is not a URL: what follows the socket must be a path, such as http://unix:/run/app.sock:/base"
+  end
+  return { protocol = scheme, host = place, port = 0, path = base ~= "" and base or nil }
+end
+
 -- "http://host:port/path" → its parts, or a problem.
 local function split_url(url)
   local scheme, authority, rest = url:match("^(%a[%w+.-]*)://([^/?#]*)(.*)$")
@@ -21,6 +32,8 @@ local function split_url(url)
     local known = scheme == "https" or scheme == "grpc" or scheme == "grpcs" or scheme == "ws" or scheme == "wss"
     return nil,
       known and ('"%s" is %s'):format(scheme, later.MESSAGE) or ('"%s" is no protocol of a service'):format(scheme)
+  elseif authority:find("^unix:") then
+    return split_unix_url(scheme, url:match("^%a+://(.*)$"))
   elseif authority:find("@", 1, true) then
     return nil, "must not hold a user or password"
   elseif rest:find("[?#]") then
@@ -77,6 +90,7 @@ function M.service(state, item, top)
     write_timeout = value.write_timeout,
     read_timeout = value.read_timeout,
     response_timeout = value.response_timeout,
+    proxy_protocol = value.proxy_protocol,
     keepalive = value.keepalive,
     limits = limits.resolve(top.limits, value.limits),
   }
@@ -124,10 +138,20 @@ function M.route(state, item, config, top, opts)
   }
 end
 
+local function unix_target(rep, item)
+  local path, problem = address.socket_path(item.value.target)
+  if not path then
+    report.error(rep, report.join(item.path, "target"), problem)
+    return nil
+  end
+  return { id = item.id, host = item.value.target, port = 0, weight = item.value.weight, tags = item.value.tags }
+end
+
 local function target(rep, item)
   local text = item.value.target
   local path = report.join(item.path, "target")
   if type(text) ~= "string" then return nil end
+  if text:find("^unix:") then return unix_target(rep, item) end
   local host, port = address.split(text)
   if not host then
     host, port = text, 8000
@@ -163,11 +187,7 @@ function M.upstreams(state)
       local targets = list[upstream.index].targets
       for _, other in ipairs(targets) do
         if other.host == entry.host and other.port == entry.port then
-          report.error(
-            state.report,
-            item.path,
-            ("%s:%d is a target of this upstream already"):format(entry.host, entry.port)
-          )
+          report.error(state.report, item.path, item.value.target .. " is a target of this upstream already")
         end
       end
       targets[#targets + 1] = entry

@@ -55,9 +55,43 @@ local function peer()
   return kind
 end
 
+-- Of a file, as chmod writes it.
+local function mode()
+  local kind = t.string { about = "Who may connect to a unix socket: `0660`; 0600 where nothing is written." }
+  kind.noun = { "a mode such as 0660", "modes" }
+  kind.parse = function(text)
+    if not text:find("^0?[0-7][0-7][0-7]$") then return nil, "is not a mode such as 0660" end
+    return tonumber(text, 8)
+  end
+  return kind
+end
+
+local function group()
+  local kind = t.any {
+    about = "The group of a unix socket, by name or number.",
+    check = function(value)
+      local good = type(value) == "number" and value % 1 == 0 and value >= 0 and value < 2 ^ 31
+        or type(value) == "string" and value:find("^[%w_][%w_.-]*$") ~= nil
+      return good, "must be the name or number of a group"
+    end,
+  }
+  kind.noun = { "a group", "groups" }
+  return kind
+end
+
+local function only_of_unix(record)
+  local place = type(record.address) == "string" and address.parse(record.address, "/")
+  if place and place.kind == "tcp" and (record.mode or record.group) then
+    return nil, "is for unix sockets only", record.mode and "mode" or "group"
+  end
+  return true
+end
+
 local function listener()
   local fields = {
-    address = text_address(false),
+    address = text_address(true),
+    mode = mode(),
+    group = group(),
     proxy_protocol = t.record({
       from = t.array {
         peer(),
@@ -71,6 +105,7 @@ local function listener()
   for name, kind in pairs(later.listener) do
     fields[name] = kind
   end
+  fields[#fields + 1] = t.check(only_of_unix)
   local kind = t.record(fields)
   kind.noun = { "a listener", "listeners" }
   return kind
@@ -306,7 +341,8 @@ function M.normalise(top, good, folder)
     plugin_paths = {},
   }
   for i, entry in ipairs(top.listeners) do
-    local listener_config = place_of(entry) or {}
+    local listener_config = place_of(entry, folder) or {}
+    listener_config.mode, listener_config.group = entry.mode, entry.group
     listener_config.proxy_from = entry.proxy_protocol and entry.proxy_protocol.from
     listener_config.limits = limits.resolve(top.limits, entry.limits)
     listener_config.own_limits = entry.limits or {}

@@ -29,8 +29,11 @@ local WORDS = {
   FALSE = false,
 }
 
+-- 0660 is 660 to some readers and 432 to others, so it stays what is written.
 local function plain_number(text)
-  if text:find("^[-+]?%d+$") then
+  if text:find("^[-+]?0%d") then
+    return nil
+  elseif text:find("^[-+]?%d+$") then
     return tonumber((text:gsub("^%+", "")))
   elseif text:find("^0x%x+$") then
     return tonumber(text:sub(3), 16)

@@ -271,7 +271,11 @@ end
 
 -- ── who answers for whom ────────────────────────────────────────────────────────
 
-local function at(host, port) return (host:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(host, port) end
+local function at(host, port)
+  if host:find("^unix:") then return host end
+  host = host:lower()
+  return (host:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(host, port)
+end
 
 --- The names under which an address is known: { ["host:port"] = { "upstream or service", … } }.
 ---@param normal table
@@ -279,7 +283,7 @@ local function at(host, port) return (host:find(":", 1, true) and "[%s]:%d" or "
 function M.names(normal)
   local names = {}
   local function add(host, port, name)
-    local key = at(host:lower(), port)
+    local key = at(host, port)
     names[key] = names[key] or {}
     table.insert(names[key], name)
   end

@@ -34,9 +34,10 @@ describe("the YAML reader", function()
     { "a: yes\nb: no\nc: on\nd: off", is { a = "yes", b = "no", c = "on", d = "off" } },
     { 'a: \'1\'\nb: "true"\nc: !!str 12\nd: !!int "5"', is { a = "1", b = "true", c = "12", d = 5 } },
     {
-      "a: 0x1F\nb: 0o17\nc: 1e3\nd: -5\ne: 1.2.3\nf: 010",
-      is { a = 31, b = 15, c = 1000, d = -5, e = "1.2.3", f = 10 },
+      "a: 0x1F\nb: 0o17\nc: 1e3\nd: -5\ne: 1.2.3\nf: 0",
+      is { a = 31, b = 15, c = 1000, d = -5, e = "1.2.3", f = 0 },
     },
+    { "a: 010\nb: -07\nc: 0.5", is { a = "010", b = "-07", c = 0.5 } }, -- 8 to some, 10 to others
     { "a: 1-2\nb: 12:30\nc: .\nd: 1_000", is { a = "1-2", b = "12:30", c = ".", d = "1_000" } },
     { "a: null\nb:", is {} },
     { "8000: x", is { ["8000"] = "x" } },

@@ -85,6 +85,47 @@ describe("the socket source", function()
       pipe:close()
     end)
 
+    local function set_access(mode, group, from)
+      local why = ffi.new("char[256]")
+      local access = ffi.new("struct gw_socket_access", tonumber(mode, 8), group or -1)
+      local good = c.gw_socket_source_set_access(from or source, net.addr("unix:" .. path), access, why, 256)
+      return good, ffi.string(why)
+    end
+
+    local function state()
+      local pipe = io.popen("stat -c '%a %g' " .. path)
+      local mode, group = pipe:read("*l"):match("(%d+) (%d+)")
+      pipe:close()
+      return mode, tonumber(group)
+    end
+
+    it("opens it to others when told, whatever the umask is", function()
+      get("unix:" .. path)
+      local _, own = state()
+      assert.is_true(set_access("666"))
+      assert.same({ "666", own }, { state() })
+      assert.is_true(set_access("660", own))
+      assert.same({ "660", own }, { state() })
+    end)
+
+    it("does not touch a file that is not its own", function()
+      assert.same(
+        { false, "unix:" .. path .. ": mode or group: No such file or directory (the folder does not exist)" },
+        { set_access("666") }
+      )
+      get("unix:" .. path)
+      os.remove(path)
+      io.open(path, "w"):close()
+      local before = state()
+      local good, why = set_access("600")
+      assert.is_false(good)
+      assert.is_truthy(why:find("Stale file handle", 1, true), why)
+      assert.equal(before, (state()))
+      os.remove(path)
+      os.execute("ln -s /etc/passwd " .. path)
+      assert.is_false((set_access("666")))
+    end)
+
     it("removes its file at the release, and only its own", function()
       get("unix:" .. path)
       c.gw_socket_source_release(source, net.addr("unix:" .. path))
