@@ -238,9 +238,10 @@ static void finish_upgrade(struct gw_h1_reader *reader)
     if (!reader->upgrade_option || reader->head->version == 10 || rest.len == 0)
         return;
     while (gw_slice_next(&rest, ',', &item)) {
-        if (item.len == 0 || gw_slice_equal_nocase(item, GW_SLICE("h2c")) ||
+        if (item.len == 0 || !gw_visible_valid(item) ||
+            gw_slice_equal_nocase(item, GW_SLICE("h2c")) ||
             gw_slice_equal_nocase(item, GW_SLICE("h2")))
-            continue;
+            continue; /* what is no token could not be passed on */
 
         char *bytes = reader->block + (item.ptr - reader->block);
 

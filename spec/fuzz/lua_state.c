@@ -1,5 +1,6 @@
 #include "lua_state.h"
 
+#include "script/pattern.h"
 #include "server/lua_call.h"
 
 #include <lauxlib.h>
@@ -27,7 +28,8 @@ static lua_State *open_state(const char *name)
     if (luaL_loadfile(L, path))
         FUZZ_CHECK(false, "%s", lua_tostring(L, -1));
     lua_pushliteral(L, GW_SOURCE_DIR);
-    if (lua_pcall(L, 1, 1, 0))
+    gw_pattern_push(L);
+    if (lua_pcall(L, 2, 1, 0))
         FUZZ_CHECK(false, "%s", lua_tostring(L, -1));
     return L;
 }
