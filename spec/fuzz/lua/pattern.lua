@@ -58,8 +58,13 @@ return function(bytes)
   compare("gsub", capped.gsub, string.gsub, subject, pattern, with)
   compare("gsub twice", capped.gsub, string.gsub, subject, pattern, with, 2)
   compare("gsub by a table", capped.gsub, string.gsub, subject, pattern, { a = "x", b = 5, c = false })
-  compare("gsub by a function", capped.gsub, string.gsub, subject, pattern, function(one, other)
-    return one ~= "" and other and tostring(one) or nil
-  end)
+  compare(
+    "gsub by a function",
+    capped.gsub,
+    string.gsub,
+    subject,
+    pattern,
+    function(one, other) return one ~= "" and other and tostring(one) or nil end
+  )
   compare("rep", capped.rep, string.rep, with, #subject)
 end
