@@ -14,15 +14,45 @@
 #endif
 
 /* clang-format off */
-/*    point             name                 fails with  what fails */
+/*    point             name                 fails with     what fails */
 #define GW_FAULTS_ALL(X)                                                                           \
-    X(CONN_OPEN,        "conn.open",         ENOMEM,     "taking over a descriptor")              \
-    X(CONN_READ,        "conn.read",         ECONNRESET, "a read")                                \
-    X(CONN_READ_SHORT,  "conn.read.short",   EAGAIN,     "nothing: the read gives one byte")      \
-    X(CONN_WRITE,       "conn.write",        ECONNRESET, "a write")                               \
-    X(CONN_WRITE_SHORT, "conn.write.short",  EAGAIN,     "nothing: the write takes one byte")     \
-    X(CONN_WRITE_FULL,  "conn.write.full",   EAGAIN,     "nothing: the write takes no byte yet")  \
-    X(CONN_WRITE_LATER, "conn.write.later",  EPIPE,      "a write that had to wait")
+    X(CONN_OPEN,        "conn.open",        ENOMEM,        "taking over a connection's descriptor")\
+    X(CONN_READ,        "conn.read",        ECONNRESET,    "a read")                               \
+    X(CONN_READ_SHORT,  "conn.read.short",  EAGAIN,        "nothing: the read gives one byte")     \
+    X(CONN_WRITE,       "conn.write",       ECONNRESET,    "a write")                              \
+    X(CONN_WRITE_SHORT, "conn.write.short", EAGAIN,        "nothing: the write takes one byte")    \
+    X(CONN_WRITE_FULL,  "conn.write.full",  EAGAIN,        "nothing: the write takes no byte yet") \
+    X(CONN_WRITE_LATER, "conn.write.later", EPIPE,         "a write that had to wait")             \
+    X(ACCEPT,           "accept",           EMFILE,        "accepting a connection")               \
+    X(LISTENER,         "listener",         ENOMEM,        "watching a listening socket")          \
+    X(SOCKET,           "socket",           EMFILE,        "making a socket")                      \
+    X(BIND,             "bind",             EADDRINUSE,    "bind()")                               \
+    X(LISTEN,           "listen",           EADDRINUSE,    "listen()")                             \
+    X(CONNECT,          "connect",          EADDRNOTAVAIL, "connecting, at once")                  \
+    X(CONNECT_LATER,    "connect.later",    ECONNREFUSED,  "connecting, in the end")               \
+    X(DNS_START,        "dns.start",        ENOMEM,        "starting the resolver")                \
+    X(DNS_WATCH,        "dns.watch",        EMFILE,        "watching a socket of the resolver")    \
+    X(DNS_ANSWER,       "dns.answer",       ETIMEDOUT,     "an answer of the resolver")            \
+    X(LOOP,             "loop",             EMFILE,        "making an event loop")                 \
+    X(MAILBOX,          "mailbox",          EMFILE,        "making what wakes a loop")             \
+    X(THREAD,           "thread",           EAGAIN,        "starting a thread")                    \
+    X(SIGNAL,           "signal",           EMFILE,        "watching a signal")                    \
+    X(WATCH,            "watch",            ENOSPC,        "watching a folder")                    \
+    X(LOG_OPEN,         "log.open",         ENOSPC,        "opening a log")                        \
+    X(LOG_WRITE,        "log.write",        ENOSPC,        "writing to a log")                     \
+    X(LOG_WRITE_SHORT,  "log.write.short",  EAGAIN,        "nothing: the log takes one byte")      \
+    X(LOG_WAKE,         "log.wake",         EMFILE,        "making what wakes the log writer")     \
+    X(SINK_OPEN,        "sink.open",        ENOSPC,        "opening a sink's file")                \
+    X(SINK_WRITE,       "sink.write",       ENOSPC,        "writing to a sink's file")             \
+    X(SINK_SEND,        "sink.send",        ECONNREFUSED,  "sending a sink's datagram")            \
+    X(LUA_STATE,        "lua.state",        ENOMEM,        "making a Lua state")                   \
+    X(LUA_MEMORY,       "lua.memory",       ENOMEM,        "memory for plugins' Lua")              \
+    X(LUA_OPEN,         "lua.open",         EMFILE,        "io.open and loadfile")                 \
+    X(ZONE_ROOM,        "zone.room",        ENOMEM,        "room in a zone")                       \
+    X(REGEX,            "regex",            ENOMEM,        "compiling a pattern")                  \
+    X(FORK,             "fork",             EAGAIN,        "starting a worker process")            \
+    X(CHANNEL_OPEN,     "channel.open",     EMFILE,        "making a channel to a worker process") \
+    X(CHANNEL_SEND,     "channel.send",     ENOBUFS,       "a word between supervisor and worker process")
 /* clang-format on */
 
 enum gw_fault {

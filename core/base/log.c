@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 8192
+#define FATAL_FLUSH_MS 1000
 
 static const char *const names[] = { "debug", "info", "notice", "warn", "error" };
 static atomic_int threshold = GW_LOG_NOTICE;
@@ -100,20 +101,36 @@ static void write_stderr(enum gw_log_level level, const char *line)
         return; /* nobody is left to tell */
 }
 
-void gw_log_write(enum gw_log_level level, const char *format, ...)
+static void write_args(enum gw_log_level level, const char *format, va_list args)
 {
     char text[LINE_MAX_BYTES / 4];
     char line[LINE_MAX_BYTES];
-    va_list args;
 
-    va_start(args, format);
-    int len = vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    if (len < 0)
+    if (vsnprintf(text, sizeof(text), format, args) < 0)
         return;
     escape(line, sizeof(line), text);
     if (current_sink)
         current_sink(level, line, sink_ctx);
     else
         write_stderr(level, line);
+}
+
+void gw_log_write(enum gw_log_level level, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    write_args(level, format, args);
+    va_end(args);
+}
+
+_Noreturn void gw_fatal(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    write_args(GW_LOG_ERROR, format, args);
+    va_end(args);
+    gw_log_flush(FATAL_FLUSH_MS);
+    _exit(1);
 }

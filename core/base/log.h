@@ -40,6 +40,10 @@ const char *gw_log_level_name(enum gw_log_level level);
 void gw_log_write(enum gw_log_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Writes an error line and ends the process with exit code 1, as it stands: for what a start
+ * cannot do without. */
+_Noreturn void gw_fatal(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* The arguments are not evaluated when the level is off. */
 #define gw_log(level, ...)                                                                         \
     do {                                                                                           \

@@ -32,6 +32,10 @@ static bool read_config(struct place *place, const char *config)
         return false;
     lua_State *L = gw_lua_open(home);
 
+    if (!L) {
+        gw_free(home);
+        return false;
+    }
     lua_pushstring(L, config);
     lua_pushstring(L, home);
     if (gw_lua_call(L, "moongate.loader", "admin", 2)) {

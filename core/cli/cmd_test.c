@@ -79,9 +79,10 @@ int gw_command_test(const struct gw_options *options)
     lua_State *L = gw_lua_open(home);
 
     signal(SIGPIPE, SIG_IGN);
-    if (lua_cpcall(L, prepare, &test) == 0)
+    if (L && lua_cpcall(L, prepare, &test) == 0)
         code = run(L, options);
-    lua_close(L);
+    if (L)
+        lua_close(L);
     gw_free(home);
     return code;
 }

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/fault.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -114,8 +115,14 @@ struct gw_regex *gw_regex_new(const char *text, size_t len, unsigned flags, char
         options |= PCRE2_ANCHORED;
     if (flags & GW_REGEX_CASELESS)
         options |= PCRE2_CASELESS;
-    pcre2_code *code =
-        pcre2_compile((PCRE2_SPTR)(len ? text : ""), len, options, &error, &at, NULL);
+    pcre2_code *code = NULL;
+
+    if (!GW_FAULT(REGEX)) {
+        code = pcre2_compile((PCRE2_SPTR)(len ? text : ""), len, options, &error, &at, NULL);
+    } else {
+        error = PCRE2_ERROR_HEAP_FAILED;
+        at = 0;
+    }
 
     if (!code) {
         char message[128] = "";

@@ -255,8 +255,9 @@ struct gw_conn *gw_conn_from_fd(struct gw_loop *loop, int fd, const struct gw_ad
 {
     struct gw_conn *conn = gw_conn_new_unconnected(loop, peer);
     struct gw_socket *socket = socket_of(conn);
-    int error = peer->sa.any.sa_family == AF_UNIX ? uv_pipe_open(&socket->uv.pipe, fd)
-                                                  : uv_tcp_open(&socket->uv.tcp, fd);
+    int error = GW_FAULT(CONN_OPEN)                 ? -errno
+                : peer->sa.any.sa_family == AF_UNIX ? uv_pipe_open(&socket->uv.pipe, fd)
+                                                    : uv_tcp_open(&socket->uv.tcp, fd);
 
     if (!error)
         return conn;

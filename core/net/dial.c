@@ -2,9 +2,12 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/fault.h"
 #include "net/conn_private.h"
 #include "net/outside.h"
 #include "net/relief.h"
+
+#include <errno.h>
 
 struct gw_dial {
     struct gw_conn *conn; /* owned until handed to `done`; NULL once closed, or outside */
@@ -66,6 +69,8 @@ static void on_connect(uv_connect_t *request, int status)
         return;
     }
     gw_loop_woke(gw_conn_loop(dial->conn));
+    if (status == 0 && GW_FAULT(CONNECT_LATER))
+        status = -errno;
     if (status < 0) {
         fail(dial, status == UV_ETIMEDOUT                       ? GW_E_CONNECT_TIMEOUT
                    : status == UV_EMFILE || status == UV_ENFILE ? GW_E_DESCRIPTORS
@@ -86,7 +91,8 @@ static int connect_to(struct gw_dial *dial, const struct gw_addr *addr)
         return 0; /* it reports later, whatever happens */
     }
     uv_tcp_nodelay((uv_tcp_t *)stream, 1); /* kept for the descriptor to come */
-    return uv_tcp_connect(&dial->connect, (uv_tcp_t *)stream, &addr->sa.any, on_connect);
+    return GW_FAULT_UV(
+        CONNECT, uv_tcp_connect(&dial->connect, (uv_tcp_t *)stream, &addr->sa.any, on_connect));
 }
 
 /* Without a descriptor idle connections make room for it. */

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/fault.h"
 #include "base/log.h"
 
 #include <ares.h>
@@ -105,7 +106,7 @@ static void on_socket_closed(uv_handle_t *handle)
 static struct dns_socket *watch(struct gw_dns *dns, ares_socket_t fd)
 {
     struct dns_socket *sock = gw_alloc_zero(sizeof(*sock));
-    int error = uv_poll_init_socket(&dns->loop->uv, &sock->poll, fd);
+    int error = GW_FAULT_UV(DNS_WATCH, uv_poll_init_socket(&dns->loop->uv, &sock->poll, fd));
 
     if (error) { /* c-ares' own timeout will end the question */
         gw_warn("resolver: cannot watch a socket: %s", uv_strerror(error));
@@ -193,6 +194,10 @@ static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo 
         answer.outcome = GW_DNS_NO_SUCH_NAME;
     if (info)
         ares_freeaddrinfo(info);
+    if (GW_FAULT(DNS_ANSWER)) {
+        answer.outcome = GW_DNS_FAILED;
+        answer.count = 0;
+    }
     if (!dns->closing)
         question->done(question->ctx, &answer);
     gw_free(answer.addrs);
@@ -266,8 +271,11 @@ static ares_channel new_channel(struct gw_dns *dns)
         .tries = TRIES,
     };
     ares_channel channel = NULL;
-    int error = ares_init_options(&channel, &options,
-                                  ARES_OPT_SOCK_STATE_CB | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES);
+    int error =
+        GW_FAULT(DNS_START)
+            ? ARES_ENOMEM
+            : ares_init_options(&channel, &options,
+                                ARES_OPT_SOCK_STATE_CB | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES);
 
     if (error) {
         gw_error("resolver: c-ares does not start: %s; no name will resolve "

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "net/conn_private.h"
 #include "net/relief.h"
@@ -34,6 +35,7 @@ struct gw_listener {
     struct gw_timer rest;
     uint64_t next_log_us;
     unsigned dropped; /* since the last line */
+    bool watched;     /* `poll` is one of the loop's handles */
     bool closing;
 };
 
@@ -61,17 +63,36 @@ static void log_trouble(struct gw_listener *listener, int error)
     listener->next_log_us = now_us + LOG_EVERY_US;
 }
 
+/* Returns 0 or a negative errno. */
+static int watch(struct gw_listener *listener)
+{
+    int error =
+        GW_FAULT_UV(LISTENER, uv_poll_init(&listener->loop->uv, &listener->poll, listener->fd));
+
+    if (error)
+        return error;
+    listener->watched = true;
+    uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+    return 0;
+}
+
+static void take_a_rest(struct gw_listener *listener);
+
 static void on_rested(struct gw_timer *timer)
 {
     struct gw_listener *listener = container_of(timer, struct gw_listener, rest);
 
-    uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+    if (listener->watched)
+        uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+    else if (watch(listener) != 0)
+        take_a_rest(listener);
 }
 
 /* Waiting peers stay in the kernel's queue meanwhile. */
 static void take_a_rest(struct gw_listener *listener)
 {
-    uv_poll_stop(&listener->poll);
+    if (listener->watched)
+        uv_poll_stop(&listener->poll);
     gw_timer_start(listener->loop, &listener->rest, REST_US, on_rested);
 }
 
@@ -182,7 +203,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         listener->spare_fd = open_spare();
     for (int left = ACCEPT_A_TURN; left && !listener->closing; left--) {
         struct gw_addr peer = { .len = sizeof(peer.sa) };
-        int fd = accept4(listener->fd, &peer.sa.any, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = GW_FAULT_SYS(
+            ACCEPT, accept4(listener->fd, &peer.sa.any, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC));
 
         if (fd >= 0)
             hand_over(listener, fd, &peer);
@@ -196,17 +218,19 @@ static void on_close(uv_handle_t *handle)
     gw_free(container_of((uv_poll_t *)handle, struct gw_listener, poll));
 }
 
+static void close_files(struct gw_listener *listener)
+{
+    close(listener->fd);
+    if (listener->spare_fd >= 0)
+        close(listener->spare_fd);
+}
+
 struct gw_listener *gw_listener_open(struct gw_loop *loop, int fd, gw_listener_cb on_conn,
                                      void *ctx)
 {
     struct gw_listener *listener = gw_alloc_zero(sizeof(*listener));
     int on = 1;
 
-    if (uv_poll_init(&loop->uv, &listener->poll, fd) != 0) {
-        close(fd);
-        gw_free(listener);
-        return NULL;
-    }
     listener->loop = loop;
     listener->fd = fd;
     listener->spare_fd = open_spare();
@@ -217,7 +241,17 @@ struct gw_listener *gw_listener_open(struct gw_loop *loop, int fd, gw_listener_c
         listener->addr.len = 0;
     if (listener->addr.sa.any.sa_family != AF_UNIX) /* what is accepted inherits it */
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+    int error = watch(listener);
+
+    if (!error)
+        return listener;
+    if (error != UV_ENOMEM && error != UV_ENOSPC) {
+        close_files(listener);
+        gw_free(listener);
+        return NULL;
+    }
+    log_trouble(listener, -error); /* nobody may wait for ever in a queue that nobody empties */
+    take_a_rest(listener);
     return listener;
 }
 
@@ -232,10 +266,13 @@ void gw_listener_close(struct gw_listener *listener)
 {
     listener->closing = true;
     gw_timer_stop(&listener->rest);
+    if (!listener->watched) {
+        close_files(listener);
+        gw_free(listener);
+        return;
+    }
     uv_poll_stop(&listener->poll); /* before the descriptor may mean something else */
-    close(listener->fd);
-    if (listener->spare_fd >= 0)
-        close(listener->spare_fd);
+    close_files(listener);
     uv_close((uv_handle_t *)&listener->poll, on_close);
 }
 

@@ -13,8 +13,8 @@ typedef void (*gw_listener_drop_cb)(void *ctx, const struct gw_addr *peer);
 
 /* Takes the listening descriptor over. Survives EMFILE: has idle connections closed (relief.h), or
  * takes the peer that waits longest with a spare descriptor and hangs up; logs once a second. Sets
- * TCP_NODELAY. NULL, and the descriptor closed,
- * when libuv refuses it. */
+ * TCP_NODELAY. Where the kernel cannot watch the socket yet it tries again. NULL, and the
+ * descriptor closed, when it is none that can be watched. */
 struct gw_listener *gw_listener_open(struct gw_loop *loop, int fd, gw_listener_cb on_conn,
                                      void *ctx);
 

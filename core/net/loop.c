@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "net/conn_private.h"
 #include "net/mailbox.h"
@@ -26,7 +27,12 @@ struct gw_loop *gw_loop_new(bool virtual_clock)
 {
     struct gw_loop *loop = gw_alloc_zero(sizeof(*loop));
 
-    GW_ASSERT(uv_loop_init(&loop->uv) == 0);
+    int error = GW_FAULT_UV(LOOP, uv_loop_init(&loop->uv));
+
+    if (error)
+        gw_fatal("cannot make an event loop: %s (raise the limit of open files: LimitNOFILE= or "
+                 "ulimit -n)",
+                 uv_strerror(error));
     gw_clock_init(&loop->clock, virtual_clock);
     gw_random_init(&loop->random);
     gw_list_init(&loop->deferred);

@@ -2,6 +2,8 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/fault.h"
+#include "base/log.h"
 
 struct gw_mailbox {
     _Atomic(struct gw_message *) newest; /* pushed in front; NULL: empty, so the next one wakes */
@@ -43,7 +45,12 @@ struct gw_mailbox *gw_mailbox_new(struct gw_loop *loop)
     struct gw_mailbox *mailbox = gw_alloc_zero(sizeof(*mailbox));
 
     mailbox->loop = loop;
-    GW_ASSERT(uv_async_init(&loop->uv, &mailbox->wake, on_wake) == 0);
+    int error = GW_FAULT_UV(MAILBOX, uv_async_init(&loop->uv, &mailbox->wake, on_wake));
+
+    if (error)
+        gw_fatal("cannot make what wakes an event loop: %s (raise the limit of open files: "
+                 "LimitNOFILE= or ulimit -n)",
+                 uv_strerror(error));
     return mailbox;
 }
 

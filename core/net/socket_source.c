@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/fault.h"
 #include "base/list.h"
 
 #include <errno.h>
@@ -90,7 +91,7 @@ static int refuse(const struct gw_addr *addr, int error, char *why, size_t why_s
 static int bind_tcp(const struct gw_addr *addr, bool share)
 {
     int family = addr->sa.any.sa_family;
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = GW_FAULT_SYS(SOCKET, socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     int on = 1;
 
     if (fd < 0)
@@ -101,7 +102,7 @@ static int bind_tcp(const struct gw_addr *addr, bool share)
         good = good && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0;
     if (family == AF_INET6)
         good = good && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0;
-    if (good && bind(fd, &addr->sa.any, addr->len) == 0)
+    if (good && GW_FAULT_SYS(BIND, bind(fd, &addr->sa.any, addr->len)) == 0)
         return fd;
     int error = errno;
 
@@ -142,7 +143,7 @@ static bool is_stale(const struct gw_addr *addr)
  * or a negative errno. */
 static int bind_unix(const struct gw_addr *addr)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = GW_FAULT_SYS(SOCKET, socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 
     if (fd < 0)
         return -errno;
@@ -150,7 +151,7 @@ static int bind_unix(const struct gw_addr *addr)
     fchmod(fd, S_IRUSR | S_IWUSR);
     if (is_stale(addr))
         unlink(addr->sa.un.sun_path);
-    if (bind(fd, &addr->sa.any, addr->len) == 0)
+    if (GW_FAULT_SYS(BIND, bind(fd, &addr->sa.any, addr->len)) == 0)
         return fd;
     int error = errno;
 
@@ -189,7 +190,8 @@ static int listen_unix(struct known_addr *known)
 
         if (fd < 0)
             return fd;
-        if (listen(fd, BACKLOG) != 0 || lstat(known->asked.sa.un.sun_path, &st) != 0) {
+        if (GW_FAULT_SYS(LISTEN, listen(fd, BACKLOG)) != 0 ||
+            lstat(known->asked.sa.un.sun_path, &st) != 0) {
             int error = errno;
 
             close(fd);
@@ -220,7 +222,8 @@ static int listen_tcp(struct known_addr *known)
         return fd;
     struct gw_addr bound = { .len = sizeof(bound.sa) };
 
-    if (listen(fd, BACKLOG) != 0 || getsockname(fd, &bound.sa.any, &bound.len) != 0) {
+    if (GW_FAULT_SYS(LISTEN, listen(fd, BACKLOG)) != 0 ||
+        getsockname(fd, &bound.sa.any, &bound.len) != 0) {
         error = errno;
         close(fd);
         return -error;

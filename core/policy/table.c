@@ -2,6 +2,7 @@
  * too much, takes out the entry that was not used for the longest time until it is not. Each stripe
  * shows the age of its oldest one, so that no stripe needs a budget of its own and finding it locks
  * one stripe only. */
+#include "base/fault.h"
 #include "base/map.h"
 #include "policy/table_private.h"
 
@@ -110,7 +111,7 @@ static void make_room(struct gw_table *table, size_t bytes, uint64_t now_us)
 
 bool gw_table_reserve(struct gw_table *table, size_t bytes, uint64_t now_us)
 {
-    if (bytes > gw_table_entry_max(table))
+    if (bytes > gw_table_entry_max(table) || GW_FAULT(ZONE_ROOM))
         return false;
     size_t before = atomic_fetch_add_explicit(&table->bytes, bytes, memory_order_relaxed);
 

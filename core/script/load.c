@@ -3,6 +3,7 @@
  * needs and takes the outcome into C. */
 #include "base/alloc.h"
 #include "script/await.h"
+#include "script/faulty.h"
 #include "script/pattern.h"
 #include "script/state.h"
 
@@ -84,6 +85,7 @@ static void push_loader(lua_State *L, const struct load *load)
         return;
     }
     luaL_openlibs(L);
+    gw_lua_add_faults(L);
     path = lua_pushfstring(L, "%s/lua/moongate/load.lua", load->home);
     if (luaL_loadfile(L, path))
         lua_error(L);

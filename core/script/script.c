@@ -1,6 +1,8 @@
 #include "script/script.h"
 
 #include "base/alloc.h"
+#include "base/check.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "script/guard.h"
 #include "script/run.h"
@@ -25,14 +27,20 @@ static bool is_untrusted(const struct gw_script *script)
     return script->now.pdk && script->uses[script->now.pdk->use].untrusted;
 }
 
-/* One thread at a time allocates; others only read the count. */
+static bool over_limit(const struct gw_script *script, size_t used)
+{
+    return used > script->untrusted_max && (used > script->memory_max || is_untrusted(script));
+}
+
+/* One thread at a time allocates; others only read the count. While the state itself is made there
+ * is no limit: LuaJIT crashes when it has to take a half-made one down again. */
 static void *allocate(void *ctx, void *ptr, size_t old_size, size_t new_size)
 {
     struct gw_script *script = ctx;
     size_t used = atomic_load_explicit(&script->memory, memory_order_relaxed) - old_size;
 
-    if (new_size > old_size && used + new_size > script->untrusted_max &&
-        (used + new_size > script->memory_max || is_untrusted(script)))
+    if (script->L && new_size > old_size &&
+        (over_limit(script, used + new_size) || GW_FAULT(LUA_MEMORY)))
         return NULL; /* Lua raises "not enough memory" */
     atomic_store_explicit(&script->memory, used + new_size, memory_order_relaxed);
     return gw_pieces_resize(&script->pieces, ptr, old_size, new_size);
@@ -61,9 +69,10 @@ bool gw_script_protect(struct gw_script *script, lua_CFunction function, void *a
     if (status && why) {
         const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
 
-        if (!text)
-            text =
-                status == LUA_ERRMEM ? "not enough memory (lua.memory)" : "an error without text";
+        if (status == LUA_ERRMEM)
+            text = "not enough memory (lua.memory)";
+        else if (!text)
+            text = "an error without text";
         *why = gw_strndup(text, strlen(text));
     }
     lua_settop(L, top);
@@ -163,15 +172,11 @@ struct gw_script *gw_script_new(const struct gw_script_options *options, char **
     script->metrics = options->metrics ? options->metrics : gw_metrics_new(options->worker + 1);
     script->owns_zones = !options->zones;
     script->zones = options->zones ? options->zones : gw_zones_new();
-    if (!script->borrowed)
+    if (!script->borrowed) {
         script->L = lua_newstate(allocate, script);
-    if (!script->L) {
-        *why = gw_strndup("lua.memory is too small for a Lua state", 39);
-        gw_script_free(script);
-        return NULL;
-    }
-    if (!script->borrowed)
+        GW_ASSERT(script->L); /* only memory could be missing, and that ends in base/alloc */
         lua_atpanic(script->L, on_panic);
+    }
     if (!gw_script_load(script, options->home, why)) {
         gw_script_free(script);
         return NULL;

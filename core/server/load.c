@@ -95,6 +95,10 @@ static void read_config(struct gw_load *load, const char *function, const char *
 {
     lua_State *L = gw_lua_open(home);
 
+    if (!L) {
+        add_lines(load, GW_SLICE("there is no memory for a Lua state"));
+        return;
+    }
     lua_pushstring(L, path);
     lua_pushstring(L, home);
     if (gw_lua_call(L, "moongate.loader", function, 1)) {

@@ -2,6 +2,8 @@
 
 #include "base/alloc.h"
 #include "base/arena.h"
+#include "base/fault.h"
+#include "base/log.h"
 
 struct gw_loader {
     struct gw_loop *loop, *control;
@@ -88,9 +90,10 @@ struct gw_loader *gw_loader_start(struct gw_loop *control)
 
     loader->control = control;
     loader->loop = gw_loop_new(false);
-    int error = uv_thread_create(&loader->thread, run_thread, loader);
+    int error = GW_FAULT_UV(THREAD, uv_thread_create(&loader->thread, run_thread, loader));
 
-    GW_ASSERT(error == 0);
+    if (error)
+        gw_fatal("cannot start a thread: %s", uv_strerror(error));
     return loader;
 }
 

@@ -8,6 +8,7 @@
 #include "server/log_writer.h"
 
 #include "base/alloc.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "server/error_log.h"
 #include "server/log_place.h"
@@ -301,7 +302,7 @@ struct gw_log_writer *gw_log_writer_start(unsigned workers, struct gw_sinks *sin
         .ring_count = workers,
         .sinks = sinks,
         .access = GW_LOG_PLACE("log.access"),
-        .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+        .wake_fd = GW_FAULT_SYS(LOG_WAKE, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
     };
     writer->rings = gw_alloc_zero(workers * sizeof(writer->rings[0]));
     for (unsigned i = 0; i < workers; i++)
@@ -310,9 +311,14 @@ struct gw_log_writer *gw_log_writer_start(unsigned workers, struct gw_sinks *sin
     uv_cond_init(&writer->has_ended);
     gw_sinks_attach_writer(sinks, on_wake, writer);
     gw_error_log_attach(on_wake, writer);
-    int error = uv_thread_create(&writer->thread, run_thread, writer);
+    int error = writer->wake_fd < 0
+                    ? UV_EMFILE
+                    : GW_FAULT_UV(THREAD, uv_thread_create(&writer->thread, run_thread, writer));
 
-    GW_ASSERT(error == 0 && writer->wake_fd >= 0);
+    if (error) {
+        gw_error_log_detach(); /* so that this is written at once */
+        gw_fatal("the log writer does not start: %s", uv_strerror(error));
+    }
     return writer;
 }
 

@@ -1,6 +1,8 @@
 #include "server/lua_call.h"
 
-#include "base/check.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "script/faulty.h"
 #include "server/options.h"
 
 #include <lauxlib.h>
@@ -19,6 +21,7 @@ static int prepare(lua_State *L)
     const char *home = lua_tostring(L, 1);
 
     luaL_openlibs(L);
+    gw_lua_add_faults(L);
     /* Code that runs once is interpreted faster than it is compiled: every trace costs two
      * mprotect(2). */
     luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
@@ -31,9 +34,12 @@ static int prepare(lua_State *L)
 
 lua_State *gw_lua_open(const char *home)
 {
-    lua_State *L = luaL_newstate();
+    lua_State *L = GW_FAULT_NULL(LUA_STATE, luaL_newstate());
 
-    GW_ASSERT(L);
+    if (!L) {
+        gw_error("there is no memory for a Lua state");
+        return NULL;
+    }
     lua_pushcfunction(L, prepare);
     lua_pushstring(L, home);
     if (lua_pcall(L, 1, 0, 0) != 0)
@@ -79,6 +85,8 @@ int gw_lua_command(const char *home, const char *function, const char *const *ar
     lua_State *L = gw_lua_open(home);
     int code = GW_EXIT_BAD;
 
+    if (!L)
+        return code;
     for (unsigned i = 0; i < count; i++)
         lua_pushstring(L, args[i]); /* NULL becomes nil */
     if (gw_lua_call(L, "moongate.cli", function, 1))

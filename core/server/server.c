@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/arena.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "net/relief.h"
 #include "server/admin.h"
@@ -315,7 +316,11 @@ static void open_signals(struct gw_server *server)
     for (size_t i = 0; i < GW_ARRAY_LEN(signal_numbers); i++) {
         uv_signal_init(&server->loop->uv, &server->signals[i]);
         server->signals[i].data = server;
-        uv_signal_start(&server->signals[i], on_signal, signal_numbers[i]);
+        int error =
+            GW_FAULT_UV(SIGNAL, uv_signal_start(&server->signals[i], on_signal, signal_numbers[i]));
+
+        if (error)
+            gw_fatal("cannot listen to signals: %s", uv_strerror(error));
     }
 }
 

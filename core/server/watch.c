@@ -5,6 +5,7 @@
 #include "server/watch.h"
 
 #include "base/alloc.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "net/loop.h"
 #include "server/server.h"
@@ -177,7 +178,7 @@ static void want_folder(struct gw_watch *watch, const char *path, const char *on
     folder->device = st.st_dev;
     folder->inode = st.st_ino;
     folder->wanted = true;
-    int error = uv_fs_event_start(&folder->events, on_event, path, 0);
+    int error = GW_FAULT_UV(WATCH, uv_fs_event_start(&folder->events, on_event, path, 0));
 
     if (error) {
         gw_warn("watch: %s: %s (fs.inotify.max_user_watches may be too small)", path,

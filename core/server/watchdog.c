@@ -1,6 +1,7 @@
 #include "server/watchdog.h"
 
 #include "base/alloc.h"
+#include "base/fault.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "server/error_log.h"
@@ -160,9 +161,10 @@ struct gw_watchdog *gw_watchdog_start(void)
     uv_mutex_init(&dog->lock);
     uv_cond_init(&dog->woken);
     gw_guard_install();
-    int error = uv_thread_create(&dog->thread, run_thread, dog);
+    int error = GW_FAULT_UV(THREAD, uv_thread_create(&dog->thread, run_thread, dog));
 
-    GW_ASSERT(error == 0);
+    if (error)
+        gw_fatal("cannot start a thread: %s", uv_strerror(error));
     return dog;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/arena.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "net/relief.h"
 #include "proxy/proxy.h"
@@ -352,9 +353,10 @@ struct gw_worker *gw_worker_start(const struct gw_worker_options *options)
     uv_mutex_init(&worker->lock);
     worker->loop = gw_loop_new(false);
     worker->loop->index = options->index;
-    int error = uv_thread_create(&worker->thread, run_thread, worker);
+    int error = GW_FAULT_UV(THREAD, uv_thread_create(&worker->thread, run_thread, worker));
 
-    GW_ASSERT(error == 0);
+    if (error)
+        gw_fatal("cannot start a thread: %s", uv_strerror(error));
     return worker;
 }
 

@@ -2,6 +2,7 @@
  * nobody hears of; a local socket that takes nothing (full, or nobody is there) is tried again. */
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/fault.h"
 #include "net/addr.h"
 #include "net/resolver.h"
 #include "sink/sink_private.h"
@@ -60,7 +61,8 @@ static bool send_first(struct gw_sink_datagrams *datagrams)
     bool is_udp = sink->options.kind == GW_SINK_UDP;
 
     for (int tries = 0; tries < 2; tries++) {
-        if (send(datagrams->fd, entry->text, entry->len, MSG_NOSIGNAL) >= 0) {
+        if (GW_FAULT_SYS(SINK_SEND, send(datagrams->fd, entry->text, entry->len, MSG_NOSIGNAL)) >=
+            0) {
             gw_sink_delivered_some(sink, 1);
             return true;
         }
@@ -95,7 +97,7 @@ static void connect_to(struct gw_sink_datagrams *datagrams, const struct gw_addr
 {
     int type = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
 
-    datagrams->fd = socket(addr->sa.any.sa_family, type, 0);
+    datagrams->fd = GW_FAULT_SYS(SOCKET, socket(addr->sa.any.sa_family, type, 0));
     if (datagrams->fd >= 0 && connect(datagrams->fd, &addr->sa.any, addr->len) == 0) {
         send_batch(datagrams);
         return;

@@ -3,6 +3,7 @@
  * meanwhile lines wait in the queue, as many as it holds. */
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "sink/sink_private.h"
 
@@ -92,8 +93,9 @@ static int open_file(struct gw_sink *sink)
     struct stat st;
 
     file->opened = atomic_load(&sink->sinks->reopened);
-    file->fd = open(sink->options.path.ptr,
-                    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
+    file->fd = GW_FAULT_SYS(
+        SINK_OPEN, open(sink->options.path.ptr,
+                        O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640));
     if (file->fd < 0 || fstat(file->fd, &st) != 0)
         return errno;
     file->device = st.st_dev;
@@ -195,7 +197,7 @@ static bool write_some(struct gw_sink *sink, bool last)
 {
     struct gw_sink_file *file = sink->way.file;
     struct iovec parts[LINES_MAX];
-    ssize_t sent = writev(file->fd, parts, gather(sink, parts));
+    ssize_t sent = GW_FAULT_SYS(SINK_WRITE, writev(file->fd, parts, gather(sink, parts)));
 
     if (sent >= 0) {
         note_written(sink, (size_t)sent);

@@ -1,4 +1,5 @@
 #include "supervisor/channel.h"
+#include "base/fault.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,7 +15,9 @@ union rights {
 
 bool gw_channel_open(int ends[2])
 {
-    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0;
+    return GW_FAULT_SYS(
+               CHANNEL_OPEN,
+               socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends)) == 0;
 }
 
 bool gw_channel_send(int channel, const struct gw_channel_message *message, int pass)
@@ -36,7 +39,7 @@ bool gw_channel_send(int channel, const struct gw_channel_message *message, int 
         memcpy(CMSG_DATA(control), &pass, sizeof(pass));
     }
     do
-        sent = sendmsg(channel, &header, MSG_NOSIGNAL);
+        sent = GW_FAULT_SYS(CHANNEL_SEND, sendmsg(channel, &header, MSG_NOSIGNAL));
     while (sent < 0 && errno == EINTR);
     return sent == (ssize_t)sizeof(copy);
 }

@@ -2,6 +2,7 @@
  * start of the program and not a copy of us: its memory lies elsewhere every time. It is the
  * program that lies on the disk now, to which the Lua beside it belongs; where that one fails to
  * start, the next try is with ours. */
+#include "base/fault.h"
 #include "base/log.h"
 #include "supervisor/supervisor_private.h"
 
@@ -85,7 +86,7 @@ struct gw_child *gw_child_start(struct gw_supervisor *supervisor, bool upgrade)
         gw_error("no worker process can be started: %s", strerror(errno));
         return NULL;
     }
-    pid_t pid = fork();
+    pid_t pid = GW_FAULT_SYS(FORK, fork());
 
     if (pid == 0)
         become_worker(supervisor, ends[1], upgrade);

@@ -1,6 +1,7 @@
 #include "telemetry/outlet.h"
 
 #include "base/alloc.h"
+#include "base/fault.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -60,7 +61,9 @@ static void find_kind(struct gw_outlet *outlet)
 /* O_NONBLOCK is for named pipes; a disk does not know it. */
 static int open_path(const char *path)
 {
-    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
+    return GW_FAULT_SYS(
+        LOG_OPEN,
+        open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640));
 }
 
 bool gw_outlet_open(struct gw_outlet *outlet, struct gw_slice name)
@@ -167,6 +170,10 @@ static ssize_t send_parts(const struct gw_outlet *outlet, struct iovec *parts, i
     struct msghdr message = { .msg_iov = parts, .msg_iovlen = (size_t)count };
     struct pollfd room = { .fd = outlet->fd, .events = POLLOUT };
 
+    if (GW_FAULT(LOG_WRITE))
+        return -1;
+    if (GW_FAULT(LOG_WRITE_SHORT))
+        parts->iov_len = (size_t)(count = 1);
     switch (outlet->kind) {
     case GW_OUTLET_FILE:
     case GW_OUTLET_PIPE:

@@ -75,8 +75,8 @@ local function check_serves(world, scenario)
   client:close()
 end
 
+-- One client, one fault. True when it happened.
 local function run(world, plan, scenario)
-  scenario.start(world)
   M.set(plan)
   local client = world:client()
   scenario.talk(world, client)
@@ -89,28 +89,48 @@ local function run(world, plan, scenario)
   M.set("")
   if not fired then assert(count == scenario.answers, "without a fault there are all answers") end
   check_serves(world, scenario)
+  wait(world, function() return world:is_quiet() end, "an exchange does not end")
   return fired
 end
 
---- One world, one client; true when anything failed as planned.
-function M.once(plan, scenario)
+-- Calls `body(world)`, in a world that is taken down whatever happens, and must be empty then.
+local function with_world(scenario, plan, body)
   local world = proxy.new()
-  local good, result = xpcall(run, debug.traceback, world, plan, scenario)
+  local good, result = xpcall(function()
+    scenario.start(world)
+    return body(world)
+  end, debug.traceback)
+  local during = plan()
   M.set("")
   local freed, left = pcall(world.free, world)
-  if not good or not freed then error(("%s, with GW_FAULT=%s"):format(good and left or result, plan), 0) end
+  if not good or not freed then error(("%s, with GW_FAULT=%s"):format(good and left or result, during), 0) end
   return result
 end
 
---- Runs the scenario once for each pass of the point (each `step`-th), and gives how many runs that were. `error`: an errno's name.
-function M.each(point, scenario, step, errno)
-  local runs, n = 0, 1
-  while true do
-    if not M.once(("%s%s:%d"):format(point, errno and "=" .. errno or "", n), scenario) then return runs end
-    runs = runs + 1
+--- Runs the scenario once for each pass of the point (each `step`-th), until nothing fails any more; gives how many runs failed.
+--- Each run has its own world or, where `scenario.shared`, they all have one.
+function M.each(point, scenario, step)
+  local n, runs, plan = 1, 0, ""
+  local function next_run(world)
+    plan = ("%s:%d"):format(point, n)
+    local fired = run(world, plan, scenario)
     n = n + (step or 1)
-    assert(runs < 2000, "a scenario without an end")
+    if fired then runs = runs + 1 end
+    return fired
   end
+  local function all_runs(world)
+    repeat
+      assert(runs < 5000, "a scenario without an end")
+    until not next_run(world)
+  end
+  local function current() return plan end
+  if scenario.shared then
+    with_world(scenario, current, all_runs)
+  else
+    repeat
+    until not with_world(scenario, current, next_run)
+  end
+  return runs
 end
 
 return M
