@@ -134,3 +134,55 @@ describe("Lua that cannot be stopped", function()
     ends("jit.on()\n" .. access("while true do end"), "lua: { budget: 50ms, stuck_limit: 300ms }\n")
   end)
 end)
+
+describe("a plugin that is not trusted", function()
+  after_each(moongate.stop_all)
+
+  -- Nothing here says jit.off(): it is not compiled.
+  local function untrusted(chunks, lua)
+    return moongate.start {
+      yaml = "workers: 1\nlua: { budget: 50ms" .. (lua or "") .. " }\n"
+        .. "plugins:\n  - name: pre-function\n    config:\n      access:\n        - |\n"
+        .. "          local ctx = ...\n          local path = ctx.request:get_path()\n"
+        .. chunks
+        .. "routes: [{ name: r, paths: [/], plugins: [{ name: echo }] }]\n",
+    }
+  end
+
+  local function branches(cases)
+    local text = ""
+    for path, body in pairs(cases) do
+      text = text .. ("          if path == %q then %s end\n"):format(path, body)
+    end
+    return text
+  end
+
+  local BAD = {
+    ["/plain"] = "while true do end",
+    ["/hot"] = "local n = 0 for i = 1, 1e15 do n = n + i end",
+    ["/pcall"] = "while true do pcall(function() while true do end end) end",
+    ["/coroutine"] = "while true do coroutine.wrap(function() for i = 1, 1e12 do end end)() end",
+    ["/metamethod"] = "local t = setmetatable({}, { __index = function() while true do end end }) return t.x",
+    ["/sort"] = "local t = {} for i = 1, 1e4 do t[i] = i % 7 end while true do table.sort(t) end",
+    ["/loaded"] = "load('while true do end')()",
+    ["/bomb"] = "('a'):rep(40):find(('a*'):rep(40) .. 'b')",
+    ["/bombs"] = "while true do pcall(string.find, ('a'):rep(40), ('a*'):rep(40) .. 'b') end",
+    ["/rep"] = "('x'):rep(1e9)",
+    ["/reps"] = "local s = 'x' while true do s = s .. s end",
+    ["/tables"] = "local t = {} while true do t[#t + 1] = { {} } end",
+    ["/escape"] = "require('ffi')",
+  }
+
+  it("fails its own requests alone, whatever it does", function()
+    local gw = untrusted(branches(BAD), ", memory: 32m")
+    for path in pairs(BAD) do
+      assert.equal(500, gw:get(path).status, path)
+      assert.equal(200, gw:get("/").status, path)
+    end
+    assert.is_true(gw:metric('moongate_lua_budget_exceeded_total{plugin="pre-function"}') >= 8)
+    assert.is_truthy(gw:wait_log("plugin pre%-function, access, route r, request %S+: computed for more than 50 ms"))
+    assert.is_truthy(gw:wait_log("pattern takes too many steps"))
+    assert.is_truthy(gw:wait_log("resulting string too large"))
+    gw:stop()
+  end)
+end)
