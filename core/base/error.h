@@ -59,6 +59,7 @@ enum gw_retry {
     X(CONNECTIONS,        "the gateway has too many connections open",              503, LOCAL, NEVER)        \
     X(DESCRIPTORS,        "the gateway has no file descriptor left",                503, LOCAL, NEVER)        \
     X(SHUTDOWN,           "the gateway is shutting down",                           503, LOCAL, NEVER)        \
+    X(OLD_GENERATION,     "its configuration was replaced, and is given up",        503, LOCAL, NEVER)        \
     X(CONNECT_TIMEOUT,    "the connection to the upstream took too long",           504, UPSTREAM, ALWAYS)    \
     X(RESPONSE_TIMEOUT,   "the upstream took too long to answer",                   504, UPSTREAM, NEVER)     \
     X(READ_TIMEOUT,       "the upstream paused for too long",                       504, UPSTREAM, NEVER)     \

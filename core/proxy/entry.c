@@ -1,10 +1,13 @@
 /* The proxy of one worker: where requests come in and exchanges end, and the generations they
  * belong to. */
 #include "base/alloc.h"
+#include "base/log.h"
 #include "net/loop.h"
 #include "proxy/flight.h"
 #include "script/phase.h"
 #include "script/script.h"
+
+#include <inttypes.h>
 
 /* ── epochs ────────────────────────────────────────────────────────────────── */
 
@@ -91,6 +94,22 @@ void gw_proxy_abort(struct gw_proxy *proxy, enum gw_error why)
         struct gw_exchange *x = container_of(node, struct gw_exchange, in_worker);
 
         abort_flight(gw_flight_of(x), why);
+    }
+}
+
+void gw_proxy_end_generation(struct gw_proxy *proxy, uint64_t generation)
+{
+    GW_LIST_EACH(&proxy->flights, node) {
+        struct gw_exchange *x = container_of(node, struct gw_exchange, in_worker);
+        struct gw_flight *flight = gw_flight_of(x);
+
+        if (!flight->has_script || x->config->generation != generation)
+            continue;
+        gw_warn("request %.*s%s%.*s: ended, because it needs Lua of generation %" PRIu64
+                " (lua.old_generations)",
+                GW_SLICE_ARG(x->correlation_id), x->route ? ", route " : "",
+                GW_SLICE_ARG(x->route ? x->route->name : GW_SLICE_EMPTY), generation);
+        abort_flight(flight, GW_E_OLD_GENERATION);
     }
 }
 

@@ -48,5 +48,9 @@ gw_proxy_active(const struct gw_proxy *proxy); /* exchanges not yet freed; from 
 /* Ends what is running, each with the error; at the end of the drain. */
 void gw_proxy_abort(struct gw_proxy *proxy, enum gw_error why);
 
+/* Ends what still needs the Lua of that generation, each with a line; the rest of its requests goes
+ * on. */
+void gw_proxy_end_generation(struct gw_proxy *proxy, uint64_t generation);
+
 /* One line an exchange into `out`. */
 void gw_proxy_describe(const struct gw_proxy *proxy, struct gw_buf *out);

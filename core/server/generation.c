@@ -94,3 +94,21 @@ unsigned gw_generations_alive(struct gw_generations *all, struct gw_generation_i
     uv_mutex_unlock(&all->lock);
     return count;
 }
+
+void gw_generations_old_lua(struct gw_generations *all, uint64_t current, struct gw_old_lua *lua)
+{
+    *lua = (struct gw_old_lua){ 0 };
+    uv_mutex_lock(&all->lock);
+    GW_LIST_EACH(&all->alive, node) {
+        const struct generation *generation = container_of(node, struct generation, node);
+
+        for (unsigned i = 0; generation->number < current && i < generation->script_count; i++) {
+            if (!generation->scripts[i])
+                continue;
+            lua->bytes += gw_script_memory(generation->scripts[i]);
+            if (!lua->oldest)
+                lua->oldest = generation->number;
+        }
+    }
+    uv_mutex_unlock(&all->lock);
+}

@@ -33,6 +33,15 @@ void gw_generations_add(struct gw_generations *generations, const struct gw_load
  * any thread. */
 void gw_generations_script_unused(struct gw_script *script, void *ctx);
 
+/* The Lua states of generations before the current one. */
+struct gw_old_lua {
+    uint64_t oldest; /* generation that still has one; 0: none has */
+    uint64_t bytes;  /* what all of them hold */
+};
+
+void gw_generations_old_lua(struct gw_generations *generations, uint64_t current,
+                            struct gw_old_lua *lua);
+
 /* Fills at most `size`, oldest first; returns how many live. */
 unsigned gw_generations_alive(struct gw_generations *generations, struct gw_generation_info *infos,
                               unsigned size);

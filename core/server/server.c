@@ -88,6 +88,7 @@ void gw_server_committed(struct gw_server *server, const struct gw_load *load)
     const struct gw_config *config = gw_reloader_config(server->reloader);
     bool starts = server->state == GW_SERVER_STARTS;
 
+    gw_old_generations_look(&server->old_generations);
     gw_watchdog_set_limits(server->watchdog, config->lua_budget_us, config->lua_stuck_limit_us);
     gw_log_set_level((enum gw_log_level)config->log_level);
     if (config->workers && config->workers != server->worker_count)
@@ -171,6 +172,7 @@ static uint64_t drain_timeout(const struct gw_server *server)
 static void leave(struct gw_server *server)
 {
     server->state = GW_SERVER_DRAINS;
+    gw_old_generations_stop(&server->old_generations);
     gw_parent_say_leaving(server->parent);
     gw_reloader_close(server->reloader, on_reloader_closed, server);
 }
@@ -373,6 +375,7 @@ static void start(struct gw_server *server)
     open_sockets(server);
     open_signals(server);
     server->watchdog = gw_watchdog_start();
+    gw_old_generations_init(&server->old_generations, server);
     server->loader = gw_loader_start(server->loop);
     server->reloader = gw_reloader_new(server);
     server->admin = gw_admin_new(server);

@@ -2,6 +2,7 @@
 /* The process: control's thread (the one that called), a loader, a log writer and the workers. */
 #include "net/loop.h"
 #include "server/load.h"
+#include "server/old_generations.h"
 #include "server/port.h"
 #include "server/reload.h"
 #include "server/worker.h"
@@ -37,6 +38,7 @@ struct gw_server {
     struct gw_loader *loader;
     struct gw_log_writer *log_writer;
     struct gw_watchdog *watchdog;
+    struct gw_old_generations old_generations;
     struct gw_sinks *sinks; /* of log plugins */
     struct gw_worker **workers;
     unsigned worker_count; /* 0 before generation 1 was loaded */

@@ -122,6 +122,38 @@ void gw_worker_commit(struct gw_worker *worker, struct gw_config *config, struct
     gw_loop_post(worker->loop, &commit->message);
 }
 
+/* --- the end of an older generation --- */
+
+struct ending {
+    struct gw_message message;
+    struct gw_worker *worker;
+    uint64_t generation;
+};
+
+static void take_ending(struct gw_message *message, struct gw_loop *loop)
+{
+    struct ending *ending = container_of(message, struct ending, message);
+
+    (void)loop;
+    gw_proxy_end_generation(ending->worker->proxy, ending->generation);
+    gw_free(ending);
+}
+
+void gw_worker_end_generation(struct gw_worker *worker, uint64_t generation)
+{
+    struct ending *ending = gw_alloc_zero(sizeof(*ending));
+
+    *ending = (struct ending){ .message.deliver = take_ending,
+                               .worker = worker,
+                               .generation = generation };
+    uv_mutex_lock(&worker->lock);
+    if (worker->loop)
+        gw_loop_post(worker->loop, &ending->message);
+    else
+        gw_free(ending);
+    uv_mutex_unlock(&worker->lock);
+}
+
 /* --- drain --- */
 
 static bool is_done(const struct gw_worker *worker)

@@ -32,6 +32,9 @@ void gw_worker_commit(struct gw_worker *worker, struct gw_config *config, struct
                       struct gw_port_share *shares, unsigned share_count, void (*taken)(void *ctx),
                       void *ctx);
 
+/* Ends the requests that still need the Lua of that generation, with a line each. */
+void gw_worker_end_generation(struct gw_worker *worker, uint64_t generation);
+
 /* Stops listening and lets what runs come to its end, at most so long; calling it again with less
  * shortens that. `done` comes on control's loop when the thread has nothing left; gw_worker_join()
  * is due then. */

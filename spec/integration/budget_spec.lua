@@ -1,5 +1,6 @@
 -- Run-away Lua in the real process: who is stopped, what the client gets, and that everybody else is served.
 local moongate = require("support.moongate")
+local wire = require("support.wire")
 
 local SCHEMA = "return require('moongate.schema').record {}"
 
@@ -141,7 +142,9 @@ describe("a plugin that is not trusted", function()
   -- Nothing here says jit.off(): it is not compiled.
   local function untrusted(chunks, lua)
     return moongate.start {
-      yaml = "workers: 1\nlua: { budget: 50ms" .. (lua or "") .. " }\n"
+      yaml = "workers: 1\nlua: { budget: 50ms"
+        .. (lua or "")
+        .. " }\n"
         .. "plugins:\n  - name: pre-function\n    config:\n      access:\n        - |\n"
         .. "          local ctx = ...\n          local path = ctx.request:get_path()\n"
         .. chunks
@@ -180,9 +183,54 @@ describe("a plugin that is not trusted", function()
       assert.equal(200, gw:get("/").status, path)
     end
     assert.is_true(gw:metric('moongate_lua_budget_exceeded_total{plugin="pre-function"}') >= 8)
-    assert.is_truthy(gw:wait_log("plugin pre%-function, access, route r, request %S+: computed for more than 50 ms"))
+    assert.is_truthy(
+      gw:wait_log("plugin pre%-function, access, route r, request %S+: computed for more than 50 ms")
+    )
     assert.is_truthy(gw:wait_log("pattern takes too many steps"))
     assert.is_truthy(gw:wait_log("resulting string too large"))
+    gw:stop()
+  end)
+end)
+
+describe("Lua of older generations", function()
+  after_each(moongate.stop_all)
+
+  local YAML = "workers: 1\nplugin_paths: [./plugins]\nlua: { old_generations: %s }\n"
+    .. "plugins: [{ name: waits }]\nroutes: [{ name: r, paths: [/], plugins: [{ name: echo }] }]\n"
+
+  local function waiting(bound)
+    local gw = moongate.start {
+      yaml = YAML:format(bound),
+      files = {
+        ["plugins/waits/handler.lua"] = "local M = { version = '1.0.0' }\n" .. access(
+          "ctx.log('waits') ctx:sleep(3600)"
+        ) .. "\nreturn M\n",
+        ["plugins/waits/schema.lua"] = SCHEMA,
+      },
+    }
+    local client = gw:connect()
+    client:send("GET /bad HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert.is_truthy(gw:wait_log("waits"))
+    assert.equal(200, (gw:reload()))
+    return gw, client
+  end
+
+  it("ends what needs it when it holds more than lua.old_generations", function()
+    local gw, client = waiting("100k")
+    local answer = client:read_all(10)
+    assert.matches("^HTTP/1.1 503", answer)
+    assert.is_truthy(gw:wait_log("request %S+, route r: ended, because it needs Lua of generation 1"))
+    assert.equal(200, gw:get("/").status)
+    gw:stop()
+  end)
+
+  it("stays as long as somebody needs it below that", function()
+    local gw, client = waiting("256m")
+    for _ = 1, 2 do
+      assert.equal(200, (gw:reload()))
+    end
+    assert.is_truthy(wire.wait(function() return #gw:status().generations == 2 end, 10))
+    client:close()
     gw:stop()
   end)
 end)

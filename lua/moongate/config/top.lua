@@ -208,8 +208,7 @@ local function fields()
       memory = t.size { default = "256m", about = "Memory of one Lua state." },
       old_generations = t.size {
         default = "256m",
-        check = later.only(2 ^ 28),
-        about = "Memory of all older generations; not in this version.",
+        about = "Lua memory of all older generations; above it the oldest requests that still need some of it end.",
       },
     },
     log = t.record {
