@@ -166,9 +166,12 @@ static void print_winner(const struct gw_load *load, const struct gw_route_candi
     struct gw_route_match match;
 
     print_route("route      ", winner);
-    if (service)
+    if (service && service->port)
         printf("service    %.*s  %.*s://%.*s:%u\n", GW_SLICE_ARG(service->name),
                GW_SLICE_ARG(service->scheme), GW_SLICE_ARG(service->host), (unsigned)service->port);
+    else if (service) /* a unix socket */
+        printf("service    %.*s  %.*s://%.*s\n", GW_SLICE_ARG(service->name),
+               GW_SLICE_ARG(service->scheme), GW_SLICE_ARG(service->host));
     else
         printf("service    none: a plugin must answer\n");
     gw_router_match(load->config->router, query, &match);

@@ -119,6 +119,7 @@ local function set_service(build, service, route)
   service.response_timeout_us = (given.response_timeout or 60) * 1e6
   service.keepalive_connections = given.keepalive_connections or 512
   service.keepalive_requests = given.keepalive_requests or 10000
+  service.proxy_protocol = given.proxy_protocol or 0
   service.keepalive_idle_us = (given.keepalive_idle or 60) * 1e6
   set_limits(service.limits, route.limits or {})
 end

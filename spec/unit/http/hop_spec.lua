@@ -77,13 +77,13 @@ describe("hop", function()
   end)
 
   describe("says how the client reached us", function()
-    local function forward(text, trusted, authority)
+    local function forward(text, trusted, authority, port)
       local f = fields(text)
       local forwarded = ffi.new("struct gw_forwarded")
       forwarded.client_ip = s("10.0.0.1")
       forwarded.scheme = s("http")
       forwarded.authority = s(authority or "a.b:8000")
-      forwarded.port = 8000
+      forwarded.port = port or 8000
       forwarded.peer_trusted = trusted
       c.gw_hop_set_forwarded(f, arena, forwarded)
       return all(f)
@@ -122,6 +122,11 @@ describe("hop", function()
           )
         )
       end
+    )
+
+    it(
+      "without a port where there is none (a unix socket)",
+      function() assert.is_nil(forward("", false, "a.b", 0):find("x-forwarded-port", 1, true)) end
     )
 
     it(

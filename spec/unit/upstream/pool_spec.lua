@@ -31,6 +31,15 @@ describe("gw_pool", function()
     assert.equal(2, world:idle())
   end)
 
+  it("keeps none that named its client, and lends it none", function()
+    start({ proxy_protocol = 1 }, function(conn) conn:write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n") end)
+    ask(1)
+    assert.equal(0, world:idle())
+    ask(2)
+    assert.equal(3, #up.conns)
+    assert.equal(0, world:idle())
+  end)
+
   it("retires a connection after so many requests", function()
     start { keepalive_requests = 2 }
     for _ = 1, 4 do

@@ -50,6 +50,15 @@ describe("gw_registry", function()
     c.gw_config_unref(config)
   end)
 
+  it("takes the path of a unix socket for one", function()
+    local config = world:configure {
+      routes = { { name = "a", targets = {}, service = { host = "unix:/run/a.sock", port = 0 } } },
+    }
+    local target = describe_all()[1]
+    assert.same({ "unix:/run/a.sock", "localhost" }, { target.address, target.target })
+    c.gw_config_unref(config)
+  end)
+
   it("finds the upstreams of one configuration by name", function()
     local config = world:configure { routes = { route("a", { 1001 }) } }
     assert.truthy(c.gw_registry_find(world.registry, config, c.slice("a-up")) == config.services[0].upstream)
