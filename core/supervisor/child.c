@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,6 +53,7 @@ static _Noreturn void become_worker(const struct gw_supervisor *supervisor, int 
     char text[64];
 
     clean_signals();
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* binding is ours */
     if (!gw_privileges_drop(&supervisor->privileges)) {
         gw_error("cannot run the worker process as %s: %s", supervisor->options->user,
                  strerror(errno));

@@ -1,5 +1,6 @@
 -- What systemd and the supervisor say to each other; the spec plays systemd.
 local datagrams = require("support.datagrams")
+local host = require("support.host")
 local moongate = require("support.moongate")
 local process = require("support.process")
 local wire = require("support.wire")
@@ -133,4 +134,60 @@ describe("the service manager", function()
       notify:close()
     end)
   end
+end)
+
+describe("examples/systemd", function()
+  after_each(moongate.stop_all)
+
+  local function read(name)
+    local file = assert(io.open(host.source_dir .. "/examples/systemd/" .. name))
+    local text = file:read("*a")
+    file:close()
+    return text
+  end
+
+  local function words(unit, key)
+    local list = {}
+    for word in assert(unit:match("\n" .. key .. "=([^\n]*)"), key):gmatch("%S+") do
+      list[#list + 1] = word
+    end
+    assert.equal("/usr/bin/moongate", list[1])
+    assert.same({ "-c", "/etc/moongate/moongate.yaml" }, { list[3], list[4] })
+    return list
+  end
+
+  it("starts, reloads and stops as the units say", function()
+    local service, socket = read("moongate.service"), read("moongate.socket")
+    assert.matches("\nType=notify\n", service)
+    assert.equal("run", words(service, "ExecStart")[2])
+    local yaml, sockets = read("moongate.yaml"), {}
+    for address in socket:gmatch("\nListenStream=([^\n]+)") do
+      -- The spec can bind 127.0.0.1 only: the configuration's addresses become those of its sockets.
+      local listener = assert(wire.listen())
+      wire.unwatch(listener.fd)
+      sockets[#sockets + 1] = listener
+      local changed
+      yaml, changed =
+        yaml:gsub('address: "?' .. address:gsub("%p", "%%%0") .. '"?', "address: 127.0.0.1:" .. listener.port)
+      assert.equal(1, changed, address .. " is no listener of moongate.yaml")
+    end
+    yaml = yaml:gsub("127%.0%.0%.1:9090", "127.0.0.1:0")
+    local notify = datagrams.unix(moongate.folder() .. "/notify")
+    local gw = moongate.start { yaml = yaml, sockets = sockets, env = { NOTIFY_SOCKET = notify.path } }
+    for _, listener in ipairs(sockets) do
+      assert.equal(
+        "hello from systemd",
+        gw:request("GET", "/hello", { port = listener.port }).body:match("hello[%w ]+")
+      )
+    end
+    assert.equal(2, #gw.ports)
+    local reload = words(service, "ExecReload")[2]
+    local result = moongate.command({ reload, "-c", gw.config }, gw.folder)
+    assert.equal(0, result.code, result.stderr)
+    gw:stop()
+    notify:close()
+    for _, listener in ipairs(sockets) do
+      listener:close()
+    end
+  end)
 end)
