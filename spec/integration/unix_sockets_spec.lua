@@ -3,6 +3,7 @@ local cjson = require("cjson")
 local http = require("support.http")
 local moongate = require("support.moongate")
 local peers = require("support.peers")
+local process = require("support.process")
 local wire = require("support.wire")
 
 local gw
@@ -114,6 +115,23 @@ describe("a listener on a unix socket", function()
     gw:stop()
   end)
 
+  it("stays when another program takes over, and when the worker process is killed", function()
+    gw = moongate.start { yaml = listening(", mode: 0660") }
+    local path = gw:path("gw.sock")
+    local inode = output("stat -c %i '" .. path .. "'")
+    gw.process:kill("USR2")
+    assert.is_truthy(gw:wait_log("upgrade: the supervisor is moongate", 30), gw:stderr())
+    assert.equal(200, ask(path, GET).status)
+    process.signal(gw:worker(), "KILL")
+    assert.equal(200, ask(path, GET).status) -- it waits in the queue of the one socket
+    assert.equal("660 " .. inode, output("stat -c '%a %i' '" .. path .. "'"))
+    gw:configure(listening(", mode: 0666"))
+    assert.equal(200, (gw:reload()))
+    assert.equal("666", mode(path))
+    gw:stop()
+    assert.is_false(exists(path))
+  end)
+
   it("opens and closes with a reload", function()
     gw = moongate.start { yaml = ECHO }
     local path = gw:path("gw.sock")
@@ -123,8 +141,8 @@ describe("a listener on a unix socket", function()
     assert.equal(200, gw:get("/echo").status)
     gw:configure(ECHO)
     assert.equal(200, (gw:reload()))
+    assert.is_truthy(wire.wait(function() return not exists(path) end))
     assert.is_nil((wire.connect(path)))
-    assert.is_false(exists(path))
     gw:stop()
   end)
 
