@@ -53,8 +53,13 @@ static void read_network(struct gw_slice word, struct network *network)
     FUZZ_CHECK(network->bits <= 128, "accepted %.*s", GW_SLICE_ARG(word));
 }
 
+/* IPv4 stands apart: "::/0" is IPv6 alone. */
 static bool covers(const struct network *network, const unsigned char addr[16])
 {
+    static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+    if (memcmp(addr, mapped, sizeof(mapped)) == 0 && network->bits < 96)
+        return false;
     for (unsigned bit = 0; bit < network->bits; bit++)
         if ((network->bytes[bit / 8] ^ addr[bit / 8]) >> (7 - bit % 8) & 1)
             return false;
