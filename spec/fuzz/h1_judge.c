@@ -179,7 +179,7 @@ void fuzz_check_requests(struct gw_slice bytes)
         return;
     fuzz_read_requests(&whole, bytes, FUZZ_WHOLE);
     for (enum fuzz_cut how = FUZZ_BYTES; how <= FUZZ_PIECES; how++) {
-        if (how == FUZZ_BYTES && bytes.len > 400)
+        if (how == FUZZ_BYTES && bytes.len > 120)
             continue;
         fuzz_read_requests(&cut, bytes, how);
         fuzz_check_same("cut elsewhere", gw_buf_slice(&whole.text), gw_buf_slice(&cut.text));

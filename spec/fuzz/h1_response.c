@@ -36,7 +36,7 @@ static void check(struct gw_slice bytes, const char *method, bool upgrade)
 
     fuzz_read_response(&whole, bytes, FUZZ_WHOLE, method, upgrade);
     for (enum fuzz_cut how = FUZZ_BYTES; how <= FUZZ_PIECES; how++) {
-        if (how == FUZZ_BYTES && bytes.len > 400)
+        if (how == FUZZ_BYTES && bytes.len > 120)
             continue;
         fuzz_read_response(&cut, bytes, how, method, upgrade);
         fuzz_check_same("cut elsewhere", gw_buf_slice(&whole.text), gw_buf_slice(&cut.text));
