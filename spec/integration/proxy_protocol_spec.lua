@@ -146,6 +146,23 @@ describe("a listed peer", function()
     conn:close()
   end)
 
+  it("brings clients that are counted one by one", function()
+    gw = moongate.start {
+      yaml = YAML:gsub("limits: {", "limits: { connections_per_client: 1,"),
+      vars = { timeout = "10s" },
+    }
+    local one, same, other = gw:connect(), gw:connect(), gw:connect()
+    assert.equal("203.0.113.9", ask(one, V1 .. GET).client_ip)
+    same:send(V1 .. GET)
+    assert.equal(429, assert(http.read_response(same)).status)
+    assert.equal("203.0.113.10", ask(other, V1:gsub("113%.9", "113.10") .. GET).client_ip)
+    assert.equal("203.0.113.9", ask(one, GET).client_ip)
+    for _, conn in ipairs { one, same, other } do
+      conn:close()
+    end
+    gw:stop()
+  end)
+
   it("is not believed in X-Forwarded-For for that: trusted_proxies is asked about the address it named", function()
     local spoof = "GET /echo HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n"
     start("trusted_proxies: [127.0.0.1]\n")
