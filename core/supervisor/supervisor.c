@@ -1,5 +1,5 @@
-/* One loop: signals, what worker processes say, and the time of the next try. Signals come through
- * a descriptor and stay blocked, so none is lost while we look elsewhere. */
+/* One loop: signals, what worker processes say, and the time of the next try; and the rules of who
+ * is started when. */
 #include "supervisor/supervisor.h"
 
 #include "base/check.h"
@@ -7,12 +7,8 @@
 #include "supervisor/notify.h"
 #include "supervisor/supervisor_private.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,7 +28,7 @@ int64_t gw_supervisor_now(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static struct gw_child *find_child(struct gw_supervisor *supervisor, enum gw_child_state state)
+struct gw_child *gw_supervisor_find(struct gw_supervisor *supervisor, enum gw_child_state state)
 {
     for (unsigned i = 0; i < GW_CHILDREN_MAX; i++)
         if (supervisor->children[i].state == state)
@@ -40,45 +36,9 @@ static struct gw_child *find_child(struct gw_supervisor *supervisor, enum gw_chi
     return NULL;
 }
 
-/* --- what systemd hears --- */
-
-static void say(const char *states, const char *status)
-{
-    char lines[GW_CHANNEL_TEXT_MAX + 128];
-
-    snprintf(lines, sizeof(lines), "%sSTATUS=%s", states, status);
-    gw_notify(lines);
-}
-
-static void say_ready(const struct gw_channel_message *message)
-{
-    say("READY=1\n", message->text);
-}
-
-static void say_reloading(void)
-{
-    struct timespec now;
-    char states[96];
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    snprintf(states, sizeof(states), "RELOADING=1\nMONOTONIC_USEC=%lld\n",
-             (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
-    say(states, "reading the configuration again");
-}
-
-static void give_sign(struct gw_supervisor *supervisor)
-{
-    int64_t now_ms = gw_supervisor_now();
-
-    if (!supervisor->watchdog_ms || now_ms < supervisor->next_sign_ms)
-        return;
-    gw_notify("WATCHDOG=1");
-    supervisor->next_sign_ms = now_ms + supervisor->watchdog_ms;
-}
-
 /* --- starting, and starting again --- */
 
-static void start_worker(struct gw_supervisor *supervisor)
+void gw_supervisor_start(struct gw_supervisor *supervisor)
 {
     supervisor->start_at_ms = 0;
     if (!gw_child_start(supervisor, false))
@@ -100,7 +60,7 @@ static int64_t next_pause(struct gw_supervisor *supervisor)
 
 static void on_ready(struct gw_supervisor *supervisor, struct gw_child *child)
 {
-    struct gw_child *before = find_child(supervisor, GW_CHILD_SERVES);
+    struct gw_child *before = gw_supervisor_find(supervisor, GW_CHILD_SERVES);
 
     if (child->state != GW_CHILD_STARTS)
         return;
@@ -130,8 +90,8 @@ static void on_leaving(struct gw_supervisor *supervisor, struct gw_child *child)
     gw_warn("the worker process %d was told to end by somebody else: starting another",
             (int)child->pid);
     supervisor->restarts++;
-    if (!find_child(supervisor, GW_CHILD_STARTS))
-        start_worker(supervisor);
+    if (!gw_supervisor_find(supervisor, GW_CHILD_STARTS))
+        gw_supervisor_start(supervisor);
 }
 
 static void on_question(struct gw_supervisor *supervisor, struct gw_child *child,
@@ -167,14 +127,14 @@ void gw_supervisor_hear(struct gw_supervisor *supervisor, struct gw_child *child
     case GW_CHANNEL_READY:
         on_ready(supervisor, child);
         if (child->state == GW_CHILD_SERVES && !supervisor->stops)
-            say_ready(message);
+            gw_tell_ready(message->text);
         return;
     case GW_CHANNEL_LEAVING:
         on_leaving(supervisor, child);
         return;
     case GW_CHANNEL_RELOADING:
         if (child->state == GW_CHILD_SERVES && !supervisor->stops)
-            say_reloading();
+            gw_tell_reloading();
         return;
     case GW_CHANNEL_UNKNOWN:
     case GW_CHANNEL_SOCKET:
@@ -205,7 +165,7 @@ static void on_never_ready(struct gw_supervisor *supervisor, pid_t pid, int stat
     gw_child_describe_end(status, how, sizeof(how));
     if (supervisor->upgrade == pid) {
         gw_upgrade_fail(supervisor, how);
-        if (find_child(supervisor, GW_CHILD_SERVES))
+        if (gw_supervisor_find(supervisor, GW_CHILD_SERVES))
             return;
     }
     if (!supervisor->was_ready && deliberate) {
@@ -227,12 +187,12 @@ static void on_lost(struct gw_supervisor *supervisor, pid_t pid, int status)
     gw_child_describe_end(status, how, sizeof(how));
     gw_error("the worker process %d %s: starting another (restart %u)", (int)pid, how,
              supervisor->restarts);
-    say("", how);
-    if (!find_child(supervisor, GW_CHILD_STARTS))
-        start_worker(supervisor);
+    gw_tell_lost(how);
+    if (!gw_supervisor_find(supervisor, GW_CHILD_STARTS))
+        gw_supervisor_start(supervisor);
 }
 
-static bool any_child(const struct gw_supervisor *supervisor)
+bool gw_supervisor_has_children(const struct gw_supervisor *supervisor)
 {
     for (unsigned i = 0; i < GW_CHILDREN_MAX; i++)
         if (supervisor->children[i].state != GW_CHILD_NONE)
@@ -264,7 +224,7 @@ static void on_death(struct gw_supervisor *supervisor, struct gw_child *child, i
     if (supervisor->stops) {
         if (dead.state != GW_CHILD_LEAVES)
             supervisor->exit_code = exit_code_of(status);
-        supervisor->done = !any_child(supervisor);
+        supervisor->done = !gw_supervisor_has_children(supervisor);
         return;
     }
     switch (dead.state) {
@@ -283,7 +243,7 @@ static void on_death(struct gw_supervisor *supervisor, struct gw_child *child, i
 
 /* Others' children come to us when we are the first process of a container: they are only
  * buried. */
-static void bury(struct gw_supervisor *supervisor)
+void gw_supervisor_bury(struct gw_supervisor *supervisor)
 {
     int status;
     pid_t pid;
@@ -293,87 +253,6 @@ static void bury(struct gw_supervisor *supervisor)
             if (supervisor->children[i].state != GW_CHILD_NONE &&
                 supervisor->children[i].pid == pid)
                 on_death(supervisor, &supervisor->children[i], status);
-}
-
-/* --- signals --- */
-
-static void stop(struct gw_supervisor *supervisor)
-{
-    supervisor->stops++;
-    say("STOPPING=1\n", "requests under way come to their end");
-    supervisor->start_at_ms = 0;
-    gw_keep_close(&supervisor->keep);
-    for (unsigned i = 0; i < GW_CHILDREN_MAX; i++)
-        gw_child_tell(&supervisor->children[i], GW_CHANNEL_STOP);
-    supervisor->done = !any_child(supervisor);
-}
-
-static void pass_on(struct gw_supervisor *supervisor, int signal_number)
-{
-    struct gw_child *serving = find_child(supervisor, GW_CHILD_SERVES);
-
-    if (serving)
-        kill(serving->pid, signal_number);
-}
-
-static void reload(struct gw_supervisor *supervisor)
-{
-    if (supervisor->start_at_ms) /* what was wrong may be right now */
-        start_worker(supervisor);
-    else
-        pass_on(supervisor, SIGHUP);
-}
-
-/* Old processes write logs, too. */
-static void reopen_logs(struct gw_supervisor *supervisor)
-{
-    for (unsigned i = 0; i < GW_CHILDREN_MAX; i++)
-        if (supervisor->children[i].state == GW_CHILD_SERVES ||
-            supervisor->children[i].state == GW_CHILD_LEAVES)
-            kill(supervisor->children[i].pid, SIGUSR1);
-}
-
-static void on_signal(struct gw_supervisor *supervisor, int number)
-{
-    switch (number) {
-    case SIGTERM:
-    case SIGINT:
-        stop(supervisor);
-        break;
-    case SIGHUP:
-        reload(supervisor);
-        break;
-    case SIGUSR2:
-        gw_upgrade_begin(supervisor);
-        break;
-    case SIGUSR1:
-        reopen_logs(supervisor);
-        break;
-    case SIGCHLD:
-        bury(supervisor);
-        break;
-    }
-}
-
-static void take_signals(struct gw_supervisor *supervisor)
-{
-    struct signalfd_siginfo info;
-
-    while (read(supervisor->signals, &info, sizeof(info)) == sizeof(info))
-        on_signal(supervisor, (int)info.ssi_signo);
-}
-
-static void open_signals(struct gw_supervisor *supervisor)
-{
-    static const int ours[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD };
-    sigset_t set;
-
-    sigemptyset(&set);
-    for (size_t i = 0; i < GW_ARRAY_LEN(ours); i++)
-        sigaddset(&set, ours[i]);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    supervisor->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    GW_ASSERT(supervisor->signals >= 0);
 }
 
 /* --- the loop --- */
@@ -407,15 +286,15 @@ static void turn(struct gw_supervisor *supervisor)
     }
     poll(polled, GW_ARRAY_LEN(polled), time_left(supervisor));
     if (polled[0].revents)
-        take_signals(supervisor);
+        gw_signals_take(supervisor);
     for (unsigned i = 0; i < GW_CHILDREN_MAX; i++)
         if (polled[1 + i].revents && supervisor->children[i].state != GW_CHILD_NONE)
             gw_child_listen(supervisor, &supervisor->children[i]);
     if (supervisor->start_at_ms && gw_supervisor_now() >= supervisor->start_at_ms)
-        start_worker(supervisor);
+        gw_supervisor_start(supervisor);
     if (supervisor->upgrade && gw_supervisor_now() >= supervisor->upgrade_ends_ms)
         gw_upgrade_give_up(supervisor);
-    give_sign(supervisor);
+    gw_tell_alive(supervisor);
     if (supervisor->exec_due && !supervisor->stops)
         gw_upgrade_exec(supervisor);
 }
@@ -423,9 +302,9 @@ static void turn(struct gw_supervisor *supervisor)
 static void begin(struct gw_supervisor *supervisor)
 {
     if (gw_upgrade_resume(supervisor))
-        bury(supervisor); /* who died while we were between two programs */
+        gw_supervisor_bury(supervisor); /* who died while we were between two programs */
     else if (gw_activation_take(&supervisor->keep))
-        start_worker(supervisor);
+        gw_supervisor_start(supervisor);
     else
         end_with(supervisor, EXIT_BAD);
 }
@@ -443,7 +322,7 @@ int gw_supervisor_run(const struct gw_supervisor_options *options)
     }
     gw_program_find(&supervisor);
     gw_keep_init(&supervisor.keep);
-    open_signals(&supervisor);
+    gw_signals_open(&supervisor);
     supervisor.watchdog_ms = gw_notify_watchdog_ms();
     begin(&supervisor);
     while (!supervisor.done)

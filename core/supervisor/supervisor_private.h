@@ -109,6 +109,28 @@ unsigned gw_child_place(const struct gw_supervisor *supervisor, const struct gw_
 /* Whether a descriptor survives exec. */
 void gw_supervisor_inherit(int fd, bool inherit);
 
+struct gw_child *gw_supervisor_find(struct gw_supervisor *supervisor, enum gw_child_state state);
+bool gw_supervisor_has_children(const struct gw_supervisor *supervisor);
+
+/* Starts a worker process, or tries again later. */
+void gw_supervisor_start(struct gw_supervisor *supervisor);
+
+/* Looks who died, and does what that asks for. */
+void gw_supervisor_bury(struct gw_supervisor *supervisor);
+
+/* --- signals.c --- */
+
+void gw_signals_open(struct gw_supervisor *supervisor);
+void gw_signals_take(struct gw_supervisor *supervisor); /* all that came */
+
+/* --- tell.c: to systemd --- */
+
+void gw_tell_ready(const char *status);
+void gw_tell_reloading(void);
+void gw_tell_lost(const char *how);
+void gw_tell_stopping(void);
+void gw_tell_alive(struct gw_supervisor *supervisor); /* when a sign of life is due */
+
 /* --- activation.c --- */
 
 /* Takes the sockets that systemd passed. False when one is of no use, which was logged. */

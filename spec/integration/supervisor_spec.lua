@@ -169,6 +169,31 @@ describe("the supervisor", function()
     up:close()
   end)
 
+  it("puts another worker process in the place of one that somebody else told to end", function()
+    local up = assert(wire.listen())
+    start(
+      "services: [{ name: s, url: 'http://127.0.0.1:{{up}}', routes: [{ name: up, paths: [/up] }] }]\n" .. HELLO,
+      {
+        vars = { up = up.port },
+      }
+    )
+    local first, client = gw:worker(), gw:connect()
+    client:send("GET /up HTTP/1.1\r\nHost: a\r\n\r\n")
+    local service = assert(up:accept())
+    process.signal(first, "TERM")
+    assert.is_truthy(gw:wait_log("was told to end by somebody else: starting another"))
+    assert.equal(200, gw:request("GET", "/", { seconds = 20 }).status)
+    assert.is_true(process.alive(first))
+    service:send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate")
+    assert.is_truthy(client:read_until("late"))
+    assert.is_truthy(wire.wait(function() return not process.alive(first) end, 20))
+    assert.equal(200, gw:get("/").status)
+    client:close()
+    service:close()
+    up:close()
+    gw:stop()
+  end)
+
   it("is missed by the worker process, which ends", function()
     start()
     local worker = gw:worker()

@@ -12,6 +12,7 @@ int process_spawn(int *, const char *, const void *, const void *, char *const *
 int process_actions_init(void *) __asm__("posix_spawn_file_actions_init");
 int process_actions_destroy(void *) __asm__("posix_spawn_file_actions_destroy");
 int process_actions_dup(void *, int, int) __asm__("posix_spawn_file_actions_adddup2");
+int process_actions_close(void *, int) __asm__("posix_spawn_file_actions_addclose");
 int process_actions_open(void *, int, const char *, int, unsigned) __asm__("posix_spawn_file_actions_addopen");
 int process_waitpid(int, int *, int) __asm__("waitpid");
 int process_kill(int, int) __asm__("kill");
@@ -74,8 +75,12 @@ function M.start(argv, folder, env, fds, places)
   C.process_actions_open(actions, 0, "/dev/null", 0, 0)
   C.process_actions_open(actions, 1, places.stdout or name .. ".out", 0x441, 384) -- O_WRONLY | O_CREAT | O_APPEND, 0600
   C.process_actions_open(actions, 2, places.stderr or name .. ".err", 0x441, 384)
-  for number, fd in pairs(fds or {}) do
-    C.process_actions_dup(actions, fd, number)
+  for number, fd in pairs(fds or {}) do -- by way of numbers that are in nobody's way
+    C.process_actions_dup(actions, fd, 500 + number)
+  end
+  for number in pairs(fds or {}) do
+    C.process_actions_dup(actions, 500 + number, number)
+    C.process_actions_close(actions, 500 + number)
   end
   local failed = C.process_spawn(pid, argv[1], actions, nil, args, vars)
   C.process_actions_destroy(actions)
