@@ -67,11 +67,18 @@ services:
     )
   end
 
+  -- Counted behind the answer.
+  local function wait_rejections(limit, count)
+    local name = ('moongate_limit_rejections_total{limit="%s"}'):format(limit)
+    wire.wait(function() return gw:metric(name) == count end)
+    assert.equal(count, gw:metric(name))
+  end
+
   it("connections: one too many gets 503 and its line, and takes nobody's place", function()
     start("{ connections: 3 }")
     local conns = open(3)
     assert_turned_away(503, "connections")
-    assert.equal(1, gw:metric('moongate_limit_rejections_total{limit="connections"}'))
+    wait_rejections("connections", 1)
     wait_connections(3)
     conns[1]:close()
     wait_connections(2)
@@ -88,7 +95,7 @@ services:
     start("{ connections_per_client: 2 }")
     local conns = open(2)
     assert_turned_away(429, "client_connections")
-    assert.equal(1, gw:metric('moongate_limit_rejections_total{limit="connections_per_client"}'))
+    wait_rejections("connections_per_client", 1)
     close(conns)
     wait_connections(0)
     close(open(2))
@@ -153,7 +160,7 @@ services:
     assert.equal(413, status(2, "/up", 11))
     assert.equal(200, status(2, "/wide", 50))
     assert.equal(413, status(1, "/wide", 51))
-    assert.equal(3, gw:metric('moongate_limit_rejections_total{limit="body"}'))
+    wait_rejections("body", 3)
     gw:stop()
   end)
 
@@ -169,8 +176,8 @@ services:
     end
     table.sort(errors)
     assert.same({ "414target_too_long", "431head_too_large", "431head_too_large" }, errors)
-    assert.equal(2, gw:metric('moongate_limit_rejections_total{limit="head"}'))
-    assert.equal(1, gw:metric('moongate_limit_rejections_total{limit="target"}'))
+    wait_rejections("head", 2)
+    wait_rejections("target", 1)
     gw:stop()
   end)
 
@@ -182,7 +189,7 @@ services:
     assert.equal("end", ended)
     assert.equal(408, tonumber(answer:match("^HTTP/1.1 (%d+)")))
     assert.equal("head_slow", gw:access_log(1)[1].error)
-    assert.equal(1, gw:metric('moongate_limit_rejections_total{limit="head_timeout"}'))
+    wait_rejections("head_timeout", 1)
     conn:close()
     gw:stop()
   end)
