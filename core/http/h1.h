@@ -32,14 +32,32 @@ struct gw_server_events {
     void (*on_refused)(void *ctx, struct gw_stream *down, struct gw_arena *arena,
                        struct gw_head *head, enum gw_error why);
     /* The connection is gone and no stream is open; the session frees itself after this call. Not
-     * called after gw_h1_server_close(). */
+     * called after gw_h1_server_close() and _leave(). */
     void (*on_closed)(void *ctx, struct gw_h1_server *session);
+    /* It has been idle for a little while and holds nothing: now gw_h1_server_leave() may be called.
+     * Returns whether it was. NULL: it stays as it is. */
+    bool (*on_rest)(void *ctx, struct gw_h1_server *session);
+};
+
+/* What is left of a session that was idle. */
+struct gw_h1_left {
+    struct gw_conn *conn; /* owned; not bound */
+    uint64_t since_us;    /* idle, by the loop's clock */
+    unsigned requests;    /* it had */
 };
 
 /* Takes the connection over and binds it. `limits` are copied. `scheme` is static text. */
 struct gw_h1_server *gw_h1_server_new(struct gw_conn *conn, const struct gw_h1_limits *limits,
                                       struct gw_slice scheme, const struct gw_server_events *events,
                                       void *ctx);
+
+/* Gives the connection away and frees itself; from on_rest only. */
+void gw_h1_server_leave(struct gw_h1_server *session, struct gw_h1_left *left);
+
+/* Goes on from what is left: a session like the one that was. */
+struct gw_h1_server *gw_h1_server_resume(const struct gw_h1_left *left,
+                                         const struct gw_h1_limits *limits, struct gw_slice scheme,
+                                         const struct gw_server_events *events, void *ctx);
 
 /* For a new connection that is one too many: on_refused comes with that error at the end of the turn,
  * before a byte was read, and the connection ends after the answer. */

@@ -14,6 +14,7 @@
 #define LINGER_SENDING_US 30000000 /* while some of it still waits to be sent */
 #define DISCARD_BYTES (64 * 1024)  /* of a request nobody reads */
 #define DISCARD_US 1000000
+#define REST_US 1000000
 #define FIRST_REQUEST_US 1000000 /* a new connection is not called idle before */
 
 enum server_state {
@@ -90,6 +91,37 @@ static bool still_sending(struct gw_h1_server *server)
     return true;
 }
 
+static uint64_t idle_us(const struct gw_h1_server *server)
+{
+    return server->session.loop->clock.now_us - server->since_us;
+}
+
+/* The first look is early: whoever is idle then most probably stays so. */
+static void await_request(struct gw_h1_server *server)
+{
+    uint64_t timeout_us = server->session.limits.idle_timeout_us;
+
+    if (server->events->on_rest && (!timeout_us || timeout_us > REST_US))
+        timeout_us = REST_US;
+    start_timer(server, timeout_us);
+}
+
+static void look_at_idle(struct gw_h1_server *server)
+{
+    const struct gw_h1_session *session = &server->session;
+    uint64_t timeout_us = session->limits.idle_timeout_us, age_us = idle_us(server);
+    bool empty = gw_conn_queued(session->conn) == 0 && !gw_h1_session_has_unread(session);
+
+    if (timeout_us && age_us >= timeout_us) {
+        if (!still_sending(server))
+            close_server(server, 0);
+        return;
+    }
+    if (empty && server->events->on_rest && server->events->on_rest(server->ctx, server))
+        return;
+    start_timer(server, timeout_us ? timeout_us - age_us : 0);
+}
+
 /* Timers are left running where nothing is at stake and judged by the state when they fire: a
  * request that comes whole costs none. */
 static void on_timer(struct gw_timer *timer)
@@ -98,8 +130,7 @@ static void on_timer(struct gw_timer *timer)
 
     switch (server->state) {
     case SERVER_IDLE:
-        if (!still_sending(server))
-            close_server(server, 0);
+        look_at_idle(server);
         break;
     case SERVER_DISCARD:
         close_gently(server);
@@ -135,7 +166,7 @@ static void go_idle(struct gw_h1_server *server)
         close_gently(server);
         return;
     }
-    start_timer(server, session->limits.idle_timeout_us);
+    await_request(server);
     gw_h1_session_pump(session);
 }
 
@@ -413,7 +444,29 @@ struct gw_h1_server *gw_h1_server_new(struct gw_conn *conn, const struct gw_h1_l
     server->ctx = ctx;
     gw_h1_session_init(&server->session, &role, conn, limits, false);
     server->since_us = server->session.loop->clock.now_us;
-    start_timer(server, limits->idle_timeout_us);
+    await_request(server);
+    return server;
+}
+
+void gw_h1_server_leave(struct gw_h1_server *server, struct gw_h1_left *left)
+{
+    struct gw_h1_session *session = &server->session;
+
+    GW_ASSERT(server->state == SERVER_IDLE && !gw_h1_session_has_unread(session));
+    *left = (struct gw_h1_left){ session->conn, server->since_us, server->requests };
+    session->conn = NULL;
+    server->silent = true;
+    close_server(server, 0);
+}
+
+struct gw_h1_server *gw_h1_server_resume(const struct gw_h1_left *left,
+                                         const struct gw_h1_limits *limits, struct gw_slice scheme,
+                                         const struct gw_server_events *events, void *ctx)
+{
+    struct gw_h1_server *server = gw_h1_server_new(left->conn, limits, scheme, events, ctx);
+
+    server->since_us = left->since_us; /* an empty line is no sign of life */
+    server->requests = left->requests;
     return server;
 }
 
@@ -466,8 +519,7 @@ bool gw_h1_server_idle(const struct gw_h1_server *server)
 
 bool gw_h1_server_waits(const struct gw_h1_server *server, uint64_t *since_us)
 {
-    uint64_t age_us = server->session.loop->clock.now_us - server->since_us;
-    bool is_new = server->requests == 0 && age_us < FIRST_REQUEST_US;
+    bool is_new = server->requests == 0 && idle_us(server) < FIRST_REQUEST_US;
 
     *since_us = server->since_us;
     return server->state == SERVER_HEAD ||

@@ -445,6 +445,21 @@ void gw_conn_set_addresses(struct gw_conn *conn, const struct gw_addr *peer,
     *conn->local = *local;
 }
 
+uint16_t gw_conn_local_port(const struct gw_conn *conn)
+{
+    struct gw_conn *asked = (struct gw_conn *)conn; /* it only remembers the answer */
+    struct gw_addr local;
+
+    if (conn->local)
+        return gw_addr_port(conn->local);
+    if (!conn->local_port_known) {
+        conn->carrier->fill_local(asked, &local);
+        asked->local_port = gw_addr_port(&local);
+        asked->local_port_known = true;
+    }
+    return conn->local_port;
+}
+
 struct gw_loop *gw_conn_loop(const struct gw_conn *conn)
 {
     return conn->loop;

@@ -81,6 +81,7 @@ const struct gw_addr *gw_conn_local(const struct gw_conn *conn);
  * for another. */
 void gw_conn_set_addresses(struct gw_conn *conn, const struct gw_addr *peer,
                            const struct gw_addr *local);
+uint16_t gw_conn_local_port(const struct gw_conn *conn); /* keeps less than the whole address */
 struct gw_loop *gw_conn_loop(const struct gw_conn *conn);
 uint64_t gw_conn_bytes_in(const struct gw_conn *conn);
 uint64_t gw_conn_bytes_out(const struct gw_conn *conn);

@@ -65,6 +65,8 @@ struct gw_conn {
     enum gw_conn_sending sending;
     enum gw_conn_receiving receiving;
     enum gw_error end_error; /* waiting to be told; GW_OK: nothing is */
+    uint16_t local_port;
+    bool local_port_known; /* asked for at first use */
     bool held;
     bool reading;      /* the carrier reads */
     bool write_active; /* between start_write() and gw_conn_wrote() */

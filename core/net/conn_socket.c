@@ -240,9 +240,12 @@ static const struct gw_conn_carrier carrier = {
 
 struct gw_conn *gw_conn_new_unconnected(struct gw_loop *loop, const struct gw_addr *peer)
 {
-    struct gw_socket *socket = gw_alloc_zero(sizeof(*socket));
-    int error = peer->sa.any.sa_family == AF_UNIX ? uv_pipe_init(&loop->uv, &socket->uv.pipe, 0)
-                                                  : uv_tcp_init(&loop->uv, &socket->uv.tcp);
+    bool is_unix = peer->sa.any.sa_family == AF_UNIX;
+    /* A pipe is larger: ten thousand idle clients need not pay for it. */
+    size_t handle = is_unix ? sizeof(uv_pipe_t) : sizeof(uv_tcp_t);
+    struct gw_socket *socket = gw_alloc_zero(offsetof(struct gw_socket, uv) + handle);
+    int error = is_unix ? uv_pipe_init(&loop->uv, &socket->uv.pipe, 0)
+                        : uv_tcp_init(&loop->uv, &socket->uv.tcp);
 
     GW_ASSERT(error == 0); /* it makes no descriptor yet */
     socket->uv.handle.data = socket;

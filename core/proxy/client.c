@@ -147,7 +147,7 @@ void gw_flight_identify(struct gw_flight *flight)
     if (conn) {
         x->conn_id = gw_conn_id(conn);
         x->peer = *gw_conn_peer(conn);
-        x->local_port = gw_addr_port(gw_conn_local(conn));
+        x->local_port = gw_conn_local_port(conn);
     }
     x->forwarded_proto = x->request.scheme;
     x->forwarded_host = gw_uri_host(x->request.authority, NULL);

@@ -4,6 +4,7 @@
 #include "http/h1.h"
 #include "net/listener.h"
 #include "proxy/peer.h"
+#include "server/rest.h"
 
 /* One port as this worker listens on it. */
 struct door {
@@ -29,6 +30,7 @@ struct session {
     struct gw_guest *guest;         /* while it must say whom it brings, in the place of h1 */
     struct gw_client_count *client; /* NULL: not counted by client */
     bool counted;                   /* among the port's connections */
+    struct gw_rest rest;            /* in the place of h1, when it has been idle for a while */
 };
 
 /* --- connections --- */
@@ -66,7 +68,10 @@ static void on_session_closed(void *ctx, struct gw_h1_server *h1)
     free_session(ctx);
 }
 
+static bool on_rest(void *ctx, struct gw_h1_server *h1);
+
 static const struct gw_server_events session_events = {
+    .on_rest = on_rest,
     .on_request = on_request,
     .on_refused = on_refused,
     .on_closed = on_session_closed,
@@ -84,6 +89,41 @@ static struct gw_h1_limits h1_limits(const struct gw_limits *limits)
         .requests = limits->requests_per_connection,
     };
 }
+
+/* --- idle for a while --- */
+
+static struct gw_conn *wake(struct session *session)
+{
+    struct gw_h1_limits limits = h1_limits(&session->door->limits);
+    struct gw_h1_left left = gw_rest_end(&session->rest);
+
+    session->h1 = gw_h1_server_resume(&left, &limits, GW_SLICE("http"), &session_events, session);
+    return left.conn;
+}
+
+static void on_wake(struct gw_rest *rest, struct gw_slice bytes)
+{
+    gw_conn_pass_on(wake(container_of(rest, struct session, rest)), bytes);
+}
+
+static void on_rest_over(struct gw_rest *rest)
+{
+    free_session(container_of(rest, struct session, rest));
+}
+
+static bool on_rest(void *ctx, struct gw_h1_server *h1)
+{
+    static const struct gw_rest_events events = { on_wake, on_rest_over };
+    struct session *session = ctx;
+
+    if (!session->door)
+        return false;
+    session->h1 = NULL;
+    gw_rest_begin(&session->rest, h1, session->door->limits.idle_timeout_us, &events);
+    return true;
+}
+
+/* --- admission --- */
 
 /* Enters it among the connections of its port. */
 static enum gw_error count_in(struct session *session, const struct gw_limits *limits)
@@ -121,6 +161,8 @@ static void turn_away(struct session *session, enum gw_error why)
 
 static void drain_session(struct session *session)
 {
+    if (session->rest.left.conn)
+        wake(session);
     if (session->guest)
         gw_guest_hurry(session->guest);
     else if (session->front->retires)
@@ -186,7 +228,13 @@ static bool shed(void *owner)
 {
     struct session *session = owner;
 
-    return gw_h1_server_shed(session->h1, GW_E_DESCRIPTORS);
+    if (session->h1)
+        return gw_h1_server_shed(session->h1, GW_E_DESCRIPTORS);
+    if (gw_conn_look(session->rest.left.conn) & GW_CONN_SEES_BYTES)
+        return false;
+    gw_conn_close(gw_rest_end(&session->rest).conn);
+    free_session(session);
+    return true;
 }
 
 static void offer_waiting(struct gw_relief_giver *giver, struct gw_relief *relief)
@@ -199,6 +247,8 @@ static void offer_waiting(struct gw_relief_giver *giver, struct gw_relief *relie
 
         if (session->h1 && gw_h1_server_waits(session->h1, &since_us))
             gw_relief_offer(relief, since_us, shed, session);
+        else if (session->rest.left.conn)
+            gw_relief_offer(relief, session->rest.left.since_us, shed, session);
     }
 }
 
@@ -254,8 +304,8 @@ static void close_door(struct door *door)
 
         if (session->door != door)
             continue;
-        session->door = NULL;
         drain_session(session);
+        session->door = NULL;
     }
     gw_listener_close(door->listener);
     for (unsigned i = 0; i < door->more_count; i++)
@@ -325,6 +375,8 @@ void gw_front_close(struct gw_front *front)
 
         if (session->guest)
             gw_guest_close(session->guest);
+        else if (session->rest.left.conn)
+            gw_conn_close(gw_rest_end(&session->rest).conn);
         else
             gw_h1_server_close(session->h1);
         free_session(session);

@@ -223,7 +223,11 @@ static void on_server_closed(void *ctx, struct gw_h1_server *server)
     wire->server = NULL;
 }
 
-static const struct gw_server_events server_events = { on_request, on_refused, on_server_closed };
+static const struct gw_server_events server_events = {
+    .on_request = on_request,
+    .on_refused = on_refused,
+    .on_closed = on_server_closed,
+};
 
 static void on_idle(void *ctx, struct gw_h1_client *client)
 {
@@ -451,8 +455,11 @@ static void answering_closed(void *ctx, struct gw_h1_server *server)
     answering->server = NULL;
 }
 
-static const struct gw_server_events answering_server = { answer_with_message, never_refused,
-                                                          answering_closed };
+static const struct gw_server_events answering_server = {
+    .on_request = answer_with_message,
+    .on_refused = never_refused,
+    .on_closed = answering_closed,
+};
 
 void fuzz_write_response(struct fuzz_reading *reading, const struct fuzz_message *message,
                          const char *method)

@@ -193,4 +193,43 @@ services:
     conn:close()
     gw:stop()
   end)
+
+  it("idle_timeout: a connection that rests is closed in time, and serves when it is not", function()
+    start("{ idle_timeout: 3s, requests_per_connection: 3 }")
+    local used, silent, blank = gw:connect(), gw:connect(), gw:connect()
+    local began = wire.now()
+    assert.equal(200, gw:request("GET", "/", { conn = used }).status)
+    wire.pass(1.6) -- at rest by now: nothing is left of them but the connection
+    assert.equal(200, gw:request("GET", "/", { conn = used }).status)
+    blank:send("\r\n") -- which is no request, and no sign of life
+    wire.wait(function() return silent.ended and blank.ended end)
+    assert.equal("end", silent.ended)
+    assert.equal("end", blank.ended)
+    assert.is_true(wire.now() - began >= 2.9)
+    assert.is_nil(used.ended)
+    assert.equal("close", gw:request("GET", "/", { conn = used }).headers.connection) -- the third
+    wait_connections(0)
+    close { used, silent, blank }
+    gw:stop()
+  end)
+
+  it("a stop, and a listener that goes, end connections that rest", function()
+    start("{}")
+    local conns = open(2)
+    wire.pass(1.6)
+    gw:configure([[
+listeners: [{ address: "127.0.0.1:0", limits: { head: 3k } }, { address: "127.0.0.1:0" }]
+services:
+  - name: up
+    url: http://127.0.0.1:{{up}}
+    routes: [{ name: up, paths: [/], strip_path: false }]
+]])
+    assert.equal(200, (gw:reload()))
+    assert.equal(200, gw:request("GET", "/", { conn = conns[1] }).status)
+    wire.pass(1.6)
+    gw:stop()
+    assert.equal("end", select(2, conns[1]:read_all()))
+    assert.equal("end", select(2, conns[2]:read_all()))
+    close(conns)
+  end)
 end)

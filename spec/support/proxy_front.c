@@ -26,7 +26,11 @@ static void on_closed(void *ctx, struct gw_h1_server *session)
     ((struct gw_spec_front *)ctx)->sessions--;
 }
 
-static const struct gw_server_events events = { on_request, on_refused, on_closed };
+static const struct gw_server_events events = {
+    .on_request = on_request,
+    .on_refused = on_refused,
+    .on_closed = on_closed,
+};
 
 struct gw_h1_server *gw_spec_front_open(struct gw_spec_front *front, struct gw_conn *conn,
                                         const struct gw_h1_limits *limits);
