@@ -2,7 +2,7 @@
 -- within their bounds, Lua's own answer too; they come second, because nothing bounds them.
 local _, capped = ...
 
-local SUBJECT_MAX = 200
+local SUBJECT_MAX = 80
 
 local function pack(...) return { n = select("#", ...), ... } end
 
@@ -23,7 +23,7 @@ local function show(result)
 end
 
 -- Too many steps or bytes is an answer of our own.
-local function is_bound(reason) return reason:find("too many", 1, true) or reason:find("too l", 1, true) end
+local function is_bound(reason) return reason:find("too ", 1, true) end
 
 local function compare(what, ours, own, ...)
   local a = pack(pcall(ours, ...))
@@ -47,8 +47,10 @@ end
 
 return function(bytes)
   local pattern, with, subject = bytes:match("^([^\n]*)\n([^\n]*)\n(.*)$")
-  if not pattern then return end
+  if not pattern or pattern:find("%z") then return end -- Lua 5.1 ends a pattern there, ours goes on
   subject = subject:sub(1, SUBJECT_MAX)
+  local fine, reason = pcall(capped.find, subject, pattern)
+  if not fine and is_bound(reason) then return end -- a bomb: seven more calls would take as long
   compare("find", capped.find, string.find, subject, pattern)
   compare("find from 3", capped.find, string.find, subject, pattern, 3)
   compare("find from the end", capped.find, string.find, subject, pattern, -2)
