@@ -47,24 +47,42 @@ static struct gw_slice escaped(char c, bool quotes)
     return GW_SLICE_EMPTY;
 }
 
+/* How many bytes at the start stand as they are, whatever is escaped. */
+static size_t plain_length(struct gw_slice text)
+{
+    size_t len = 0;
+
+    while (len < text.len && (unsigned char)text.ptr[len] < 0x80 && text.ptr[len] != '\\' &&
+           text.ptr[len] != '\n' && text.ptr[len] != '"')
+        len++;
+    return len;
+}
+
 static bool append_escaped(struct gw_buf *out, struct gw_slice text, bool quotes)
 {
     bool good = true;
 
-    for (size_t i = 0; good && i < text.len; i++) {
-        struct gw_slice instead = escaped(text.ptr[i], quotes);
-        size_t len = instead.len ? 0 : gw_utf8_length(gw_slice_skip(text, i));
+    while (good && text.len > 0) {
+        size_t len = plain_length(text);
 
-        if (instead.len) {
-            good = gw_buf_append(out, instead);
-        } else if (len == 0) {
+        if (len == 0)
+            len = gw_utf8_length(text);
+        struct gw_slice instead = escaped(text.ptr[0], quotes);
+
+        if (len == 0) {
             good = gw_buf_append(out, GW_SLICE("\xef\xbf\xbd")); /* U+FFFD */
+            len = 1;
         } else {
-            good = gw_buf_append(out, gw_slice(text.ptr + i, len));
-            i += len - 1;
+            good = gw_buf_append(out, instead.len ? instead : gw_slice(text.ptr, len));
         }
+        text = gw_slice_skip(text, len);
     }
     return good;
+}
+
+static bool append_text(struct gw_buf *out, const char *text)
+{
+    return gw_buf_append(out, gw_slice_from(text));
 }
 
 bool gw_metric_render_name(struct gw_buf *out, const struct gw_metric_family *family,
@@ -73,16 +91,17 @@ bool gw_metric_render_name(struct gw_buf *out, const struct gw_metric_family *fa
 {
     struct gw_slice rest = gw_slice_skip(series->key, sizeof(family->id));
     const char *before = "{";
-    bool good = gw_buf_printf(out, "%s%s", family->name, suffix);
+    bool good = append_text(out, family->name) && append_text(out, suffix);
 
     for (unsigned i = 0; good && i < family->label_count; i++) {
-        good = gw_buf_printf(out, "%s%s=\"", before, family->labels[i]) &&
-               append_escaped(out, gw_metric_next_value(&rest), true) &&
+        good = append_text(out, before) && append_text(out, family->labels[i]) &&
+               append_text(out, "=\"") && append_escaped(out, gw_metric_next_value(&rest), true) &&
                gw_buf_append_char(out, '"');
         before = ",";
     }
     if (good && bound)
-        good = gw_buf_printf(out, "%sle=\"%s\"", before, bound);
+        good = append_text(out, before) && append_text(out, "le=\"") && append_text(out, bound) &&
+               gw_buf_append_char(out, '"');
     if (good && (bound || family->label_count > 0))
         good = gw_buf_append_char(out, '}');
     return good && gw_buf_append_char(out, ' ');
@@ -93,6 +112,17 @@ static bool render_value(struct gw_buf *out, const struct gw_metric_family *fami
 {
     return gw_metric_render_name(out, family, series, "", NULL) &&
            gw_buf_printf(out, "%" PRId64 "\n", gw_metric_value(family->metrics, series->place));
+}
+
+static bool append_count(struct gw_buf *out, uint64_t count)
+{
+    char line[24] = { [23] = '\n' };
+    size_t at = sizeof(line) - 1;
+
+    do
+        line[--at] = (char)('0' + count % 10);
+    while (count /= 10);
+    return gw_buf_append(out, gw_slice(line + at, sizeof(line) - at));
 }
 
 static bool render_histogram(struct gw_buf *out, const struct gw_metric_family *family,
@@ -109,16 +139,14 @@ static bool render_histogram(struct gw_buf *out, const struct gw_metric_family *
         for (; gw_histogram_bound_us(bucket) <= bounds[i].us; bucket++)
             count += buckets[bucket];
         good = gw_metric_render_name(out, family, series, "_bucket", bounds[i].seconds) &&
-               gw_buf_printf(out, "%" PRIu64 "\n", count);
+               append_count(out, count);
     }
     for (; bucket < GW_HISTOGRAM_BUCKETS; bucket++)
         count += buckets[bucket];
     return good && gw_metric_render_name(out, family, series, "_bucket", "+Inf") &&
-           gw_buf_printf(out, "%" PRIu64 "\n", count) &&
-           gw_metric_render_name(out, family, series, "_sum", NULL) &&
+           append_count(out, count) && gw_metric_render_name(out, family, series, "_sum", NULL) &&
            gw_buf_printf(out, "%" PRIu64 ".%06" PRIu64 "\n", sum_us / 1000000, sum_us % 1000000) &&
-           gw_metric_render_name(out, family, series, "_count", NULL) &&
-           gw_buf_printf(out, "%" PRIu64 "\n", count);
+           gw_metric_render_name(out, family, series, "_count", NULL) && append_count(out, count);
 }
 
 static bool render_head(struct gw_buf *out, const char *name, const char *help, const char *kind)
