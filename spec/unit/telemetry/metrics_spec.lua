@@ -298,6 +298,32 @@ describe("the metrics", function()
         )
       end
     end)
+
+    it("know them of a million that lie on two hills", function()
+      local h, observe = series(family("latency_seconds", "HISTOGRAM")), c.gw_metric_observe_us
+      local times, n = {}, 1000000
+      math.randomseed(11)
+      for i = 1, n do
+        local spread = 0.7 + 0.6 * math.random()
+        local us = math.floor(spread * (i % 50 == 0 and 800000 or 1500)) -- two in a hundred are slow
+        times[us] = (times[us] or 0) + 1
+        observe(metrics, h, i % 3, us)
+      end
+      local values = {}
+      for us in pairs(times) do
+        values[#values + 1] = us
+      end
+      table.sort(values)
+      for _, part in ipairs { 0.5, 0.95, 0.975, 0.985, 0.99, 0.999 } do
+        local seen, exact = 0, nil
+        for _, us in ipairs(values) do
+          seen, exact = seen + times[us], us
+          if seen >= part * n then break end
+        end
+        local told = tonumber(c.gw_metric_quantile_us(metrics, h, part))
+        assert.is_true(math.abs(told - exact) <= exact * 0.05, part .. ": " .. told .. " for " .. exact)
+      end
+    end)
   end)
 
   it("count while others look, without losing one", function()
