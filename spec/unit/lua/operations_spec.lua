@@ -80,7 +80,7 @@ describe("docs/operations.md", function()
 
   it("has every signal", function()
     local found = {}
-    for name in read("core/supervisor/supervisor.c"):match("ours%[%] = {([^}]*)}"):gmatch("SIG%u+%d?") do
+    for name in read("core/supervisor/signals.c"):match("ours%[%] = {([^}]*)}"):gmatch("SIG%u+%d?") do
       if name ~= "SIGCHLD" then found[name] = true end
     end
     local said = {}
