@@ -1,5 +1,5 @@
-/* What we are told from outside. Signals come through a descriptor and stay blocked, so none is lost
- * while we look elsewhere, nor while an upgrade makes us another program. */
+/* What we are told from outside. Signals come through a descriptor and stay blocked, so none is
+ * lost while we look elsewhere, nor while an upgrade makes us another program. */
 #include "base/check.h"
 #include "supervisor/supervisor_private.h"
 
