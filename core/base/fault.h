@@ -52,7 +52,8 @@
     X(REGEX,            "regex",            ENOMEM,        "compiling a pattern")                  \
     X(FORK,             "fork",             EAGAIN,        "starting a worker process")            \
     X(CHANNEL_OPEN,     "channel.open",     EMFILE,        "making a channel to a worker process") \
-    X(CHANNEL_SEND,     "channel.send",     ENOBUFS,       "a word between supervisor and worker process")
+    X(CHANNEL_SEND,     "channel.send",     ENOBUFS,       "a word between supervisor and worker") \
+    X(CHANNEL_TELL,     "channel.tell",     ENOBUFS,       "an order of the supervisor")
 /* clang-format on */
 
 enum gw_fault {

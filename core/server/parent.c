@@ -4,10 +4,12 @@
 #include "base/log.h"
 #include "supervisor/channel.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* It answers within microseconds, but for the moment in which it starts itself anew. */
@@ -206,7 +208,10 @@ static void say(struct gw_parent *parent, enum gw_channel_kind kind, const char 
     if (!parent || parent->channel < 0)
         return;
     snprintf(message.text, sizeof(message.text), "%s", text);
-    gw_channel_send(parent->channel, &message, -1);
+    if (gw_channel_send(parent->channel, &message, -1) || kind != GW_CHANNEL_READY)
+        return;
+    /* Signals would not be passed on, and nobody would know that we serve: better begin again. */
+    gw_fatal("the supervisor cannot be told that this process serves: %s", strerror(errno));
 }
 
 void gw_parent_say_ready(struct gw_parent *parent, const char *text)

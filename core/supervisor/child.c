@@ -106,8 +106,13 @@ void gw_child_tell(struct gw_child *child, enum gw_channel_kind kind)
 {
     const struct gw_channel_message message = { .kind = kind };
 
-    if (child->channel >= 0)
-        gw_channel_send(child->channel, &message, -1);
+    if (child->channel < 0)
+        return;
+    if (!GW_FAULT(CHANNEL_TELL) && gw_channel_send(child->channel, &message, -1))
+        return;
+    gw_warn("the worker process %d cannot be told: %s; sending it SIGTERM", (int)child->pid,
+            strerror(errno));
+    kill(child->pid, SIGTERM); /* it has no memory for a word, but a signal needs none */
 }
 
 void gw_child_listen(struct gw_supervisor *supervisor, struct gw_child *child)
