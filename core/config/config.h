@@ -108,6 +108,9 @@ struct gw_config {
     struct gw_slice status_address; /* empty: none */
     uint64_t lua_budget_us, lua_stuck_limit_us;
     size_t lua_memory, lua_old_generations;
+    /* What one plugin may have in one worker; 0: no bound. */
+    size_t lua_bodies;                              /* bytes of bodies it had collected */
+    uint32_t lua_fetches, lua_tasks, lua_log_lines; /* at once; declared; in a second */
     bool watch;
     struct gw_slice
         plan; /* what scripts need, encoded by lua/moongate/config/freeze.lua (string.buffer) */

@@ -1,5 +1,6 @@
 /* ctx.request:get_raw_body() and ctx.response:get_raw_body(): proxy collects, the hook waits. */
 #include "base/alloc.h"
+#include "base/log.h"
 #include "script/await.h"
 #include "script/run.h"
 #include "script/state.h"
@@ -10,12 +11,44 @@ struct body_wait {
     struct gw_exchange *x;
 };
 
+/* The first plugin that has a body collected pays for it until the request is over. */
+static void charge(struct gw_run *run, size_t bytes)
+{
+    struct gw_ctx *ctx = run->script->ctxs[run->x->ctx_slot];
+
+    if (!ctx->body_account)
+        ctx->body_account = run->script->uses[run->use].account;
+    ctx->body_account->body_bytes += bytes;
+    ctx->body_bytes += bytes;
+}
+
+/* True when the plugin holds too much already: with what this one says it will be. */
+static bool is_too_much(struct gw_run *run, bool of_request)
+{
+    struct gw_script *script = run->script;
+    struct gw_account *account = gw_script_account(script);
+    size_t max = script->config->lua_bodies, expected = 0;
+    int64_t length = of_request ? run->x->request.body_length : run->x->response.body_length;
+
+    if (length > 0)
+        expected = (size_t)length;
+    if (max == 0 || account->body_bytes + expected <= max)
+        return false;
+    gw_script_count_breach(script, account, GW_BREACH_BODIES);
+    if (gw_script_may_log(script, account))
+        gw_warn("plugin %s, request %.*s: its bodies are %zu bytes already, no more is collected "
+                "(lua.bodies: %zu)",
+                account->plugin, GW_SLICE_ARG(run->x->correlation_id), account->body_bytes, max);
+    return true;
+}
+
 static void on_body(void *ctx, struct gw_slice body, enum gw_error error)
 {
     struct body_wait *read = ctx;
     struct gw_run *run = read->wait.run;
 
-    (void)body; /* it stays in the exchange, where gw_pdk_body() finds it */
+    /* it stays in the exchange, where gw_pdk_body() finds it, and so does what is charged */
+    charge(run, body.len);
     gw_wait_end(&read->wait);
     gw_free(read);
     lua_pushinteger(run->L, (lua_Integer)error);
@@ -38,6 +71,11 @@ int gw_await_body(lua_State *L)
 
     if (!run->x)
         return luaL_error(L, "get_raw_body belongs to a request, and none is here");
+
+    if (is_too_much(run, of_request)) {
+        lua_pushinteger(L, GW_E_OVERLOADED);
+        return 1;
+    }
 
     struct body_wait *read = gw_alloc_zero(sizeof(*read));
     struct gw_exchange *x = run->x;

@@ -86,6 +86,10 @@ void gw_ctx_release(struct gw_script *script, struct gw_exchange *x)
     struct gw_pdk *pdk = &ctx->pdk;
 
     gw_streams_close(ctx);
+    if (ctx->body_account)
+        ctx->body_account->body_bytes -= ctx->body_bytes;
+    ctx->body_account = NULL;
+    ctx->body_bytes = 0;
     pdk->x = NULL;
     pdk->phase = 0;
     pdk->use = 0;

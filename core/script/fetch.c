@@ -22,6 +22,8 @@ struct gw_fetch *gw_fetch_new(struct gw_script *script, enum gw_fetch_mode mode)
     fetch->script = script;
     fetch->mode = mode;
     fetch->arena = gw_arena_new();
+    fetch->account = gw_script_account(script);
+    fetch->account->fetches++;
     return fetch;
 }
 
@@ -55,6 +57,7 @@ void gw_fetch_free(struct gw_fetch *fetch)
     if (!fetch)
         return;
     stop(fetch, GW_E_CANCELLED);
+    fetch->account->fetches--;
     gw_buf_deinit(&fetch->body);
     gw_free(fetch->failure);
     gw_arena_free(fetch->arena);
@@ -283,7 +286,12 @@ const char *gw_fetch_read(lua_State *L, int index, struct gw_fetch *fetch, struc
     struct gw_script *script = fetch->script;
     struct gw_upstream *upstream = NULL;
     struct gw_fetch_job job;
+    uint32_t most = script->config->lua_fetches;
 
+    if (most && fetch->account->fetches > most) {
+        gw_script_count_breach(script, fetch->account, GW_BREACH_FETCHES);
+        return "this plugin has too many requests under way (lua.fetches)";
+    }
     gw_fetch_read_job(L, index, &job);
 
     const char *bad = gw_fetch_make_head(L, index, fetch, &job);

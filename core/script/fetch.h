@@ -36,6 +36,7 @@ struct gw_fetch_job {
 
 struct gw_fetch {
     struct gw_script *script;
+    struct gw_account *account; /* of the plugin that asks */
     enum gw_fetch_mode mode;
     enum gw_fetch_state state;
     gw_fetch_cb tell;

@@ -8,6 +8,7 @@
 #include "script/state.h"
 
 #include <lualib.h>
+#include <string.h>
 
 struct load {
     struct gw_script *script;
@@ -36,9 +37,24 @@ static void push_core(lua_State *L, struct gw_script *script, const char *home)
     lua_setfield(L, -2, "sink_open");
     gw_pattern_push(L);
     lua_setfield(L, -2, "capped");
+    lua_pushinteger(L, (lua_Integer)script->config->lua_tasks);
+    lua_setfield(L, -2, "tasks_max");
     lua_pushlightuserdata(L, &script->now);
     lua_setfield(L, -2, "now");
     gw_await_register(L, script);
+}
+
+/* The plugin's, or a new one. */
+static void give_account(struct gw_script *script, size_t use)
+{
+    const char *plugin = script->uses[use].plugin;
+    unsigned at = 0;
+
+    while (at < script->account_count && strcmp(script->accounts[at].plugin, plugin) != 0)
+        at++;
+    if (at == script->account_count)
+        script->accounts[script->account_count++].plugin = plugin;
+    script->uses[use].account = &script->accounts[at];
 }
 
 /* From a table of { plugin, skip }; place 0 is nobody's, so that C indexes as Lua does. */
@@ -49,10 +65,13 @@ static void take_uses(lua_State *L, struct gw_script *script)
     script->uses = gw_alloc_zero((count + 1) * sizeof(*script->uses));
     script->use_count = (unsigned)count + 1;
     script->uses[0].plugin = gw_strndup("?", 1);
+    script->accounts = gw_alloc_zero((count + 1) * sizeof(*script->accounts));
+    give_account(script, 0);
     for (size_t i = 1; i <= count; i++) {
         lua_rawgeti(L, -1, (int)i);
         lua_getfield(L, -1, "plugin");
         script->uses[i].plugin = gw_strndup(lua_tostring(L, -1), lua_objlen(L, -1));
+        give_account(script, i);
         lua_getfield(L, -2, "skip");
         script->uses[i].skip = lua_toboolean(L, -1);
         lua_getfield(L, -3, "untrusted");

@@ -14,6 +14,9 @@ void gw_pdk_log(struct gw_script *script, struct gw_pdk *h, int level, const cha
 {
     int shown = (int)(len < LINE_MAX_BYTES ? len : LINE_MAX_BYTES);
 
+    if (h && level >= (int)gw_log_level() &&
+        !gw_script_may_log(script, script->uses[h->use].account))
+        return;
     if (!h)
         gw_log((enum gw_log_level)level, "%.*s", shown, text);
     else if (h->x)

@@ -283,9 +283,8 @@ static enum gw_outcome on_stopped(struct gw_run *run, int status)
     snprintf(text, sizeof(text),
              "computed for more than %" PRIu64 " ms without waiting (lua.budget)",
              run->script->config->lua_budget_us / 1000);
-    gw_script_count_breach(run->script, "moongate_lua_budget_exceeded_total",
-                           "Hooks and tasks that were stopped because they computed for too long.",
-                           run->pdk ? run->pdk->use : 0);
+    gw_script_count_breach(run->script, run->script->uses[run->pdk ? run->pdk->use : 0].account,
+                           GW_BREACH_BUDGET);
     return fail(run, status, text);
 }
 

@@ -214,19 +214,6 @@ void gw_script_guard(struct gw_script *script, struct gw_guard *guard)
     script->guard = guard;
 }
 
-void gw_script_count_breach(struct gw_script *script, const char *name, const char *help,
-                            uint32_t use)
-{
-    struct gw_slice plugin = gw_slice_from(script->uses[use].plugin);
-    struct gw_metric_family *family = gw_metrics_family(
-        script->metrics,
-        &(struct gw_metric_def){
-            .name = name, .help = help, .kind = GW_METRIC_COUNTER, .labels = { "plugin" } });
-
-    if (family)
-        gw_metric_add(script->metrics, gw_metric_series(family, &plugin), script->worker, 1);
-}
-
 void gw_script_watch(struct gw_script *script, struct gw_call_watch *watch)
 {
     script->watch = watch;
@@ -269,6 +256,7 @@ void gw_script_free(struct gw_script *script)
     for (unsigned i = 0; i < script->use_count; i++)
         gw_free(script->uses[i].plugin);
     gw_free(script->uses);
+    gw_free(script->accounts);
     gw_free(script->phases);
     gw_config_unref(script->config);
     if (script->borrowed)

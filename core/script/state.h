@@ -12,11 +12,31 @@
 #include <lua.h>
 #include <stdatomic.h>
 
+/* The bounds of one plugin that are counted. */
+enum gw_breach {
+    GW_BREACH_BUDGET,
+    GW_BREACH_FETCHES,
+    GW_BREACH_BODIES,
+    GW_BREACH_LOG_LINES,
+    GW_BREACH_COUNT
+};
+
+/* What one plugin has under way in this script; its uses share it. */
+struct gw_account {
+    const char *plugin; /* the first use's */
+    unsigned fetches;
+    size_t body_bytes;
+    uint64_t log_second;
+    unsigned log_lines, log_dropped;    /* in that second */
+    uint32_t breaches[GW_BREACH_COUNT]; /* series; GW_METRIC_NONE until it is needed */
+};
+
 /* One use of a plugin, for log lines and for what happens when it fails. */
 struct gw_use {
     char *plugin;
     bool skip;      /* on_error: skip */
     bool untrusted; /* trusted: false */
+    struct gw_account *account;
 };
 
 /* A slot of the pool: the handle its Lua tables share. Its address never changes. */
@@ -25,6 +45,8 @@ struct gw_ctx {
     struct gw_reply *draft; /* of exit(), until it is sent; lives in the exchange's arena */
     int ref;                /* its Lua table, in the registry */
     int next_free;          /* slot, or -1 */
+    struct gw_account *body_account; /* whose plugin had its bodies collected; or NULL */
+    size_t body_bytes;
     struct gw_list streams; /* struct stream (await_stream.c): end with it */
     unsigned stream_count;
 };
@@ -77,6 +99,8 @@ struct gw_script {
 
     struct gw_use *uses; /* [0] is nobody's */
     unsigned use_count;
+    struct gw_account *accounts; /* as many as uses, not all needed */
+    unsigned account_count;
     uint8_t *phases; /* bits of enum gw_phase by route index; the last is the global plan's */
     int phase_refs[GW_PHASE_COUNT]; /* functions of lua/moongate/phases.lua in the registry */
     int new_slot_ref;
@@ -100,9 +124,15 @@ void gw_script_forget(struct gw_script *script, int ref);
 bool gw_script_protect(struct gw_script *script, lua_CFunction function, void *argument,
                        char **why);
 
-/* Counts that a use of a plugin went beyond a bound, as the metric `name`{plugin}. */
-void gw_script_count_breach(struct gw_script *script, const char *name, const char *help,
-                            uint32_t use);
+/* Of the plugin whose code runs; use 0 is nobody's and has one, too. */
+struct gw_account *gw_script_account(struct gw_script *script);
+
+/* Counts that a plugin went beyond a bound (bounds.c). */
+void gw_script_count_breach(struct gw_script *script, struct gw_account *account,
+                            enum gw_breach breach);
+
+/* A line of a plugin may be written; else it is counted as dropped. */
+bool gw_script_may_log(struct gw_script *script, struct gw_account *account);
 
 /* Collects garbage, protected: after "not enough memory". */
 void gw_script_collect(struct gw_script *script);

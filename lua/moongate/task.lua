@@ -4,7 +4,7 @@
 local core = require("moongate.core")
 local entities = require("moongate.entities")
 
-local TASKS_MAX = 100
+local most = core.tasks_max ~= 0 and core.tasks_max or math.huge -- lua.tasks
 
 local M = {}
 
@@ -39,7 +39,7 @@ local function declare(what, fn, options, every)
   if worker ~= "one" and worker ~= "each" then error(what .. ': worker must be "one" or "each"', 3) end
   local first = seconds(options.first or every or 0, what, "first", 0, 4)
   counts[plugin] = (counts[plugin] or 0) + 1
-  if counts[plugin] > TASKS_MAX then error(("%s: at most %d tasks a plugin"):format(what, TASKS_MAX), 3) end
+  if counts[plugin] > most then error(("%s: at most %d tasks a plugin (lua.tasks)"):format(what, most), 3) end
   if worker == "one" and core.worker ~= 0 then return end
   core.task(fn, use_of(plugin), every or 0, first, require("moongate.ctx").new_task)
 end

@@ -53,6 +53,10 @@ local function put_top(build, config, normal)
   config.lua_stuck_limit_us = us(normal.lua.stuck_limit)
   config.lua_memory = normal.lua.memory
   config.lua_old_generations = normal.lua.old_generations
+  config.lua_bodies = normal.lua.bodies
+  config.lua_fetches = normal.lua.fetches
+  config.lua_tasks = normal.lua.tasks
+  config.lua_log_lines = normal.lua.log_lines
   put_texts(build, config, {
     access_log = normal.log.access,
     error_log = normal.log.error,

@@ -210,6 +210,17 @@ local function fields()
         default = "256m",
         about = "Lua memory of all older generations; above it the oldest requests that still need some of it end.",
       },
+      bodies = t.size {
+        default = "256m",
+        about = "Bytes of bodies that one plugin may have collected in one worker at once.",
+      },
+      fetches = t.count { default = 2000, about = "Requests that one plugin may have under way in one worker." },
+      tasks = t.count { default = 100, about = "Background tasks that one plugin may declare." },
+      log_lines = t.count {
+        default = 1000,
+        off = true,
+        about = "Lines a second that one plugin may log in one worker; what is more is dropped and counted.",
+      },
     },
     log = t.record {
       access = t.string {

@@ -22,7 +22,16 @@ describe("moongate.config", function()
     assert.equal("auto", c.workers)
     assert.equal(60000, c.drain_timeout)
     assert.same({ access = "stdout", error = "stderr", level = "notice" }, c.log)
-    assert.same({ budget = 100, stuck_limit = 2000, memory = 2 ^ 28, old_generations = 2 ^ 28 }, c.lua)
+    assert.same({
+      budget = 100,
+      stuck_limit = 2000,
+      memory = 2 ^ 28,
+      old_generations = 2 ^ 28,
+      bodies = 2 ^ 28,
+      fetches = 2000,
+      tasks = 100,
+      log_lines = 1000,
+    }, c.lua)
     assert.same({ "/etc/moongate/plugins" }, c.plugin_paths)
     assert.is_nil(c.admin.address)
   end)
