@@ -123,9 +123,10 @@ local function make_config(plan, options)
   end
   config.limits.buffer = options.buffer or 1024
   config.lua_memory = options.memory or 0
-  for _, bound in ipairs { "bodies", "fetches", "tasks", "log_lines" } do
+  for _, bound in ipairs { "bodies", "fetches", "log_lines" } do
     config["lua_" .. bound] = options[bound] or 0
   end
+  config.lua_tasks = options.tasks or 100
   text(build, config.plan, buffer.encode(plan))
   c.gw_build_router(build)
   config = c.gw_build_take(build)
