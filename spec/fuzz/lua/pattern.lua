@@ -48,6 +48,7 @@ end
 return function(bytes)
   local pattern, with, subject = bytes:match("^([^\n]*)\n([^\n]*)\n(.*)$")
   if not pattern or pattern:find("%z") then return end -- Lua 5.1 ends a pattern there, ours goes on
+  if with:find("%%$") then with = with .. "1" end -- a lone % at the end is a NUL to Lua 5.1, and itself to ours
   subject = subject:sub(1, SUBJECT_MAX)
   local fine, reason = pcall(capped.find, subject, pattern)
   if not fine and is_bound(reason) then return end -- a bomb: seven more calls would take as long

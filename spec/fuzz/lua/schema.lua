@@ -1,7 +1,9 @@
 -- Any JSON value against the schemas of all bundled plugins: errors that name a place, or a value, and the input stays.
 local source_dir = ...
-local cjson = require("cjson")
+local cjson = require("cjson").new()
 local t = require("moongate.schema")
+
+cjson.encode_invalid_numbers(true) -- 1e999 is read as infinity
 
 local schemas = {}
 
