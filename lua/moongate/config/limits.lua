@@ -33,18 +33,24 @@ local function fields()
     target = t.size { about = "Bytes of a request's target; 414 above." },
     body = t.size { about = "Bytes of a request's body; 413 above." },
     buffer = t.size { about = "Bytes of a body that a plugin may hold, either way." },
-    head_timeout = t.duration { unit = "ms", off = true, about = "Until a request's head is complete." },
-    body_min_rate = t.size { off = true, about = "Bytes a second a body must bring after 10 s." },
+    head_timeout = t.duration { unit = "ms", off = true, about = "From a head's first byte to its last; 408." },
+    body_min_rate = t.size {
+      off = true,
+      about = "Bytes a second that a client must send of a body, or take of an answer, after 10 s.",
+    },
     idle_timeout = t.duration { unit = "ms", off = true, about = "Silence on a connection." },
-    total_timeout = t.duration { unit = "ms", off = true, about = "A whole request, from head to end." },
+    total_timeout = t.duration { unit = "ms", off = true, about = "A whole request, from head to end; 504." },
     connections = t.count { off = true, about = "Client connections of a listener; 503 above." },
     connections_per_client = t.count {
       off = true,
       about = "Of them those of one address (IPv6: of one /64); 429 above. Trusted proxies are not counted.",
     },
-    requests_per_connection = t.count { off = true, about = "Requests on one connection." },
-    write_queue = t.size { about = "Bytes that may wait for a slow reader." },
-    pending = t.count { off = true, about = "Requests that may wait for an upstream connection." },
+    requests_per_connection = t.count {
+      off = true,
+      about = "Requests on one connection; the last answer closes it.",
+    },
+    write_queue = t.size { about = "Bytes that may wait for a slow reader; then its source is held." },
+    pending = t.count { off = true, about = "Connections to services that may be in the making; 503 above." },
   }
 end
 

@@ -28,7 +28,35 @@ local LIMITS = [[
 
 At the top, on a listener, a service or a route; the nearest one holds. `target`, `head_timeout`, `connections`,
 `connections_per_client` and `requests_per_connection` are decided before a route is known: at the top or on a
-listener only.
+listener only. On a listener, what is said of requests (`body`, `buffer`, `body_min_rate`, `idle_timeout`,
+`total_timeout`, `write_queue`, `pending`) holds where neither the route nor its service says it. `head` and
+`headers` of a service or a route are those of responses.
+
+What passes a limit is answered with a problem (`application/problem+json`) while nothing was sent yet, has a
+line in the access log whose `error` says why, and counts in `moongate_limit_rejections_total{limit}`:
+
+| Limit | The client gets | `error` |
+|---|---|---|
+| `head`, `headers` | 431; of a response 502 | `head_too_large`, `upstream_head_too_large` (both count as `head`) |
+| `target` | 414 | `target_too_long` |
+| `body` | 413 | `body_too_large` |
+| `head_timeout` | 408 | `head_slow` |
+| `body_min_rate` | 408; as a reader, the end of the connection | `body_slow`, `write_slow` |
+| `total_timeout` | 504, or the end of the connection behind a begun answer | `total_timeout` |
+| `connections` | 503 with `Retry-After`, before a byte is read | `connections` |
+| `connections_per_client` | 429 with `Retry-After`, before a byte is read | `client_connections` |
+| `pending` | 503 with `Retry-After` | `overloaded` |
+| file descriptors | 503 with `Retry-After` | `descriptors` |
+
+`idle_timeout` and `requests_per_connection` end connections that nobody waits on, `write_queue` holds the
+source until the reader has taken enough, `buffer` is told to the plugin that reads; they refuse nobody.
+
+When file descriptors run out the oldest idle connections, of clients and to services, are closed to make room
+(`moongate_connections_shed_total`); heads that never end count as idle. The limit of open files is raised to
+the hard one at the start: set that with `LimitNOFILE=` or `ulimit -Hn`, to twice the connections and some. A
+connection that is idle for a second holds about 800 bytes. What requests hold together is bounded by
+`connections` times what one may hold: `head`, `buffer` both ways where a plugin reads bodies, `write_queue`
+both ways.
 
 ]]
 
