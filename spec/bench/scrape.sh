@@ -33,9 +33,10 @@ for ((i = 0; i < routes; i++)); do # three statuses of each route, on one connec
 done >"$work/urls"
 curl -s -K "$work/urls" >/dev/null
 scrape() { curl -fsS -o "$work/metrics" -w '%{time_total} %{size_download}\n' --unix-socket "$work/admin.sock" http://localhost/metrics; }
-before=$(cpu_ticks "$started")
+computed() { echo $(($(cpu_ticks "$1" | tr ' ' '+'))); } # user and system together, in ticks
+before=$(computed "$started")
 for ((i = 0; i < 100; i++)); do scrape; done | sort -n >"$work/times"
-awk -v t=$(($(cpu_ticks "$started") - before)) -v hz="$ticks" 'BEGIN { printf "computing: %.1f ms a scrape\n", t * 10 / hz }'
+awk -v t=$(($(computed "$started") - before)) -v hz="$ticks" 'BEGIN { printf "computing: %.1f ms a scrape\n", t * 10 / hz }'
 awk '{ t[NR] = $1 * 1000; b = $2 } END { printf "idle:      %d bytes; median %.1f ms, slowest of %d %.1f ms\n", b, t[int((NR + 1) / 2)], NR, t[NR] }' "$work/times"
 grep -c . "$work/metrics" | sed 's/$/ lines/'
 p99() { awk '$1 == "99%" { print $2 }' "$work/wrk.out"; }
