@@ -7,6 +7,7 @@
 #include "script/pattern.h"
 #include "script/state.h"
 
+#include <luajit.h>
 #include <lualib.h>
 #include <string.h>
 
@@ -104,6 +105,8 @@ static void push_loader(lua_State *L, const struct load *load)
         return;
     }
     luaL_openlibs(L);
+    /* What runs once is not worth compiling, and compiled code that gets no memory crashes. */
+    luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
     gw_lua_add_faults(L);
     path = lua_pushfstring(L, "%s/lua/moongate/load.lua", load->home);
     if (luaL_loadfile(L, path))
@@ -132,6 +135,8 @@ static int load(lua_State *L)
         lua_rawgeti(L, -1, i + 1);
         script->phase_refs[i] = luaL_ref(L, LUA_REGISTRYINDEX);
     }
+    if (!script->borrowed)
+        luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
     return 0;
 }
 
