@@ -135,7 +135,8 @@ static int load(lua_State *L)
         lua_rawgeti(L, -1, i + 1);
         script->phase_refs[i] = luaL_ref(L, LUA_REGISTRYINDEX);
     }
-    if (!script->borrowed)
+    lua_getfield(L, loaded, "compiles");
+    if (!script->borrowed && lua_toboolean(L, -1))
         luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
     return 0;
 }

@@ -28,6 +28,8 @@ static void pass_on(struct gw_supervisor *supervisor, int signal_number)
 
 static void reload(struct gw_supervisor *supervisor)
 {
+    if (supervisor->stops) /* and the worker process may be past listening to signals */
+        return;
     if (supervisor->start_at_ms) /* what was wrong may be right now */
         gw_supervisor_start(supervisor);
     else
@@ -37,6 +39,8 @@ static void reload(struct gw_supervisor *supervisor)
 /* Old processes write logs, too. */
 static void reopen_logs(struct gw_supervisor *supervisor)
 {
+    if (supervisor->stops)
+        return;
     for (unsigned i = 0; i < GW_CHILDREN_MAX; i++)
         if (supervisor->children[i].state == GW_CHILD_SERVES ||
             supervisor->children[i].state == GW_CHILD_LEAVES)

@@ -22,6 +22,20 @@ if not core.harness then
   require("moongate.stopping").install(core.script)
 end
 
+-- The compiler rests while this runs (core/script/load.c); a plugin that wants it off for good says so here.
+local loading, compiles = true, true
+local jit_off, jit_on = jit.off, jit.on
+if not core.harness then
+  jit.off = function(fn, ...) -- luacheck: ignore 122
+    if fn == nil then compiles = false end
+    return jit_off(fn, ...)
+  end
+  jit.on = function(fn, ...) -- luacheck: ignore 122
+    if fn ~= nil or not loading then return jit_on(fn, ...) end
+    compiles = true
+  end
+end
+
 local buffer = require("string.buffer")
 local entities = require("moongate.entities")
 local plugins = require("moongate.config.plugins")
@@ -173,7 +187,10 @@ for i, use in ipairs(plan.uses) do
   }
 end
 
+jit.off, jit.on, loading = jit_off, jit_on, false -- luacheck: ignore 122
+
 return {
+  compiles = compiles,
   uses = uses,
   phases = built.phases,
   runners = built.runners,

@@ -203,7 +203,7 @@ return M
     pipe = pipes.new(folder .. "/err")
     pipe:read()
     start {
-      top = "plugin_paths: [./plugins]\nplugins: [{ name: loud }]\n",
+      top = "plugin_paths: [./plugins]\nlua: { log_lines: 100000 }\nplugins: [{ name: loud }]\n",
       files = { ["plugins/loud/handler.lua"] = HANDLER, ["plugins/loud/schema.lua"] = SCHEMA },
       places = { stderr = pipe.path, read_stderr = function() return pipe:text() end },
     }

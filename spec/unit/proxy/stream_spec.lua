@@ -364,11 +364,11 @@ describe("ctx.response:stream", function()
     end)
 
     it("when the client does not read for too long", function()
-      start { idle_timeout = 5 }
+      start()
       local client = ask("much")
       client.conn:hold(true)
       world:settle()
-      world:advance(6)
+      world:advance(11) -- body_min_rate, judged every 10 s
       wait_quiet()
       assert.equal("write_slow", world.access().error)
     end)
