@@ -34,8 +34,8 @@ struct gw_server_events {
     /* The connection is gone and no stream is open; the session frees itself after this call. Not
      * called after gw_h1_server_close() and _leave(). */
     void (*on_closed)(void *ctx, struct gw_h1_server *session);
-    /* It has been idle for a little while and holds nothing: now gw_h1_server_leave() may be called.
-     * Returns whether it was. NULL: it stays as it is. */
+    /* It has been idle for a little while and holds nothing: now gw_h1_server_leave() may be
+     * called. Returns whether it was. NULL: it stays as it is. */
     bool (*on_rest)(void *ctx, struct gw_h1_server *session);
 };
 
@@ -59,8 +59,8 @@ struct gw_h1_server *gw_h1_server_resume(const struct gw_h1_left *left,
                                          const struct gw_h1_limits *limits, struct gw_slice scheme,
                                          const struct gw_server_events *events, void *ctx);
 
-/* For a new connection that is one too many: on_refused comes with that error at the end of the turn,
- * before a byte was read, and the connection ends after the answer. */
+/* For a new connection that is one too many: on_refused comes with that error at the end of the
+ * turn, before a byte was read, and the connection ends after the answer. */
 void gw_h1_server_refuse(struct gw_h1_server *session, enum gw_error why);
 
 /* No more requests after the current one: answers carry Connection: close, an idle connection ends

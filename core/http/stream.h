@@ -54,9 +54,9 @@ struct gw_stream_events {
     void (*on_trailers)(void *owner, struct gw_fields *trailers);
     void (*on_room)(void *owner);
     void (*on_end)(void *owner, enum gw_error why);
-    /* Of a server stream before its final head: what the client sends cannot be read on (a malformed
-     * body). Nothing more of it comes, but the answer may still be given; the connection ends with
-     * it. NULL: that is an on_end. */
+    /* Of a server stream before its final head: what the client sends cannot be read on (a
+     * malformed body). Nothing more of it comes, but the answer may still be given; the connection
+     * ends with it. NULL: that is an on_end. */
     void (*on_bad)(void *owner, enum gw_error why);
 };
 

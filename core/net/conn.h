@@ -22,8 +22,8 @@ struct gw_conn_events {
     /* GW_E_CLOSED: the peer ended its side (writing may go on); anything else: the connection is
      * broken. The owner closes. */
     void (*on_end)(void *owner, enum gw_error why);
-    /* While it is held: the peer ended its side or is gone, though bytes may stand before that which
-     * nobody has read. Looked for once a second, told once a hold. NULL: nobody asks. */
+    /* While it is held: the peer ended its side or is gone, though bytes may stand before that
+     * which nobody has read. Looked for once a second, told once a hold. NULL: nobody asks. */
     void (*on_hangup)(void *owner);
 };
 

@@ -99,8 +99,8 @@ static uv_buf_t to_uv(const char *ptr, size_t len)
     return (uv_buf_t){ .base = (char *)ptr, .len = len };
 }
 
-/* What uv_try_write() does, but with sendmsg(): write() and writev() go through the file layer first,
- * which a socket does not need and which costs about 2 % of a request each. */
+/* What uv_try_write() does, but with sendmsg(): write() and writev() go through the file layer
+ * first, which a socket does not need and which costs about 2 % of a request each. */
 static ssize_t try_write(struct gw_conn *conn, const struct gw_slice *slices, unsigned count)
 {
     struct gw_socket *socket = socket_of(conn);

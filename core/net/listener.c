@@ -96,7 +96,8 @@ static void take_a_rest(struct gw_listener *listener)
     gw_timer_start(listener->loop, &listener->rest, REST_US, on_rested);
 }
 
-/* The answer arrives only when what the peer sent is read: else the kernel sends a reset over it. */
+/* The answer arrives only when what the peer sent is read: else the kernel sends a reset over it.
+ */
 static void say_and_hang_up(struct gw_listener *listener, int fd)
 {
     char request[4096];

@@ -90,7 +90,8 @@ static uint64_t taken(const struct gw_flight *flight)
     return conn ? gw_conn_bytes_taken(conn) : flight->to_client.bytes;
 }
 
-/* In a tunnel nobody knows what is slow, and without a rate any progress in idle_timeout is enough. */
+/* In a tunnel nobody knows what is slow, and without a rate any progress in idle_timeout is
+ * enough. */
 static bool has_rate(const struct gw_flight *flight)
 {
     return flight->x.limits->body_min_rate > 0 && !flight->tunnel;
@@ -98,8 +99,7 @@ static bool has_rate(const struct gw_flight *flight)
 
 static bool reads_too_slowly(const struct gw_flight *flight)
 {
-    uint64_t least =
-        has_rate(flight) ? flight->x.limits->body_min_rate * (PACE_US / 1000000) : 1;
+    uint64_t least = has_rate(flight) ? flight->x.limits->body_min_rate * (PACE_US / 1000000) : 1;
 
     return flight->to_client.blocked && taken(flight) - flight->paced_out < least;
 }

@@ -1,4 +1,5 @@
-/* The bounds of a plugin: what it has under way is counted by its name, for all its uses together. */
+/* The bounds of a plugin: what it has under way is counted by its name, for all its uses together.
+ */
 #include "base/log.h"
 #include "script/run.h"
 #include "script/state.h"

@@ -1,9 +1,9 @@
 #pragma once
-/* What keeps run-away Lua from keeping a thread. Each thread that runs Lua has a guard; the watchdog
- * (server/watchdog.c) only reads its serial from elsewhere, and orders by signal what shall happen
- * to the run that has it. The order is carried out on the thread itself, where everything can be
- * read, and only when that run still has the thread: one that just ended is never mistaken for the
- * next. Entering and leaving Lua are two plain stores each. */
+/* What keeps run-away Lua from keeping a thread. Each thread that runs Lua has a guard; the
+ * watchdog (server/watchdog.c) only reads its serial from elsewhere, and orders by signal what
+ * shall happen to the run that has it. The order is carried out on the thread itself, where
+ * everything can be read, and only when that run still has the thread: one that just ended is
+ * never mistaken for the next. Entering and leaving Lua are two plain stores each. */
 #ifndef GW_CDEF
 #include <signal.h>
 #include <stdatomic.h>

@@ -282,51 +282,72 @@ static bool match_escape(struct gw_pattern *m, const char *s, const char *p, con
     return false;
 }
 
+/* A capture, or the "$" at the end: what follows it is matched inside, so *result is the end of the
+ * whole. False: something else stands there. */
+static bool match_mark(struct gw_pattern *m, const char *s, const char *p, const char **result)
+{
+    if (*p == '(') {
+        bool position = p + 1 < m->pattern_end && p[1] == ')';
+
+        *result = open_capture(m, s, position ? p + 2 : p + 1,
+                               position ? GW_CAPTURE_POSITION : GW_CAPTURE_OPEN);
+        return true;
+    }
+    if (*p == ')') {
+        *result = close_capture(m, s, p + 1);
+        return true;
+    }
+    if (*p == '$' && p + 1 == m->pattern_end) {
+        *result = s == m->subject_end ? s : NULL;
+        return true;
+    }
+    return false;
+}
+
+/* One item that may be repeated. True: *result is the end of the whole. False: *s and *p stand
+ * behind it. */
+static bool match_item(struct gw_pattern *m, const char **s, const char **p, const char **result)
+{
+    const char *end = item_end(m, *p);
+
+    switch (end < m->pattern_end ? *end : '\0') {
+    case '*':
+        *result = most(m, *s, *p, end);
+        return true;
+    case '+':
+        *result = is_one(m, *s, *p, end) ? most(m, *s + 1, *p, end) : NULL;
+        return true;
+    case '-':
+        *result = fewest(m, *s, *p, end);
+        return true;
+    case '?':
+        *result = is_one(m, *s, *p, end) ? gw_pattern_match(m, *s + 1, end + 1) : NULL;
+        *p = end + 1;
+        return *result != NULL;
+    default:
+        *result = NULL;
+        if (!is_one(m, *s, *p, end))
+            return true;
+        ++*s;
+        *p = end;
+        return false;
+    }
+}
+
 static const char *match_here(struct gw_pattern *m, const char *s, const char *p)
 {
-    const char *next;
+    const char *next, *result;
 
     while (p < m->pattern_end) {
-        if (*p == '(') {
-            bool position = p + 1 < m->pattern_end && p[1] == ')';
-
-            return open_capture(m, s, position ? p + 2 : p + 1,
-                                position ? GW_CAPTURE_POSITION : GW_CAPTURE_OPEN);
-        }
-        if (*p == ')')
-            return close_capture(m, s, p + 1);
-        if (*p == '$' && p + 1 == m->pattern_end)
-            return s == m->subject_end ? s : NULL;
+        if (match_mark(m, s, p, &result))
+            return result;
         if (*p == '%' && match_escape(m, s, p, &s, &next)) {
             if (!s)
                 return NULL;
             p = next;
-            continue;
+        } else if (match_item(m, &s, &p, &result)) {
+            return result;
         }
-
-        const char *end = item_end(m, p);
-        char repeat = '\0';
-
-        if (end < m->pattern_end)
-            repeat = *end;
-        if (repeat == '*')
-            return most(m, s, p, end);
-        if (repeat == '+')
-            return is_one(m, s, p, end) ? most(m, s + 1, p, end) : NULL;
-        if (repeat == '-')
-            return fewest(m, s, p, end);
-        if (repeat == '?') {
-            const char *rest = is_one(m, s, p, end) ? gw_pattern_match(m, s + 1, end + 1) : NULL;
-
-            if (rest)
-                return rest;
-            p = end + 1;
-            continue;
-        }
-        if (!is_one(m, s, p, end))
-            return NULL;
-        s++;
-        p = end;
     }
     return s;
 }

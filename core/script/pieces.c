@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 
 /* Only what was used takes memory. Enough for what hooks leave behind between two rounds of the
- * collector; it bounds what sizes that nobody wants any more can hold back. Mapped, so that nothing of
- * it stays behind when another generation comes. */
+ * collector; it bounds what sizes that nobody wants any more can hold back. Mapped, so that
+ * nothing of it stays behind when another generation comes. */
 #define REGION_SIZE ((size_t)4 * 1024 * 1024)
 
 void gw_pieces_open(struct gw_pieces *pieces)

@@ -1,8 +1,8 @@
 #pragma once
 /* Small pieces of memory for the Lua state of one worker: what hooks make for a request and the
  * collector gives back. They come from one region, by size and last in, first out, which costs a
- * few instructions where malloc() takes a hundred and more as soon as the collector frees in bursts.
- * What does not fit goes to malloc(). One thread at a time. */
+ * few instructions where malloc() takes a hundred and more as soon as the collector frees in
+ * bursts. What does not fit goes to malloc(). One thread at a time. */
 #include <stddef.h>
 
 #define GW_PIECES_MAX 256 /* bytes of the largest */

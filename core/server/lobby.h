@@ -7,7 +7,8 @@ struct gw_guest;
 
 /* `conn` is owned by the callee. With GW_OK it has the addresses of its client, and `rest` is for
  * gw_conn_pass_on(), once it is bound. `limits` are those of the time it came in. With
- * GW_E_PROXY_HEADER or GW_E_HEAD_SLOW it is to be refused; GW_E_CLOSED and GW_E_IDLE: nobody said a word. */
+ * GW_E_PROXY_HEADER or GW_E_HEAD_SLOW it is to be refused; GW_E_CLOSED and GW_E_IDLE: nobody said
+ * a word. */
 typedef void (*gw_guest_cb)(void *ctx, struct gw_conn *conn, const struct gw_limits *limits,
                             struct gw_slice rest, enum gw_error error);
 

@@ -33,8 +33,8 @@ void gw_log_place_reopen(struct gw_log_place *place);
 /* Whether the lines go to that place now. */
 bool gw_log_place_is(const struct gw_log_place *place, const char *name);
 
-/* True when there was a change. `*error`: why a rotated file cannot be opened again (the old one goes
- * on being used), else 0. */
+/* True when there was a change. `*error`: why a rotated file cannot be opened again (the old one
+ * goes on being used), else 0. */
 bool gw_log_place_take_changes(struct gw_log_place *place, int *error);
 
 /* Nobody else uses it any more. */

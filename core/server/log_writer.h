@@ -27,7 +27,7 @@ void gw_log_writer_reopen(struct gw_log_writer *writer);
 /* Lines that found no room. */
 uint64_t gw_log_writer_dropped(const struct gw_log_writer *writer);
 
-/* Writes what is there, as far as readers take it within seconds, and ends the thread. No worker may
- * run any more. False: the thread hangs in a write; it is left as it is and the process should go.
- */
+/* Writes what is there, as far as readers take it within seconds, and ends the thread. No worker
+ * may run any more. False: the thread hangs in a write; it is left as it is and the process should
+ * go. */
 bool gw_log_writer_stop(struct gw_log_writer *writer);

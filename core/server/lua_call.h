@@ -3,8 +3,8 @@
 #include <lua.h>
 #include <stdbool.h>
 
-/* A state with the libraries and our module path, protected calls only from here on. NULL, which was
- * said in the error log, when there is no memory for one. Close it with lua_close(). */
+/* A state with the libraries and our module path, protected calls only from here on. NULL, which
+ * was said in the error log, when there is no memory for one. Close it with lua_close(). */
 lua_State *gw_lua_open(const char *home);
 
 /* require(module)[function](args…) with the arguments on the stack (all of it), protected; leaves

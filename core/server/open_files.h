@@ -6,7 +6,8 @@
 
 struct gw_config;
 
-/* Raises the limit as far as the system lets us without being root (the hard limit); at the start. */
+/* Raises the limit as far as the system lets us without being root (the hard limit); at the start.
+ */
 void gw_open_files_raise(void);
 
 /* Warns where the connections that the listeners may take, and those to services behind them, are

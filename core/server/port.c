@@ -1,6 +1,7 @@
 #include "server/port.h"
 
 #include "base/alloc.h"
+#include "base/check.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -55,6 +56,7 @@ static void take_what_is_left(struct gw_ports *ports, const struct gw_port *port
 {
     int fd;
 
+    GW_ASSERT(plan->workers > 0);
     for (unsigned index = plan->workers;
          (fd = gw_socket_source_get_kept(ports->sockets, &port->addr, index)) >= 0; index++) {
         struct gw_port_share *share = &plan->shares[index % plan->workers * plan->count + at];

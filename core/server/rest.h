@@ -1,6 +1,7 @@
 #pragma once
 /* A client's connection that has been idle for a while: nothing is left of it but the connection.
- * What its protocol needs is made anew when bytes come, so that ten thousand idle ones are cheap. */
+ * What its protocol needs is made anew when bytes come, so that ten thousand idle ones are cheap.
+ */
 #include "http/h1.h"
 #include "net/loop.h"
 

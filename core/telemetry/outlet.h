@@ -1,8 +1,9 @@
 #pragma once
-/* Where lines of a log leave the process: a file, standard output or error. Writing never waits for
- * a reader: what finds no room (a pipe nobody reads, a terminal that was stopped) or fails (a full
- * disk, a reader that is gone) stays with the caller, who tries again. A line that was begun is
- * ended before the next one, so none is ever cut by another. One thread uses an outlet at a time. */
+/* Where lines of a log leave the process: a file, standard output or error. Writing never waits
+ * for a reader: what finds no room (a pipe nobody reads, a terminal that was stopped) or fails (a
+ * full disk, a reader that is gone) stays with the caller, who tries again. A line that was begun
+ * is ended before the next one, so none is ever cut by another. One thread uses an outlet at a
+ * time. */
 #include "base/slice.h"
 
 enum gw_outlet_state {

@@ -252,6 +252,7 @@ services:
     if not one or not two then return pending("nginx is not installed") end
     gw = moongate.start {
       yaml = [[
+workers: 1
 services: [{ name: web, host: web, routes: [{ name: web, paths: [/] }] }]
 upstreams: [{ name: web, targets: [{ target: "unix:{{path}}" }, { target: "127.0.0.1:{{port}}" }] }]
 ]],
