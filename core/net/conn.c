@@ -9,23 +9,6 @@
 #include <stdatomic.h>
 
 #define DEFAULT_WRITE_LIMIT (1024 * 1024)
-#define LOOK_US 1000000
-#define LINGER_DISCARD_MAX (64 * 1024)
-#define LINGERING_MAX 1024 /* on one loop; beyond, the oldest goes: a flood must not pile up here */
-
-/* A connection on its gentle way out: it owns itself until one of the two ends comes. */
-struct gw_conn_linger {
-    struct gw_conn *conn;
-    struct gw_list_node node; /* in loop->lingering */
-    struct gw_timer timer;
-    size_t discarded;
-};
-
-/* A held connection is not read, and libuv tells of no end without reading: we look. */
-struct gw_conn_watch {
-    struct gw_conn *conn;
-    struct gw_timer timer;
-};
 
 static _Thread_local unsigned open_count;
 static atomic_uint_fast64_t last_id;
@@ -48,49 +31,12 @@ void gw_conn_deinit(struct gw_conn *conn)
     open_count--;
 }
 
-/* ── while it is held ── */
-
-static void stop_watch(struct gw_conn *conn)
-{
-    if (!conn->watch)
-        return;
-    gw_timer_stop(&conn->watch->timer);
-    gw_free(conn->watch);
-    conn->watch = NULL;
-}
-
-static void on_look(struct gw_timer *timer)
-{
-    struct gw_conn *conn = container_of(timer, struct gw_conn_watch, timer)->conn;
-
-    if (!(gw_conn_look(conn) & GW_CONN_SEES_END)) {
-        gw_timer_start(conn->loop, timer, LOOK_US, on_look);
-        return;
-    }
-    stop_watch(conn);
-    conn->events->on_hangup(conn->owner);
-}
-
-static void set_watch(struct gw_conn *conn)
-{
-    bool wanted = conn->held && conn->events && conn->events->on_hangup &&
-                  conn->receiving == GW_CONN_RECEIVES;
-
-    if (!wanted) {
-        stop_watch(conn);
-    } else if (!conn->watch) {
-        conn->watch = gw_alloc_zero(sizeof(*conn->watch));
-        conn->watch->conn = conn;
-        gw_timer_start(conn->loop, &conn->watch->timer, LOOK_US, on_look);
-    }
-}
-
 /* Reading is on whenever somebody is there to take what comes. */
 static void set_reading(struct gw_conn *conn)
 {
     bool wanted = conn->events && !conn->held && conn->receiving == GW_CONN_RECEIVES;
 
-    set_watch(conn);
+    gw_conn_watch_hangup(conn);
     if (wanted == conn->reading)
         return;
     conn->reading = wanted;
@@ -309,13 +255,7 @@ void gw_conn_close(struct gw_conn *conn)
     conn->bytes_given -= gw_conn_queued(conn);
     gw_chunks_free(&conn->queue);
     conn->queue_bytes = 0;
-    if (conn->linger) {
-        gw_timer_stop(&conn->linger->timer);
-        gw_list_remove(&conn->linger->node);
-        conn->loop->lingering_count--;
-        gw_free(conn->linger);
-        conn->linger = NULL;
-    }
+    gw_conn_end_linger(conn);
     set_reading(conn);
     conn->carrier->close(conn);
 }
@@ -324,78 +264,6 @@ void gw_conn_reset(struct gw_conn *conn)
 {
     conn->resets = true;
     gw_conn_close(conn);
-}
-
-/* ── the gentle way out ── */
-
-static void on_linger_read(void *owner, struct gw_slice bytes)
-{
-    struct gw_conn_linger *linger = owner;
-
-    linger->discarded += bytes.len;
-    if (linger->discarded > LINGER_DISCARD_MAX)
-        gw_conn_close(linger->conn);
-}
-
-static void on_linger_room(void *owner)
-{
-    (void)owner;
-}
-
-static void on_linger_end(void *owner, enum gw_error why)
-{
-    struct gw_conn_linger *linger = owner;
-
-    if (why == GW_E_CLOSED && linger->conn->write_active)
-        return; /* gw_conn_wrote() closes */
-    gw_conn_close(linger->conn);
-}
-
-static void on_linger_timeout(struct gw_timer *timer)
-{
-    gw_conn_close(container_of(timer, struct gw_conn_linger, timer)->conn);
-}
-
-static void close_oldest_lingering(struct gw_loop *loop)
-{
-    gw_conn_close(container_of(gw_list_first(&loop->lingering), struct gw_conn_linger, node)->conn);
-}
-
-void gw_conn_close_gently(struct gw_conn *conn, uint64_t linger_us)
-{
-    static const struct gw_conn_events linger_events = {
-        .on_read = on_linger_read,
-        .on_room = on_linger_room,
-        .on_end = on_linger_end,
-    };
-    bool peer_ended = conn->receiving == GW_CONN_ENDED && !conn->write_active;
-
-    if (peer_ended || conn->receiving == GW_CONN_BROKEN || conn->sending == GW_CONN_FAILED) {
-        gw_conn_close(conn);
-        return;
-    }
-    struct gw_conn_linger *linger = gw_alloc_zero(sizeof(*linger));
-
-    linger->conn = conn;
-    conn->linger = linger;
-    gw_list_append(&conn->loop->lingering, &linger->node);
-    if (++conn->loop->lingering_count > LINGERING_MAX)
-        close_oldest_lingering(conn->loop);
-    gw_timer_start(conn->loop, &linger->timer, linger_us, on_linger_timeout);
-    conn->wants_room = false;
-    conn->held = false;
-    gw_conn_bind(conn, &linger_events, linger);
-    gw_conn_shutdown(conn);
-}
-
-unsigned gw_conn_cut_lingering(struct gw_loop *loop)
-{
-    struct gw_list_node *node;
-    unsigned count = 0;
-
-    for (; (node = gw_list_first(&loop->lingering)); count++)
-        gw_conn_close(container_of(node, struct gw_conn_linger, node)->conn);
-    return count;
 }
 
 /* ── what one may ask ── */

@@ -2,9 +2,9 @@
 /* The inside of a connection, for what carries its bytes: sockets (conn_socket.c) and memory
  * (memory_pair.c).
  *
- * conn.c knows the owner, the queue and the states; the carrier moves bytes. The carrier's struct
- * begins life with gw_conn_init(), tells what happens through the gw_conn_got_*() functions and
- * ends with gw_conn_deinit(). */
+ * conn.c knows the owner, the queue and the states, conn_linger.c the gentle way out, conn_watch.c
+ * who went away unheard; the carrier moves bytes. Its struct begins life with gw_conn_init(), tells
+ * what happens through the gw_conn_got_*() functions and ends with gw_conn_deinit(). */
 #include "net/addr.h"
 #include "net/conn.h"
 
@@ -97,6 +97,13 @@ void gw_conn_got_end(struct gw_conn *conn, enum gw_error why);
 
 /* The write under way ended; `error` is 0 or a negative errno. */
 void gw_conn_wrote(struct gw_conn *conn, int error);
+
+/* Who reads, or whether anybody does, has changed: looks for the peer's end where reading cannot
+ * tell of it (conn_watch.c). */
+void gw_conn_watch_hangup(struct gw_conn *conn);
+
+/* It is closing for good: no more lingering (conn_linger.c). */
+void gw_conn_end_linger(struct gw_conn *conn);
 
 /* The first chunks of conn->queue, at most `max_bytes` unless the first alone is more, and at most
  * `max_chunks`: moved to `out`. Returns how many. */
