@@ -25,7 +25,7 @@ struct alarm {
 struct session {
     struct gw_list_node node;
     struct gw_harness *harness;
-    struct gw_h1_server *h1;
+    struct gw_session *http;
 };
 
 /* --- events --- */
@@ -156,9 +156,9 @@ static void free_session(struct session *session)
     gw_free(session);
 }
 
-static void on_session_closed(void *ctx, struct gw_h1_server *h1)
+static void on_session_closed(void *ctx, struct gw_session *http)
 {
-    (void)h1; /* frees itself */
+    (void)http; /* frees itself */
     free_session(ctx);
 }
 
@@ -178,7 +178,7 @@ static const struct gw_limits *limits_of(const struct gw_harness *harness)
 unsigned gw_harness_connect(struct gw_harness *harness, const struct gw_addr *peer)
 {
     const struct gw_limits *limits = limits_of(harness);
-    const struct gw_h1_limits h1 = {
+    const struct gw_session_limits most = {
         .head_bytes = limits->head,
         .headers = limits->headers,
         .target_bytes = limits->target,
@@ -197,7 +197,7 @@ unsigned gw_harness_connect(struct gw_harness *harness, const struct gw_addr *pe
         gw_conn_set_write_limit(inside, limits->write_queue);
     session->harness = harness;
     gw_list_append(&harness->sessions, &session->node);
-    session->h1 = gw_h1_server_new(inside, &h1, GW_SLICE("http"), &session_events, session);
+    session->http = gw_h1_server_new(inside, &most, GW_SLICE("http"), &session_events, session);
     return gw_harness_add_wire(harness, ours);
 }
 
@@ -206,7 +206,7 @@ static void close_sessions(struct gw_harness *harness)
     GW_LIST_EACH(&harness->sessions, node) {
         struct session *session = container_of(node, struct session, node);
 
-        gw_h1_server_close(session->h1);
+        gw_session_close(session->http);
         free_session(session);
     }
 }

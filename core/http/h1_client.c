@@ -209,12 +209,18 @@ static void close_stream(struct gw_stream *stream, enum gw_error why)
     gw_loop_defer(session->loop, &client->idle, run_idle);
 }
 
+static bool is_sent(const struct gw_stream *stream)
+{
+    return look_sent(client_of(container_of(stream, struct gw_h1_session, stream)));
+}
+
 static const struct gw_stream_ops client_ops = {
     .send_head = send_head,
     .send_body = gw_h1_session_send_body,
     .send_trailers = gw_h1_session_send_trailers,
     .hold = gw_h1_session_hold,
     .close = close_stream,
+    .sent = is_sent,
 };
 
 /* ── life ──────────────────────────────────────────────────────────────────── */
@@ -231,7 +237,7 @@ static const struct gw_h1_role role = {
     .finish = finish,
 };
 
-struct gw_h1_client *gw_h1_client_new(struct gw_conn *conn, const struct gw_h1_limits *limits,
+struct gw_h1_client *gw_h1_client_new(struct gw_conn *conn, const struct gw_session_limits *limits,
                                       const struct gw_client_events *events, void *ctx)
 {
     struct gw_h1_client *client = gw_alloc_zero(sizeof(*client));
@@ -280,10 +286,4 @@ unsigned gw_h1_client_requests(const struct gw_h1_client *client)
 struct gw_conn *gw_h1_client_conn(struct gw_h1_client *client)
 {
     return client->session.conn;
-}
-
-bool gw_h1_stream_sent(const struct gw_stream *stream)
-{
-    return stream->ops == &client_ops &&
-           look_sent(client_of(container_of(stream, struct gw_h1_session, stream)));
 }

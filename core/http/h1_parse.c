@@ -17,7 +17,7 @@
 #include "http/h1_chunks.h"
 
 void gw_h1_parse_init(struct gw_h1_parse *parse, bool is_response,
-                      const struct gw_h1_limits *limits)
+                      const struct gw_session_limits *limits)
 {
     memset(parse, 0, sizeof(*parse));
     parse->is_response = is_response;

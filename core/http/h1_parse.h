@@ -31,7 +31,7 @@ enum gw_h1_state {
 struct gw_h1_parse {
     enum gw_h1_state state;
     bool is_response;
-    const struct gw_h1_limits *limits;
+    const struct gw_session_limits *limits;
 
     /* Of the current message. */
     /* where heads and trailers live; a server's is made when a head is whole or refused */
@@ -65,7 +65,7 @@ struct gw_h1_parse {
 
 /* `limits` are borrowed. */
 void gw_h1_parse_init(struct gw_h1_parse *parse, bool is_response,
-                      const struct gw_h1_limits *limits);
+                      const struct gw_session_limits *limits);
 void gw_h1_parse_deinit(struct gw_h1_parse *parse);
 
 /* Takes bytes off the front of `input` for one step. *body is borrowed from the input. */

@@ -215,7 +215,7 @@ static void finish(struct gw_h1_session *session)
     struct gw_h1_server *server = gw_h1_server_of(session);
 
     if (!server->silent)
-        server->events->on_closed(server->ctx, server);
+        server->events->on_closed(server->ctx, &server->outer);
     gw_h1_session_deinit(session);
     gw_free(server);
 }
@@ -285,12 +285,34 @@ static void close_stream(struct gw_stream *stream, enum gw_error why)
         keep(server);
 }
 
+/* ── facts ─────────────────────────────────────────────────────────────────── */
+
+static struct gw_conn *conn_of(const struct gw_stream *stream)
+{
+    return container_of(stream, struct gw_h1_session, stream)->conn;
+}
+
+static unsigned number_of(const struct gw_stream *stream)
+{
+    return gw_h1_server_of(container_of(stream, struct gw_h1_session, stream))->requests;
+}
+
+static uint64_t taken_of(const struct gw_stream *stream)
+{
+    const struct gw_conn *conn = conn_of(stream);
+
+    return conn ? gw_conn_bytes_taken(conn) : 0;
+}
+
 static const struct gw_stream_ops server_ops = {
     .send_head = send_head,
     .send_body = gw_h1_session_send_body,
     .send_trailers = gw_h1_session_send_trailers,
     .hold = gw_h1_session_hold,
     .close = close_stream,
+    .conn = conn_of,
+    .number = number_of,
+    .taken = taken_of,
 };
 
 /* ── life ──────────────────────────────────────────────────────────────────── */
@@ -308,30 +330,18 @@ static const struct gw_h1_role role = {
     .finish = finish,
 };
 
-struct gw_h1_server *gw_h1_server_new(struct gw_conn *conn, const struct gw_h1_limits *limits,
-                                      struct gw_slice scheme, const struct gw_server_events *events,
-                                      void *ctx)
+struct gw_session *gw_h1_server_new(struct gw_conn *conn, const struct gw_session_limits *limits,
+                                    struct gw_slice scheme, const struct gw_server_events *events,
+                                    void *ctx)
 {
     struct gw_h1_server *server = gw_alloc_zero(sizeof(*server));
 
+    server->outer.ops = &gw_h1_server_session_ops;
     server->scheme = scheme;
     server->events = events;
     server->ctx = ctx;
     gw_h1_session_init(&server->session, &role, conn, limits, false);
     server->since_us = server->session.loop->clock.now_us;
     gw_h1_server_await(server);
-    return server;
-}
-
-struct gw_conn *gw_h1_stream_conn(const struct gw_stream *stream)
-{
-    return stream->ops == &server_ops ? container_of(stream, struct gw_h1_session, stream)->conn
-                                      : NULL;
-}
-
-unsigned gw_h1_stream_number(const struct gw_stream *stream)
-{
-    return stream->ops == &server_ops
-               ? gw_h1_server_of(container_of(stream, struct gw_h1_session, stream))->requests
-               : 0;
+    return &server->outer;
 }

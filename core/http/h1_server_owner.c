@@ -4,8 +4,9 @@
 
 #define FIRST_REQUEST_US 1000000 /* a new connection is not called idle before */
 
-void gw_h1_server_leave(struct gw_h1_server *server, struct gw_h1_left *left)
+void gw_h1_server_leave(struct gw_session *outer, struct gw_h1_left *left)
 {
+    struct gw_h1_server *server = gw_h1_server_of_outer(outer);
     struct gw_h1_session *session = &server->session;
 
     GW_ASSERT(server->state == GW_H1_SERVER_IDLE && !gw_h1_session_has_unread(session));
@@ -15,15 +16,17 @@ void gw_h1_server_leave(struct gw_h1_server *server, struct gw_h1_left *left)
     gw_h1_server_end(server, 0);
 }
 
-struct gw_h1_server *gw_h1_server_resume(const struct gw_h1_left *left,
-                                         const struct gw_h1_limits *limits, struct gw_slice scheme,
-                                         const struct gw_server_events *events, void *ctx)
+struct gw_session *gw_h1_server_resume(const struct gw_h1_left *left,
+                                       const struct gw_session_limits *limits,
+                                       struct gw_slice scheme,
+                                       const struct gw_server_events *events, void *ctx)
 {
-    struct gw_h1_server *server = gw_h1_server_new(left->conn, limits, scheme, events, ctx);
+    struct gw_session *session = gw_h1_server_new(left->conn, limits, scheme, events, ctx);
+    struct gw_h1_server *server = gw_h1_server_of_outer(session);
 
     server->since_us = left->since_us; /* an empty line is no sign of life */
     server->requests = left->requests;
-    return server;
+    return session;
 }
 
 static void run_refuse(struct gw_defer *defer)
@@ -35,8 +38,10 @@ static void run_refuse(struct gw_defer *defer)
         gw_h1_server_refuse_now(server, session->why);
 }
 
-void gw_h1_server_refuse(struct gw_h1_server *server, enum gw_error why)
+static void refuse(struct gw_session *session, enum gw_error why)
 {
+    struct gw_h1_server *server = gw_h1_server_of_outer(session);
+
     GW_ASSERT(server->state == GW_H1_SERVER_IDLE && server->requests == 0);
     gw_timer_stop(&server->timer);
     gw_h1_parse_refuse(&server->session.parse, why);
@@ -45,46 +50,54 @@ void gw_h1_server_refuse(struct gw_h1_server *server, enum gw_error why)
     gw_loop_defer(server->session.loop, &server->session.tell, run_refuse);
 }
 
-void gw_h1_server_drain(struct gw_h1_server *server)
+static void drain(struct gw_session *session)
 {
+    struct gw_h1_server *server = gw_h1_server_of_outer(session);
+
     server->answer.last = true;
     if (server->state == GW_H1_SERVER_IDLE && !gw_h1_session_has_unread(&server->session))
         gw_h1_server_end_gently(server);
 }
 
-void gw_h1_server_retire(struct gw_h1_server *server)
+static void retire(struct gw_session *session)
 {
-    server->answer.last = true;
+    gw_h1_server_of_outer(session)->answer.last = true;
 }
 
-void gw_h1_server_close(struct gw_h1_server *server)
+static void close_session(struct gw_session *session)
 {
+    struct gw_h1_server *server = gw_h1_server_of_outer(session);
+
     server->silent = true;
     gw_h1_server_end(server, 0);
     gw_h1_session_fail(&server->session, GW_E_SHUTDOWN);
 }
 
-struct gw_conn *gw_h1_server_conn(struct gw_h1_server *server)
+static struct gw_conn *conn_of(struct gw_session *session)
 {
-    return server->session.conn;
+    return gw_h1_server_of_outer(session)->session.conn;
 }
 
-bool gw_h1_server_idle(const struct gw_h1_server *server)
+static bool is_idle(const struct gw_session *session)
 {
+    const struct gw_h1_server *server = gw_h1_server_of_outer(session);
+
     return server->state == GW_H1_SERVER_IDLE && !gw_h1_parse_begun(&server->session.parse);
 }
 
-bool gw_h1_server_waits(const struct gw_h1_server *server, uint64_t *since_us)
+static bool waits(const struct gw_session *session, uint64_t *since_us)
 {
+    const struct gw_h1_server *server = gw_h1_server_of_outer(session);
     bool is_new = server->requests == 0 && gw_h1_server_idle_us(server) < FIRST_REQUEST_US;
 
     *since_us = server->since_us;
     return server->state == GW_H1_SERVER_HEAD ||
-           (gw_h1_server_idle(server) && !is_new && gw_conn_queued(server->session.conn) == 0);
+           (is_idle(session) && !is_new && gw_conn_queued(server->session.conn) == 0);
 }
 
-bool gw_h1_server_shed(struct gw_h1_server *server, enum gw_error why)
+static bool shed(struct gw_session *session, enum gw_error why)
 {
+    struct gw_h1_server *server = gw_h1_server_of_outer(session);
     unsigned sight = gw_conn_look(server->session.conn);
 
     if (sight & GW_CONN_SEES_BYTES)
@@ -97,3 +110,14 @@ bool gw_h1_server_shed(struct gw_h1_server *server, enum gw_error why)
     gw_h1_server_refuse_now(server, why);
     return true;
 }
+
+const struct gw_session_ops gw_h1_server_session_ops = {
+    .refuse = refuse,
+    .drain = drain,
+    .retire = retire,
+    .close = close_session,
+    .conn = conn_of,
+    .idle = is_idle,
+    .waits = waits,
+    .shed = shed,
+};

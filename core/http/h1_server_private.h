@@ -16,6 +16,7 @@ enum gw_h1_server_state {
 };
 
 struct gw_h1_server {
+    struct gw_session outer; /* what its owner sees */
     struct gw_h1_session session;
     enum gw_h1_server_state state;
     struct gw_slice scheme;
@@ -42,6 +43,11 @@ static inline void gw_h1_server_set_state(struct gw_h1_server *server,
     server->state = state;
 }
 
+static inline struct gw_h1_server *gw_h1_server_of_outer(const struct gw_session *session)
+{
+    return container_of(session, struct gw_h1_server, outer);
+}
+
 /* The connection ends; `linger_us` as in gw_h1_session_close(). */
 void gw_h1_server_end(struct gw_h1_server *server, uint64_t linger_us);
 
@@ -50,6 +56,10 @@ void gw_h1_server_end_gently(struct gw_h1_server *server);
 
 /* What came, or is too slow to come, gets an answer by on_refused, and nothing is read after it. */
 void gw_h1_server_refuse_now(struct gw_h1_server *server, enum gw_error why);
+
+/* --- h1_server_owner.c --- */
+
+extern const struct gw_session_ops gw_h1_server_session_ops;
 
 /* --- h1_server_time.c --- */
 

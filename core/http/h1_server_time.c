@@ -8,7 +8,7 @@
 static bool still_sending(struct gw_h1_server *server)
 {
     const struct gw_conn *conn = server->session.conn;
-    const struct gw_h1_limits *limits = &server->session.limits;
+    const struct gw_session_limits *limits = &server->session.limits;
     uint64_t least = limits->min_rate * limits->idle_timeout_us / 1000000;
     uint64_t sent = gw_conn_bytes_taken(conn);
 
@@ -45,7 +45,7 @@ static void look_at_idle(struct gw_h1_server *server)
             gw_h1_server_end(server, 0);
         return;
     }
-    if (empty && server->events->on_rest && server->events->on_rest(server->ctx, server))
+    if (empty && server->events->on_rest && server->events->on_rest(server->ctx, &server->outer))
         return;
     gw_h1_server_start_timer(server, timeout_us ? timeout_us - age_us : 0);
 }

@@ -24,7 +24,8 @@ static void keep(struct gw_h1_session *session, struct gw_slice bytes)
 }
 
 void gw_h1_session_init(struct gw_h1_session *session, const struct gw_h1_role *role,
-                        struct gw_conn *conn, const struct gw_h1_limits *limits, bool is_response)
+                        struct gw_conn *conn, const struct gw_session_limits *limits,
+                        bool is_response)
 {
     session->role = role;
     session->conn = conn;

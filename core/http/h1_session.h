@@ -40,7 +40,7 @@ struct gw_h1_session {
     const struct gw_h1_role *role;
     struct gw_conn *conn; /* owned; NULL once closed */
     struct gw_loop *loop;
-    struct gw_h1_limits limits;
+    struct gw_session_limits limits;
     struct gw_h1_parse parse;
     struct gw_h1_out out;
     struct gw_buf queue; /* read, not yet wanted */
@@ -60,7 +60,8 @@ struct gw_h1_session {
 
 /* Takes the connection over and binds it. */
 void gw_h1_session_init(struct gw_h1_session *session, const struct gw_h1_role *role,
-                        struct gw_conn *conn, const struct gw_h1_limits *limits, bool is_response);
+                        struct gw_conn *conn, const struct gw_session_limits *limits,
+                        bool is_response);
 
 /* Frees what it holds, not itself. The connection must be closed. */
 void gw_h1_session_deinit(struct gw_h1_session *session);

@@ -31,6 +31,7 @@
 #include "base/error.h"
 #include "http/head.h"
 
+struct gw_conn;
 struct gw_stream;
 
 struct gw_stream_ops {
@@ -43,6 +44,19 @@ struct gw_stream_ops {
     void (*send_trailers)(struct gw_stream *stream, const struct gw_fields *trailers);
     void (*hold)(struct gw_stream *stream, bool on);
     void (*close)(struct gw_stream *stream, enum gw_error why);
+
+    /* Facts, of streams on a connection; NULL where there is none. */
+
+    /* Of a server stream: its connection, for addresses and byte counts; NULL once closed. */
+    struct gw_conn *(*conn)(const struct gw_stream *stream);
+    /* Of a server stream: which request of its connection it is, the first being 1. */
+    unsigned (*number)(const struct gw_stream *stream);
+    /* Of a server stream: a count of bytes that grows when the client takes some of the answer
+     * (filling the kernel's buffers is no progress). */
+    uint64_t (*taken)(const struct gw_stream *stream);
+    /* Of a client stream: false as long as the server cannot have worked on the request: no byte of
+     * it reached the kernel, or the server said that it did nothing. */
+    bool (*sent)(const struct gw_stream *stream);
 };
 
 struct gw_stream_events {
@@ -101,4 +115,24 @@ static inline void gw_stream_hold(struct gw_stream *stream, bool on)
 static inline void gw_stream_close(struct gw_stream *stream, enum gw_error why)
 {
     stream->ops->close(stream, why);
+}
+
+static inline struct gw_conn *gw_stream_conn(const struct gw_stream *stream)
+{
+    return stream->ops->conn ? stream->ops->conn(stream) : NULL;
+}
+
+static inline unsigned gw_stream_number(const struct gw_stream *stream)
+{
+    return stream->ops->number ? stream->ops->number(stream) : 0;
+}
+
+static inline uint64_t gw_stream_taken(const struct gw_stream *stream)
+{
+    return stream->ops->taken ? stream->ops->taken(stream) : 0;
+}
+
+static inline bool gw_stream_sent(const struct gw_stream *stream)
+{
+    return stream->ops->sent && stream->ops->sent(stream);
 }

@@ -179,7 +179,7 @@ static bool add_trailers(struct gw_flight *flight)
 /* The queue of the client's connection is as long as the route wants it. */
 static void limit_queue(struct gw_exchange *x)
 {
-    struct gw_conn *conn = gw_h1_stream_conn(x->down);
+    struct gw_conn *conn = gw_stream_conn(x->down);
 
     if (conn && x->limits->write_queue)
         gw_conn_set_write_limit(conn, x->limits->write_queue);

@@ -142,7 +142,7 @@ static void take_correlation_id(struct gw_exchange *x)
 void gw_flight_identify(struct gw_flight *flight)
 {
     struct gw_exchange *x = &flight->x;
-    struct gw_conn *conn = x->down ? gw_h1_stream_conn(x->down) : NULL;
+    struct gw_conn *conn = x->down ? gw_stream_conn(x->down) : NULL;
 
     if (conn) {
         x->conn_id = gw_conn_id(conn);

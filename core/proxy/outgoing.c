@@ -187,7 +187,7 @@ static const struct gw_addr *client_addr(const struct gw_exchange *x)
 static const struct gw_addr *local_addr(const struct gw_exchange *x)
 {
     struct gw_addr *local = gw_arena_alloc_zero(x->arena, sizeof(*local));
-    struct gw_conn *conn = gw_h1_stream_conn(x->down);
+    struct gw_conn *conn = gw_stream_conn(x->down);
 
     if (conn)
         *local = *gw_conn_local(conn);
@@ -211,7 +211,7 @@ static struct gw_call_options call_options(const struct gw_exchange *x)
         .retries = x->outgoing.retries,
         .authority_of_target = x->outgoing.authority.len == 0,
         /* A client knows the race on connections it kept itself, and only there tries again. */
-        .fresh_unless_repeatable = gw_h1_stream_number(x->down) == 1,
+        .fresh_unless_repeatable = gw_stream_number(x->down) == 1,
         .correlation_id = x->correlation_id,
     };
 }

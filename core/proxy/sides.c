@@ -85,9 +85,9 @@ static bool sends_too_slowly(const struct gw_flight *flight)
 /* What has reached the client: the kernel's buffers are large, and filling them is no progress. */
 static uint64_t taken(const struct gw_flight *flight)
 {
-    struct gw_conn *conn = flight->x.down ? gw_h1_stream_conn(flight->x.down) : NULL;
+    const struct gw_stream *down = flight->x.down;
 
-    return conn ? gw_conn_bytes_taken(conn) : flight->to_client.bytes;
+    return down && down->ops->taken ? gw_stream_taken(down) : flight->to_client.bytes;
 }
 
 /* In a tunnel nobody knows what is slow, and without a rate any progress in idle_timeout is

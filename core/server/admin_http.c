@@ -25,7 +25,7 @@ struct gw_admin_listener {
 struct session {
     struct gw_list_node node;
     struct gw_admin_listener *listener;
-    struct gw_h1_server *h1;
+    struct gw_session *http;
 };
 
 /* --- the end of a listener --- */
@@ -110,7 +110,7 @@ static struct gw_admin_request *new_request(struct gw_admin_listener *listener,
 {
     struct gw_admin_request *request = gw_alloc_zero(sizeof(*request));
     char local[GW_ADDR_TEXT_MAX];
-    size_t len = gw_addr_format(gw_conn_local(gw_h1_stream_conn(down)), local);
+    size_t len = gw_addr_format(gw_conn_local(gw_stream_conn(down)), local);
 
     request->listener = listener;
     request->down = down;
@@ -204,9 +204,9 @@ static void free_session(struct session *session)
     free_when_unused(listener);
 }
 
-static void on_closed(void *ctx, struct gw_h1_server *h1)
+static void on_closed(void *ctx, struct gw_session *http)
 {
-    (void)h1;
+    (void)http;
     free_session(ctx);
 }
 
@@ -218,7 +218,7 @@ static const struct gw_server_events session_events = {
 
 static void on_conn(void *ctx, struct gw_listener *socket, struct gw_conn *conn)
 {
-    static const struct gw_h1_limits limits = {
+    static const struct gw_session_limits limits = {
         .head_bytes = 16384,
         .headers = 64,
         .target_bytes = 4096,
@@ -238,7 +238,7 @@ static void on_conn(void *ctx, struct gw_listener *socket, struct gw_conn *conn)
     session->listener = listener;
     listener->session_count++;
     gw_list_append(&listener->sessions, &session->node);
-    session->h1 = gw_h1_server_new(conn, &limits, GW_SLICE("http"), &session_events, session);
+    session->http = gw_h1_server_new(conn, &limits, GW_SLICE("http"), &session_events, session);
 }
 
 /* --- listeners --- */
@@ -273,7 +273,7 @@ void gw_admin_listener_close(struct gw_admin_listener *listener)
 {
     stop_accepting(listener);
     GW_LIST_EACH(&listener->sessions, node)
-        gw_h1_server_drain(container_of(node, struct session, node)->h1);
+        gw_session_drain(container_of(node, struct session, node)->http);
     free_when_unused(listener);
 }
 
@@ -283,7 +283,7 @@ void gw_admin_listener_abort(struct gw_admin_listener *listener)
     GW_LIST_EACH(&listener->sessions, node) {
         struct session *session = container_of(node, struct session, node);
 
-        gw_h1_server_close(session->h1);
+        gw_session_close(session->http);
         free_session(session);
     }
     free_when_unused(listener);

@@ -26,11 +26,11 @@ struct session {
     struct gw_front *front;
     struct gw_port *port;
     struct door *door; /* NULL once it is closed */
-    struct gw_h1_server *h1;
-    struct gw_guest *guest;         /* while it must say whom it brings, in the place of h1 */
+    struct gw_session *http;
+    struct gw_guest *guest;         /* while it must say whom it brings, in the place of http */
     struct gw_client_count *client; /* NULL: not counted by client */
     bool counted;                   /* among the port's connections */
-    struct gw_rest rest;            /* in the place of h1, when it has been idle for a while */
+    struct gw_rest rest;            /* in the place of http, when it has been idle for a while */
 };
 
 /* --- connections --- */
@@ -62,13 +62,13 @@ static void free_session(struct session *session)
     gw_free(session);
 }
 
-static void on_session_closed(void *ctx, struct gw_h1_server *h1)
+static void on_session_closed(void *ctx, struct gw_session *http)
 {
-    (void)h1;
+    (void)http;
     free_session(ctx);
 }
 
-static bool on_rest(void *ctx, struct gw_h1_server *h1);
+static bool on_rest(void *ctx, struct gw_session *http);
 
 static const struct gw_server_events session_events = {
     .on_rest = on_rest,
@@ -77,9 +77,9 @@ static const struct gw_server_events session_events = {
     .on_closed = on_session_closed,
 };
 
-static struct gw_h1_limits h1_limits(const struct gw_limits *limits)
+static struct gw_session_limits http_limits(const struct gw_limits *limits)
 {
-    return (struct gw_h1_limits){
+    return (struct gw_session_limits){
         .head_bytes = limits->head,
         .headers = limits->headers,
         .target_bytes = limits->target,
@@ -94,10 +94,10 @@ static struct gw_h1_limits h1_limits(const struct gw_limits *limits)
 
 static struct gw_conn *wake(struct session *session)
 {
-    struct gw_h1_limits limits = h1_limits(&session->door->limits);
+    struct gw_session_limits limits = http_limits(&session->door->limits);
     struct gw_h1_left left = gw_rest_end(&session->rest);
 
-    session->h1 = gw_h1_server_resume(&left, &limits, GW_SLICE("http"), &session_events, session);
+    session->http = gw_h1_server_resume(&left, &limits, GW_SLICE("http"), &session_events, session);
     return left.conn;
 }
 
@@ -111,15 +111,15 @@ static void on_rest_over(struct gw_rest *rest)
     free_session(container_of(rest, struct session, rest));
 }
 
-static bool on_rest(void *ctx, struct gw_h1_server *h1)
+static bool on_rest(void *ctx, struct gw_session *http)
 {
     static const struct gw_rest_events events = { on_wake, on_rest_over };
     struct session *session = ctx;
 
     if (!session->door)
         return false;
-    session->h1 = NULL;
-    gw_rest_begin(&session->rest, h1, session->door->limits.idle_timeout_us, &events);
+    session->http = NULL;
+    gw_rest_begin(&session->rest, http, session->door->limits.idle_timeout_us, &events);
     return true;
 }
 
@@ -156,7 +156,7 @@ static void turn_away(struct session *session, enum gw_error why)
     if (session->counted)
         atomic_fetch_sub_explicit(&session->port->connections, 1, memory_order_relaxed);
     session->counted = false;
-    gw_h1_server_refuse(session->h1, why);
+    gw_session_refuse(session->http, why);
 }
 
 static void drain_session(struct session *session)
@@ -166,21 +166,21 @@ static void drain_session(struct session *session)
     if (session->guest)
         gw_guest_hurry(session->guest);
     else if (session->front->retires)
-        gw_h1_server_retire(session->h1);
+        gw_session_retire(session->http);
     else
-        gw_h1_server_drain(session->h1);
+        gw_session_drain(session->http);
 }
 
 static void begin(struct session *session, struct gw_conn *conn, const struct gw_limits *limits,
                   enum gw_error error)
 {
-    struct gw_h1_limits h1 = h1_limits(limits);
+    struct gw_session_limits most = http_limits(limits);
 
     if (!error)
         error = count_client_in(session, limits, gw_conn_peer(conn));
     if (limits->write_queue)
         gw_conn_set_write_limit(conn, limits->write_queue);
-    session->h1 = gw_h1_server_new(conn, &h1, GW_SLICE("http"), &session_events, session);
+    session->http = gw_h1_server_new(conn, &most, GW_SLICE("http"), &session_events, session);
     if (error)
         turn_away(session, error);
 }
@@ -228,8 +228,8 @@ static bool shed(void *owner)
 {
     struct session *session = owner;
 
-    if (session->h1)
-        return gw_h1_server_shed(session->h1, GW_E_DESCRIPTORS);
+    if (session->http)
+        return gw_session_shed(session->http, GW_E_DESCRIPTORS);
     if (gw_conn_look(session->rest.left.conn) & GW_CONN_SEES_BYTES)
         return false;
     gw_conn_close(gw_rest_end(&session->rest).conn);
@@ -245,7 +245,7 @@ static void offer_waiting(struct gw_relief_giver *giver, struct gw_relief *relie
     GW_LIST_EACH(&front->sessions, node) {
         struct session *session = container_of(node, struct session, node);
 
-        if (session->h1 && gw_h1_server_waits(session->h1, &since_us))
+        if (session->http && gw_session_waits(session->http, &since_us))
             gw_relief_offer(relief, since_us, shed, session);
         else if (session->rest.left.conn)
             gw_relief_offer(relief, session->rest.left.since_us, shed, session);
@@ -378,7 +378,7 @@ void gw_front_close(struct gw_front *front)
         else if (session->rest.left.conn)
             gw_conn_close(gw_rest_end(&session->rest).conn);
         else
-            gw_h1_server_close(session->h1);
+            gw_session_close(session->http);
         free_session(session);
     }
 }

@@ -29,7 +29,7 @@ static void on_end(void *owner, enum gw_error why)
     be_over(owner);
 }
 
-void gw_rest_begin(struct gw_rest *rest, struct gw_h1_server *session, uint64_t idle_timeout_us,
+void gw_rest_begin(struct gw_rest *rest, struct gw_session *session, uint64_t idle_timeout_us,
                    const struct gw_rest_events *events)
 {
     static const struct gw_conn_events conn_events = {

@@ -24,7 +24,7 @@ struct gw_rest {
 
 /* Takes the connection out of an idle session, which frees itself. `idle_timeout_us` counts from
  * when it became idle; 0: for ever. */
-void gw_rest_begin(struct gw_rest *rest, struct gw_h1_server *session, uint64_t idle_timeout_us,
+void gw_rest_begin(struct gw_rest *rest, struct gw_session *session, uint64_t idle_timeout_us,
                    const struct gw_rest_events *events);
 
 /* Gives the connection back for gw_h1_server_resume(), or to be closed. */

@@ -263,7 +263,7 @@ static bool may_retry(struct gw_call *call, enum gw_error why)
          * gets a connection of its own. */
         if (!call->info.reused || call->must_be_fresh)
             return false;
-        if (gw_h1_stream_sent(call->up) && !gw_method_idempotent(call->head.method))
+        if (gw_stream_sent(call->up) && !gw_method_idempotent(call->head.method))
             return false;
         call->must_be_fresh = true;
         return true;

@@ -213,7 +213,7 @@ struct gw_stream *gw_pool_adopt(struct gw_pool *pool, struct gw_slice address, s
                                 const struct gw_service *service, const struct gw_limits *limits,
                                 struct gw_arena *arena)
 {
-    static const struct gw_h1_limits defaults = {
+    static const struct gw_session_limits defaults = {
         .head_bytes = HEAD_BYTES,
         .headers = HEAD_FIELDS,
     };

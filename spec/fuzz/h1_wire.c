@@ -9,7 +9,7 @@
 struct wire {
     struct fuzz_reading *reading;
     struct gw_conn *far;
-    struct gw_h1_server *server;
+    struct gw_session *server;
     struct gw_h1_client *client;
     struct gw_stream *stream;
     struct fuzz_message *message; /* the one that is coming in */
@@ -36,7 +36,7 @@ static void turn(void)
         gw_loop_advance(loop, 0);
 }
 
-static const struct gw_h1_limits limits = {
+static const struct gw_session_limits limits = {
     .head_bytes = 4096,
     .headers = 30,
     .target_bytes = 1024,
@@ -215,7 +215,7 @@ static void on_refused(void *ctx, struct gw_stream *down, struct gw_arena *arena
     close_stream(wire, why);
 }
 
-static void on_server_closed(void *ctx, struct gw_h1_server *server)
+static void on_server_closed(void *ctx, struct gw_session *server)
 {
     struct wire *wire = ctx;
 
@@ -314,7 +314,7 @@ static void close_wire(struct wire *wire)
     if (wire->stream) /* what waits for more than there is */
         close_stream(wire, GW_E_CANCELLED);
     if (wire->server)
-        gw_h1_server_close(wire->server);
+        gw_session_close(wire->server);
     if (wire->client)
         gw_h1_client_close(wire->client);
     turn();
@@ -410,7 +410,7 @@ void fuzz_write_request(struct fuzz_reading *reading, const struct fuzz_message 
 
 struct answering {
     const struct fuzz_message *message;
-    struct gw_h1_server *server;
+    struct gw_session *server;
     struct wire wire;
 };
 
@@ -447,7 +447,7 @@ static void never_refused(void *ctx, struct gw_stream *down, struct gw_arena *ar
     FUZZ_CHECK(false, "our own request: %s", gw_error_info(why)->reason);
 }
 
-static void answering_closed(void *ctx, struct gw_h1_server *server)
+static void answering_closed(void *ctx, struct gw_session *server)
 {
     struct answering *answering = ctx;
 
@@ -483,6 +483,6 @@ void fuzz_write_response(struct fuzz_reading *reading, const struct fuzz_message
     turn();
     close_wire(wire);
     if (answering.server)
-        gw_h1_server_close(answering.server);
+        gw_session_close(answering.server);
     turn();
 }

@@ -16,8 +16,8 @@ local net = require("support.net")
 
 ffi.cdef([[
 struct gw_spec_front { struct gw_proxy *proxy; unsigned sessions; };
-struct gw_h1_server *gw_spec_front_open(struct gw_spec_front *front, struct gw_conn *conn,
-                                        const struct gw_h1_limits *limits);
+struct gw_session *gw_spec_front_open(struct gw_spec_front *front, struct gw_conn *conn,
+                                        const struct gw_session_limits *limits);
 char gw_spec_access[24576];
 unsigned gw_spec_access_count;
 void gw_spec_keep_access(void *ctx, const struct gw_access_record *record);
@@ -304,7 +304,7 @@ Client.__index = Client
 --- A connection to the gateway. `peer`: the address it seems to come from.
 function M:client(peer)
   local near, far = ffi.new("struct gw_conn *[1]"), ffi.new("struct gw_conn *[1]")
-  local limits = ffi.new("struct gw_h1_limits", {
+  local limits = ffi.new("struct gw_session_limits", {
     head_bytes = 32768,
     headers = 100,
     target_bytes = 8192,

@@ -20,7 +20,7 @@ static void on_refused(void *ctx, struct gw_stream *down, struct gw_arena *arena
     gw_proxy_on_refused(((struct gw_spec_front *)ctx)->proxy, down, arena, head, why);
 }
 
-static void on_closed(void *ctx, struct gw_h1_server *session)
+static void on_closed(void *ctx, struct gw_session *session)
 {
     (void)session;
     ((struct gw_spec_front *)ctx)->sessions--;
@@ -32,11 +32,11 @@ static const struct gw_server_events events = {
     .on_closed = on_closed,
 };
 
-struct gw_h1_server *gw_spec_front_open(struct gw_spec_front *front, struct gw_conn *conn,
-                                        const struct gw_h1_limits *limits);
+struct gw_session *gw_spec_front_open(struct gw_spec_front *front, struct gw_conn *conn,
+                                      const struct gw_session_limits *limits);
 
-struct gw_h1_server *gw_spec_front_open(struct gw_spec_front *front, struct gw_conn *conn,
-                                        const struct gw_h1_limits *limits)
+struct gw_session *gw_spec_front_open(struct gw_spec_front *front, struct gw_conn *conn,
+                                      const struct gw_session_limits *limits)
 {
     front->sessions++;
     return gw_h1_server_new(conn, limits, GW_SLICE("http"), &events, front);

@@ -30,7 +30,7 @@ struct gw_probe {
 };
 
 struct gw_acceptor {
-    struct gw_h1_server *server; /* NULL once closed */
+    struct gw_session *server; /* NULL once closed */
     struct gw_probe *last;
     unsigned requests, refused, closed;
     int refusal;
@@ -244,7 +244,7 @@ static void on_refused(void *ctx, struct gw_stream *down, struct gw_arena *arena
     take(acceptor, down, arena, head, false, true);
 }
 
-static void on_server_closed(void *ctx, struct gw_h1_server *session)
+static void on_server_closed(void *ctx, struct gw_session *session)
 {
     struct gw_acceptor *acceptor = ctx;
 
@@ -259,10 +259,10 @@ static const struct gw_server_events acceptor_events = {
     .on_closed = on_server_closed,
 };
 
-struct gw_acceptor *gw_acceptor_new(struct gw_conn *conn, const struct gw_h1_limits *limits);
+struct gw_acceptor *gw_acceptor_new(struct gw_conn *conn, const struct gw_session_limits *limits);
 void gw_acceptor_free(struct gw_acceptor *acceptor);
 
-struct gw_acceptor *gw_acceptor_new(struct gw_conn *conn, const struct gw_h1_limits *limits)
+struct gw_acceptor *gw_acceptor_new(struct gw_conn *conn, const struct gw_session_limits *limits)
 {
     struct gw_acceptor *acceptor = gw_alloc_zero(sizeof(*acceptor));
 
@@ -273,7 +273,7 @@ struct gw_acceptor *gw_acceptor_new(struct gw_conn *conn, const struct gw_h1_lim
 void gw_acceptor_free(struct gw_acceptor *acceptor)
 {
     if (acceptor->server)
-        gw_h1_server_close(acceptor->server);
+        gw_session_close(acceptor->server);
     gw_free(acceptor);
 }
 
@@ -299,10 +299,10 @@ static const struct gw_client_events dialer_events = {
     .on_closed = on_client_closed,
 };
 
-struct gw_dialer *gw_dialer_new(struct gw_conn *conn, const struct gw_h1_limits *limits);
+struct gw_dialer *gw_dialer_new(struct gw_conn *conn, const struct gw_session_limits *limits);
 void gw_dialer_free(struct gw_dialer *dialer);
 
-struct gw_dialer *gw_dialer_new(struct gw_conn *conn, const struct gw_h1_limits *limits)
+struct gw_dialer *gw_dialer_new(struct gw_conn *conn, const struct gw_session_limits *limits)
 {
     struct gw_dialer *dialer = gw_alloc_zero(sizeof(*dialer));
 

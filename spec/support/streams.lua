@@ -18,7 +18,7 @@ struct gw_probe {
   int id;
 };
 struct gw_acceptor {
-  struct gw_h1_server *server;
+  struct gw_session *server;
   struct gw_probe *last;
   unsigned requests, refused, closed;
   int refusal;
@@ -37,9 +37,9 @@ bool gw_probe_send_blob(struct gw_probe *probe, struct gw_blob *blob, bool end);
 void gw_probe_send_trailers(struct gw_probe *probe, const struct gw_fields *trailers);
 void gw_probe_hold(struct gw_probe *probe, bool on);
 void gw_probe_close(struct gw_probe *probe, int why);
-struct gw_acceptor *gw_acceptor_new(struct gw_conn *conn, const struct gw_h1_limits *limits);
+struct gw_acceptor *gw_acceptor_new(struct gw_conn *conn, const struct gw_session_limits *limits);
 void gw_acceptor_free(struct gw_acceptor *acceptor);
-struct gw_dialer *gw_dialer_new(struct gw_conn *conn, const struct gw_h1_limits *limits);
+struct gw_dialer *gw_dialer_new(struct gw_conn *conn, const struct gw_session_limits *limits);
 void gw_dialer_free(struct gw_dialer *dialer);
 ]])
 
@@ -62,7 +62,7 @@ function M.check()
 end
 
 function M.limits(over)
-  local limits = ffi.new("struct gw_h1_limits")
+  local limits = ffi.new("struct gw_session_limits")
   limits.head_bytes = 32 * 1024
   limits.headers = 100
   limits.target_bytes = 8 * 1024
