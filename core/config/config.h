@@ -58,9 +58,14 @@ struct gw_service {
     struct gw_slice authority; /* what Host says when preserve_host is off: "host[:port]" */
     unsigned retries;
     uint64_t connect_timeout_us, write_timeout_us, read_timeout_us, response_timeout_us;
+    /* In the place of read_timeout_us, where the service says so: between two events of an event
+     * stream, and while a tunnel (a WebSocket) is silent both ways. */
+    bool has_event_stream_timeout, has_websocket_timeout;
+    uint64_t event_stream_timeout_us, websocket_timeout_us;
     unsigned keepalive_connections; /* idle ones kept per worker and target */
     unsigned keepalive_requests;
     uint64_t keepalive_idle_us;
+    bool forwarded_header;   /* RFC 7239's Forwarded goes beside X-Forwarded-* */
     unsigned proxy_protocol; /* version of the header in front of its connections; 0: none */
     struct gw_limits limits;
     /* The upstream of the service: the configured one of that name, or one made from host:port.

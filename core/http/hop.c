@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "http/token.h"
 #include "http/uri.h"
+#include "net/addr.h"
 
 #define CONNECTION_MAX 32 /* items of one Connection field; each costs a walk over all fields */
 
@@ -198,6 +199,56 @@ static struct gw_slice port_text(struct gw_arena *arena, uint16_t port)
     return gw_slice(text + at, 5 - at);
 }
 
+/* RFC 7239 6: an IPv6 address stands in brackets, and what has them or a colon in quotes; who has
+ * no address is "unknown". */
+static struct gw_slice node_text(struct gw_arena *arena, struct gw_slice ip)
+{
+    struct gw_addr addr;
+
+    if (!gw_addr_parse_ip(&addr, ip, 0))
+        return GW_SLICE("unknown");
+    return memchr(ip.ptr, ':', ip.len) ? gw_arena_printf(arena, "\"[%.*s]\"", GW_SLICE_ARG(ip))
+                                       : ip;
+}
+
+/* What proxies before the peer said only as X-Forwarded-For (RFC 7239 7.4). */
+static struct gw_slice convert_chain(struct gw_arena *arena, struct gw_slice chain)
+{
+    struct gw_slice converted = GW_SLICE_EMPTY, item;
+
+    while (gw_slice_next(&chain, ',', &item) && chain.len)
+        converted = gw_arena_printf(arena, "%.*s%sfor=%.*s", GW_SLICE_ARG(converted),
+                                    converted.len ? ", " : "",
+                                    GW_SLICE_ARG(node_text(arena, gw_slice_trim(item))));
+    return converted;
+}
+
+/* One more element behind those a trusted peer sent. `chain`: X-Forwarded-For with us. */
+static void set_rfc7239(struct gw_fields *fields, struct gw_arena *arena,
+                        const struct gw_forwarded *forwarded, struct gw_slice chain)
+{
+    const struct gw_slice name = GW_SLICE("forwarded");
+    struct gw_slice before = GW_SLICE_EMPTY;
+    const struct gw_slice *value;
+
+    for (unsigned n = 0; (value = gw_fields_nth(fields, name, n)); n++)
+        before = gw_arena_printf(arena, "%.*s%s%.*s", GW_SLICE_ARG(before), before.len ? ", " : "",
+                                 GW_SLICE_ARG(*value));
+    if (before.len == 0)
+        before = convert_chain(arena, chain);
+
+    struct gw_slice host =
+        forwarded->authority.len
+            ? gw_arena_printf(arena, ";host=\"%.*s\"", GW_SLICE_ARG(forwarded->authority))
+            : GW_SLICE_EMPTY;
+
+    gw_fields_set(fields, arena, name,
+                  gw_arena_printf(arena, "%.*s%sfor=%.*s%.*s;proto=%.*s", GW_SLICE_ARG(before),
+                                  before.len ? ", " : "",
+                                  GW_SLICE_ARG(node_text(arena, forwarded->client_ip)),
+                                  GW_SLICE_ARG(host), GW_SLICE_ARG(forwarded->scheme)));
+}
+
 void gw_hop_set_forwarded(struct gw_fields *fields, struct gw_arena *arena,
                           const struct gw_forwarded *forwarded)
 {
@@ -206,6 +257,8 @@ void gw_hop_set_forwarded(struct gw_fields *fields, struct gw_arena *arena,
 
     struct gw_slice chain = extend_forwarded_for(fields, arena, forwarded->client_ip);
 
+    if (forwarded->rfc7239)
+        set_rfc7239(fields, arena, forwarded, chain);
     gw_fields_set(fields, arena, GW_SLICE("x-forwarded-for"), chain);
     set_unless_there(fields, arena, GW_SLICE("x-forwarded-proto"), forwarded->scheme);
     set_unless_there(fields, arena, GW_SLICE("x-forwarded-host"), host_of(forwarded->authority));

@@ -75,12 +75,14 @@ static struct gw_slice peer_ip(const struct gw_exchange *x)
 
 static void fill_fields(struct gw_exchange *x, struct gw_fields *fields)
 {
+    const struct gw_service *service = x->route ? x->route->service : NULL;
     struct gw_forwarded forwarded = {
         .client_ip = peer_ip(x),
         .scheme = x->request.scheme,
         .authority = x->request.authority,
         .port = x->local_port,
         .peer_trusted = x->peer_trusted,
+        .rfc7239 = service && service->forwarded_header,
     };
 
     gw_fields_copy(fields, x->arena, &x->request.fields);

@@ -232,6 +232,20 @@ static void close_call(struct gw_stream *stream, enum gw_error why)
 
 /* ── the response ──────────────────────────────────────────────────────────── */
 
+/* Asked only where it makes a difference. */
+static bool is_event_stream(const struct gw_call *call, const struct gw_head *head)
+{
+    const struct gw_slice type = GW_SLICE("text/event-stream");
+    const struct gw_service *service = call->options.service;
+    const struct gw_slice *value = service && service->has_event_stream_timeout
+                                       ? gw_fields_get(&head->fields, GW_SLICE("content-type"))
+                                       : NULL;
+
+    return value && value->len >= type.len &&
+           gw_slice_equal_nocase(gw_slice(value->ptr, type.len), type) &&
+           (value->len == type.len || strchr("; \t", value->ptr[type.len]));
+}
+
 static void on_head(void *owner, struct gw_head *head, bool end)
 {
     struct gw_call *call = owner;
@@ -245,6 +259,7 @@ static void on_head(void *owner, struct gw_head *head, bool end)
     } else {
         call->final_head = true;
         call->tunnel = head->status == 101;
+        call->events = is_event_stream(call, head);
         call->response_whole = end;
         call->info.status = head->status;
         call->info.head_us = call->options.loop->clock.now_us;

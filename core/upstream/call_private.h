@@ -47,8 +47,8 @@ struct gw_call {
     bool held;
 
     /* The response. */
-    unsigned interim; /* heads below 200 */
-    bool final_head, tunnel, response_whole;
+    unsigned interim;                                /* heads below 200 */
+    bool final_head, tunnel, events, response_whole; /* events: text/event-stream */
 
     /* The attempt. */
     struct gw_view *view; /* one use; NULL for a target outside the registry */

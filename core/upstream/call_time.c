@@ -38,6 +38,18 @@ static void on_timeout(struct gw_timer *timer)
     gw_call_fail(call, errors[call->waits]);
 }
 
+/* How long the service may say nothing. */
+static uint64_t quiet_time(const struct gw_call *call)
+{
+    const struct gw_service *service = call->options.service;
+
+    if (call->tunnel && service && service->has_websocket_timeout)
+        return service->websocket_timeout_us;
+    if (call->events)
+        return service->event_stream_timeout_us;
+    return timeout_of(call, call->options.read_timeout_us, service ? service->read_timeout_us : 0);
+}
+
 static void start_timer(struct gw_call *call)
 {
     const struct gw_call_options *options = &call->options;
@@ -57,7 +69,7 @@ static void start_timer(struct gw_call *call)
                            service ? service->response_timeout_us : 0);
         break;
     case GW_CALL_WAIT_READ:
-        delay = timeout_of(call, options->read_timeout_us, service ? service->read_timeout_us : 0);
+        delay = quiet_time(call);
         break;
     }
     if (delay)

@@ -117,6 +117,10 @@ local function set_service(build, service, route)
   service.read_timeout_us = (given.read_timeout or 60) * 1e6
   service.write_timeout_us = (given.write_timeout or 60) * 1e6
   service.response_timeout_us = (given.response_timeout or 60) * 1e6
+  service.has_event_stream_timeout = given.event_stream_timeout ~= nil
+  service.event_stream_timeout_us = (given.event_stream_timeout or 0) * 1e6
+  service.has_websocket_timeout = given.websocket_timeout ~= nil
+  service.websocket_timeout_us = (given.websocket_timeout or 0) * 1e6
   service.keepalive_connections = given.keepalive_connections or 512
   service.keepalive_requests = given.keepalive_requests or 10000
   service.proxy_protocol = given.proxy_protocol or 0

@@ -90,11 +90,25 @@ M.services = entity(later.service, {
     default = "60s",
     about = "From the last byte of the request to the head of the response.",
   },
+  event_stream_timeout = t.duration {
+    unit = "ms",
+    off = true,
+    about = "How long a stream of server-sent events may be quiet; `read_timeout` where nothing is written.",
+  },
+  websocket_timeout = t.duration {
+    unit = "ms",
+    off = true,
+    about = "How long a WebSocket may be silent both ways; `read_timeout` where nothing is written.",
+  },
   proxy_protocol = t.one_of {
     "v1",
     "v2",
     about = "Begin every connection with a PROXY header that names the client; each request then has a connection "
       .. "of its own.",
+  },
+  forwarded_header = t.boolean {
+    default = false,
+    about = "Say who asks as `Forwarded` (RFC 7239), too, beside `X-Forwarded-*`.",
   },
   keepalive = t.record {
     connections = t.integer {

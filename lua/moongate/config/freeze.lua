@@ -116,6 +116,11 @@ local function put_services(build, normal)
     target.write_timeout_us = us(service.write_timeout)
     target.read_timeout_us = us(service.read_timeout)
     target.response_timeout_us = us(service.response_timeout)
+    target.has_event_stream_timeout = service.event_stream_timeout ~= nil
+    target.event_stream_timeout_us = us(service.event_stream_timeout)
+    target.has_websocket_timeout = service.websocket_timeout ~= nil
+    target.websocket_timeout_us = us(service.websocket_timeout)
+    target.forwarded_header = service.forwarded_header
     target.proxy_protocol = VERSIONS[service.proxy_protocol] or 0
     target.keepalive_connections = service.keepalive.connections
     target.keepalive_requests = service.keepalive.requests

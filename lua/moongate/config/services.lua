@@ -90,7 +90,10 @@ function M.service(state, item, top)
     write_timeout = value.write_timeout,
     read_timeout = value.read_timeout,
     response_timeout = value.response_timeout,
+    event_stream_timeout = value.event_stream_timeout,
+    websocket_timeout = value.websocket_timeout,
     proxy_protocol = value.proxy_protocol,
+    forwarded_header = value.forwarded_header,
     keepalive = value.keepalive,
     limits = limits.resolve(top.limits, value.limits),
   }

@@ -89,6 +89,48 @@ describe("hop", function()
       return all(f)
     end
 
+    describe("as RFC 7239 says it", function()
+      local function forwarded(before, more)
+        local f, said = fields(before), ffi.new("struct gw_forwarded")
+        said.client_ip = s(more.ip or "10.0.0.1")
+        said.scheme = s("http")
+        said.authority = s(more.authority or "a.b:8000")
+        said.peer_trusted = more.trusted or false
+        said.rfc7239 = true
+        c.gw_hop_set_forwarded(f, arena, said)
+        return all(f):match("forwarded=(.-) x%-forwarded") or all(f)
+      end
+
+      it("names the peer, the host that was asked for and the scheme", function()
+        assert.equal('for=10.0.0.1;host="a.b:8000";proto=http', forwarded("", {}))
+        assert.equal('for="[::1]";host="a.b:8000";proto=http', forwarded("", { ip = "::1" }))
+        assert.equal('for=unknown;host="a.b:8000";proto=http', forwarded("", { ip = "unix:" }))
+        assert.equal("for=10.0.0.1;proto=http", forwarded("", { authority = "" }))
+      end)
+
+      it(
+        "believes nothing a stranger says",
+        function()
+          assert.equal(
+            'for=10.0.0.1;host="a.b:8000";proto=http',
+            forwarded("forwarded=for=6.6.6.6 x-forwarded-for=6.6.6.6 forwarded=for=7", {})
+          )
+        end
+      )
+
+      it("goes on from what a trusted proxy said, in either form", function()
+        local ours = 'for=10.0.0.1;host="a.b:8000";proto=http'
+        assert.equal(
+          "for=1.1.1.1, for=2.2.2.2, " .. ours,
+          forwarded("forwarded=for=1.1.1.1 forwarded=for=2.2.2.2", { trusted = true })
+        )
+        assert.equal(
+          'for=1.1.1.1, for="[::2]", for=unknown, ' .. ours,
+          forwarded("x-forwarded-for=1.1.1.1,::2 x-forwarded-for=who", { trusted = true })
+        )
+      end)
+    end)
+
     local OURS = "x-forwarded-for=10.0.0.1 x-forwarded-proto=http x-forwarded-host=a.b x-forwarded-port=8000 "
       .. "x-real-ip=10.0.0.1"
 

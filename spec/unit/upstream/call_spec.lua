@@ -263,6 +263,49 @@ describe("gw_call", function()
       assert.equal("read_timeout", wait(probe))
     end)
 
+    describe("of events", function()
+      local function ask_for_events(content_type, service)
+        local up = world:upstream(
+          function(conn)
+            conn:write(("HTTP/1.1 200 OK\r\ncontent-type: %s\r\ncontent-length: 9\r\n\r\na"):format(content_type))
+          end
+        )
+        local probe = open(bind({ up }, service))
+        probe:ask({}, true)
+        world:until_true(function() return probe:body() == "a" end)
+        return probe
+      end
+
+      it("is the stream's own where the service has one", function()
+        local types = { "text/event-stream", "Text/Event-Stream;charset=utf-8", "text/event-stream ; a=b" }
+        for _, content_type in ipairs(types) do
+          local probe = ask_for_events(content_type, { read_timeout = 5, event_stream_timeout = 60 })
+          world:advance(59)
+          assert.is_nil(probe:error())
+          world:advance(1.1)
+          assert.equal("read_timeout", wait(probe))
+        end
+      end)
+
+      it("may be none at all", function()
+        local probe = ask_for_events("text/event-stream", { read_timeout = 5, event_stream_timeout = 0 })
+        world:advance(100000)
+        assert.is_nil(probe:error())
+      end)
+
+      it("is no other body's, and the common one where the service says nothing", function()
+        for content_type, service in pairs {
+          ["text/event-streams"] = { read_timeout = 5, event_stream_timeout = 60 },
+          ["text/event"] = { read_timeout = 5, event_stream_timeout = 60 },
+          ["text/event-stream"] = { read_timeout = 5 },
+        } do
+          local probe = ask_for_events(content_type, service)
+          world:advance(5.1)
+          assert.equal("read_timeout", wait(probe))
+        end
+      end)
+    end)
+
     it("does not run while the owner holds", function()
       local up = world:upstream(function(conn) conn:write("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\na") end)
       local probe = open(bind({ up }, { read_timeout = 5 }))
