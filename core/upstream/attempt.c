@@ -59,7 +59,7 @@ static void note_target(struct gw_call *call, struct gw_target *target)
     struct gw_call_info *info = &call->info;
 
     call->target = target;
-    atomic_fetch_add_explicit(&target->in_flight, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&target->vitals.active, 1, memory_order_relaxed);
     memcpy(info->target, target->text.ptr, target->text.len);
     info->target[target->text.len] = '\0';
     info->tries++;
@@ -73,7 +73,7 @@ static void release_target(struct gw_call *call)
 {
     if (!call->target)
         return;
-    atomic_fetch_sub_explicit(&call->target->in_flight, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&call->target->vitals.active, 1, memory_order_relaxed);
     call->target = NULL;
 }
 

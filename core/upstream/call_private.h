@@ -56,7 +56,7 @@ struct gw_call {
     struct gw_target *foreign[GW_CALL_FOREIGN_MAX];
     unsigned foreign_count;
     int chosen;               /* index in the view */
-    struct gw_target *target; /* counted in its in_flight; NULL between attempts */
+    struct gw_target *target; /* counted in its vitals; NULL between attempts */
     struct gw_stream *up;
     struct gw_dial *dial;
     struct gw_resolve *resolve;

@@ -359,7 +359,7 @@ static void describe_upstream(const struct gw_upstream *upstream, struct gw_buf 
                       *first ? "" : ",\n", (int)upstream->key_len - 2, upstream->key + 2,
                       GW_SLICE_ARG(target->authority), GW_SLICE_ARG(target->text),
                       upstream->set->items[i].weight / SHARES,
-                      atomic_load_explicit(&target->in_flight, memory_order_relaxed));
+                      atomic_load_explicit(&target->vitals.active, memory_order_relaxed));
         *first = false;
     }
 }

@@ -30,7 +30,7 @@ void gw_target_unref(struct gw_target *target)
 {
     if (!target || !gw_refs_drop(&target->refs))
         return;
-    GW_ASSERT(atomic_load_explicit(&target->in_flight, memory_order_relaxed) == 0);
+    GW_ASSERT(atomic_load_explicit(&target->vitals.active, memory_order_relaxed) == 0);
     gw_free(target);
 }
 

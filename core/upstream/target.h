@@ -5,13 +5,14 @@
 #include "base/refs.h"
 #include "base/slice.h"
 #include "net/addr.h"
+#include "policy/vitals.h"
 
 struct gw_target {
     struct gw_refs refs;
     struct gw_addr addr;
     struct gw_slice text;      /* "ip:port", "unix:path": for logs and as the key of pools */
     struct gw_slice authority; /* what its own Host header is: "name[:port]" as configured */
-    atomic_uint in_flight;     /* requests on their way, of all workers; relaxed */
+    struct gw_vitals vitals;   /* of all workers */
     char bytes[];              /* what text and authority point to */
 };
 

@@ -1,7 +1,18 @@
 #include "upstream/view.h"
 
 #include "base/alloc.h"
+#include "base/map.h"
 #include "upstream/registry_private.h"
+
+static void fill_slot(struct gw_balance_slot *slot, const struct gw_target_item *item)
+{
+    const struct gw_target *target = item->target;
+
+    slot->weight = item->weight;
+    slot->vitals = &target->vitals;
+    slot->id = gw_hash(gw_hash(0, target->authority.ptr, target->authority.len), target->text.ptr,
+                       target->text.len);
+}
 
 static struct gw_view *new_view(struct gw_upstream *upstream, struct gw_random *random)
 {
@@ -12,12 +23,12 @@ static struct gw_view *new_view(struct gw_upstream *upstream, struct gw_random *
     view->users = 1;
     view->slots = view->set->count ? gw_alloc_zero(view->set->count * sizeof(*view->slots)) : NULL;
     for (unsigned i = 0; i < view->set->count; i++)
-        view->slots[i].weight = view->set->items[i].weight;
+        fill_slot(&view->slots[i], &view->set->items[i]);
 
     const struct gw_balance_algorithm *algorithm = gw_balance_find(view->set->algorithm);
 
-    gw_balance_init(&view->balance, algorithm ? algorithm : &gw_balance_round_robin, view->slots,
-                    view->set->count, random);
+    gw_balance_init(&view->balance, algorithm ? algorithm : &gw_balance_round_robin, NULL,
+                    view->slots, view->set->count, random);
     return view;
 }
 
@@ -25,6 +36,7 @@ void gw_view_release(struct gw_view *view)
 {
     if (!view || --view->users > 0)
         return;
+    gw_balance_deinit(&view->balance);
     gw_target_set_unref(view->set);
     gw_free(view->slots);
     gw_free(view);
@@ -72,5 +84,5 @@ int gw_view_choose(struct gw_view *view, const bool *tried)
 {
     struct gw_balance_ask ask = { .tried = tried };
 
-    return view->set->count ? gw_balance_pick(&view->balance, &ask) : -1;
+    return view->set->count ? gw_balance_pick(&view->balance, &ask, NULL) : -1;
 }

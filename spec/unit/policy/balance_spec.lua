@@ -12,7 +12,8 @@ local function new(names, weights, random)
     self.slots[i - 1].weight = weight
   end
   self.balance = ffi.new("struct gw_balance")
-  c.gw_balance_init(self.balance, c.gw_balance_find(c.slice("round-robin")), self.slots, #names, random)
+  c.gw_balance_init(self.balance, c.gw_balance_find(c.slice("round-robin")), nil, self.slots, #names, random)
+  ffi.gc(self.balance, c.gw_balance_deinit)
   return self
 end
 
@@ -26,7 +27,7 @@ function Balance:pick(tried)
     ask = ffi.new("struct gw_balance_ask", flags)
     self.keep = flags
   end
-  local index = c.gw_balance_pick(self.balance, ask)
+  local index = c.gw_balance_pick(self.balance, ask, nil)
   return index >= 0 and self.names[index + 1] or nil
 end
 
@@ -42,6 +43,7 @@ function Balance:down(name, down)
   for i, one in ipairs(self.names) do
     if one == name then self.slots[i - 1].down = down end
   end
+  c.gw_balance_changed(self.balance)
 end
 
 local function count(text)
