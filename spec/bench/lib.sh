@@ -49,7 +49,7 @@ stop() {
 
 # await URL: until it answers, at most five seconds.
 await() {
-  curl -fsS -o /dev/null --retry 50 --retry-delay 0 --retry-all-errors --retry-max-time 5 "$1" 2>/dev/null ||
+  curl -fsSk -o /dev/null --retry 50 --retry-delay 0 --retry-all-errors --retry-max-time 5 "$1" 2>/dev/null ||
     die "nothing answers at $1: $(tail -n 3 "$work"/*.out)"
 }
 
@@ -87,11 +87,25 @@ rss_kib() {
 
 median() { sort -n | awk '{ v[NR] = $1 } END { if (!NR) exit 1; print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 
-# load URL SECONDS CONNECTIONS: prints "requests errors".
+# load URL SECONDS CONNECTIONS: prints "requests errors". What loads is $load_tool: wrk, or h2load with 32 streams a
+# connection; $load_options are given to it.
+load_tool=wrk
+load_options=()
 load() {
-  taskset -c "$load_core" wrk -t1 -c"$3" -d"$2"s --latency "$1" >"$work/wrk.out" 2>&1 || die "wrk: $(cat "$work/wrk.out")"
+  "load_by_$load_tool" "$@"
+}
+
+load_by_wrk() {
+  taskset -c "$load_core" wrk -t1 -c"$3" -d"$2"s "${load_options[@]}" "$1" >"$work/wrk.out" 2>&1 ||
+    die "wrk: $(cat "$work/wrk.out")"
   awk '/requests in/ { n = $1 } /Socket errors/ { gsub(/[^0-9 ]/, ""); e = $1 + $2 + $3 + $4 } /Non-2xx/ { e += $NF }
        END { print n + 0, e + 0 }' "$work/wrk.out"
+}
+
+load_by_h2load() {
+  taskset -c "$load_core" h2load -t1 -c"$3" -m32 -D"$2" "${load_options[@]}" "$1" >"$work/wrk.out" 2>&1 ||
+    die "h2load: $(cat "$work/wrk.out")"
+  awk '/^requests:/ { e = $10 + $12 } /^status codes:/ { n = $3; e += $5 + $7 + $9 } END { print n + 0, e + 0 }' "$work/wrk.out"
 }
 
 # measure PID URL SECONDS CONNECTIONS: microseconds of CPU a request, those in user space, and how busy its core was.
@@ -164,10 +178,22 @@ CONF
   await "http://127.0.0.1:$upstream_port/1k"
 }
 
-# start_nginx NAME SNIPPET: a proxy, tuned as its own documents advise; pid in $started, its address in $url.
+# make_certificate: one for localhost (ECDSA, P-256) in $work/tls.crt and $work/tls.key.
+make_certificate() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
+    -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout "$work/tls.key" -out "$work/tls.crt" 2>/dev/null ||
+    die "openssl made no certificate"
+}
+
+# start_nginx NAME SNIPPET [LISTEN]: a proxy, tuned as its own documents advise; pid in $started, its address in $url.
+# LISTEN: what its listener says beside the address, "ssl" or "ssl http2".
 start_nginx() {
-  local port modules module=''
+  local port modules module='' scheme=http tls=''
   port=$(free_port)
+  if [ -n "${3:-}" ]; then
+    scheme=https
+    tls="ssl_certificate $work/tls.crt; ssl_certificate_key $work/tls.key; ssl_protocols TLSv1.2 TLSv1.3;"
+  fi
   modules=$(nginx -V 2>&1 | grep -o 'modules-path=[^ ]*' | cut -d= -f2)
   [ -n "$2" ] && module="load_module $modules/ndk_http_module.so; load_module $modules/ngx_http_lua_module.so;"
   cat >"$work/$1.conf" <<CONF
@@ -175,12 +201,13 @@ daemon off; pid $work/$1.pid; error_log stderr crit; worker_processes 1;
 $module
 events { worker_connections 4096; }
 http {
-  access_log $work/$1.log combined buffer=64k; keepalive_requests 1000000; keepalive_timeout 600s; tcp_nodelay on;
+  access_log $work/$1.log combined buffer=64k; keepalive_requests 100000000; keepalive_timeout 600s; tcp_nodelay on;
   proxy_buffers 16 64k; proxy_buffer_size 64k;
   client_body_temp_path $work/$1.1; proxy_temp_path $work/$1.2; fastcgi_temp_path $work/$1.3; uwsgi_temp_path $work/$1.4; scgi_temp_path $work/$1.5;
   upstream back { server 127.0.0.1:$upstream_port; keepalive 512; keepalive_requests 1000000; }
   server {
-    listen 127.0.0.1:$port reuseport;
+    listen 127.0.0.1:$port reuseport ${3:-};
+    $tls
     location / {
       proxy_pass http://back; proxy_http_version 1.1; proxy_set_header Connection "";
       proxy_set_header X-Forwarded-For \$remote_addr; proxy_set_header X-Forwarded-Proto \$scheme;
@@ -190,7 +217,7 @@ http {
 }
 CONF
   start "$1" "$gateway_core" nginx -p "$work" -c "$work/$1.conf"
-  url=http://127.0.0.1:$port
+  url=$scheme://127.0.0.1:$port
   await "$url/1k"
 }
 
@@ -221,9 +248,10 @@ CONF
   await "$url/1k"
 }
 
-# start_moongate NAME [PLUGINS]: one worker; PLUGINS is YAML for the route's `plugins:` (flow style).
+# start_moongate NAME [PLUGINS [LISTENER]]: one worker; PLUGINS is YAML for the route's `plugins:` (flow style), LISTENER
+# what its listener says beside the address.
 start_moongate() {
-  local port binary=${MOONGATE:-$root/build/release/moongate}
+  local port scheme=http binary=${MOONGATE:-$root/build/release/moongate}
   [ -x "$binary" ] || die "$binary is not built (./dev build)"
   port=$(free_port)
   cat >"$work/$1.yaml" <<CONF
@@ -232,7 +260,7 @@ plugin_paths: [$root/spec/bench/plugins]
 admin: { address: "unix:$work/$1.sock" }
 log: { access: "$work/$1.log" }
 limits: { requests_per_connection: 100000000, body: 8g }
-listeners: [{ address: "127.0.0.1:$port" }]
+listeners: [{ address: "127.0.0.1:$port"${3:+, $3} }]
 services:
   - name: back
     url: http://127.0.0.1:$upstream_port
@@ -241,7 +269,8 @@ services:
       - { name: all, paths: [/], strip_path: false, public: true, plugins: ${2:-[]} }
 CONF
   start "$1" "$gateway_core" "$binary" run -c "$work/$1.yaml"
-  url=http://127.0.0.1:$port
+  [ -z "${3:-}" ] || scheme=https
+  url=$scheme://127.0.0.1:$port
   admin=$work/$1.sock
   await "$url/1k"
 }
