@@ -1,10 +1,13 @@
 #include "http/hop.h"
 
+#include "base/buf.h"
 #include "base/check.h"
 #include "http/token.h"
 #include "http/uri.h"
 #include "net/addr.h"
 
+/* Heads are bounded, and each of their bytes becomes at most a dozen here. */
+#define FORWARDED_MAX (64u * 1024 * 1024)
 #define CONNECTION_MAX 32 /* items of one Connection field; each costs a walk over all fields */
 
 #define NAME(literal)                                                                              \
@@ -212,15 +215,13 @@ static struct gw_slice node_text(struct gw_arena *arena, struct gw_slice ip)
 }
 
 /* What proxies before the peer said only as X-Forwarded-For (RFC 7239 7.4). */
-static struct gw_slice convert_chain(struct gw_arena *arena, struct gw_slice chain)
+static void convert_chain(struct gw_buf *out, struct gw_arena *arena, struct gw_slice chain)
 {
-    struct gw_slice converted = GW_SLICE_EMPTY, item;
+    struct gw_slice item;
 
-    while (gw_slice_next(&chain, ',', &item) && chain.len)
-        converted = gw_arena_printf(arena, "%.*s%sfor=%.*s", GW_SLICE_ARG(converted),
-                                    converted.len ? ", " : "",
-                                    GW_SLICE_ARG(node_text(arena, gw_slice_trim(item))));
-    return converted;
+    while (gw_slice_next(&chain, ',', &item) && chain.len) /* the last one is our peer */
+        gw_buf_printf(out, "%sfor=%.*s", out->len ? ", " : "",
+                      GW_SLICE_ARG(node_text(arena, gw_slice_trim(item))));
 }
 
 /* One more element behind those a trusted peer sent. `chain`: X-Forwarded-For with us. */
@@ -228,25 +229,21 @@ static void set_rfc7239(struct gw_fields *fields, struct gw_arena *arena,
                         const struct gw_forwarded *forwarded, struct gw_slice chain)
 {
     const struct gw_slice name = GW_SLICE("forwarded");
-    struct gw_slice before = GW_SLICE_EMPTY;
     const struct gw_slice *value;
+    struct gw_buf out;
 
+    gw_buf_init(&out, FORWARDED_MAX);
     for (unsigned n = 0; (value = gw_fields_nth(fields, name, n)); n++)
-        before = gw_arena_printf(arena, "%.*s%s%.*s", GW_SLICE_ARG(before), before.len ? ", " : "",
-                                 GW_SLICE_ARG(*value));
-    if (before.len == 0)
-        before = convert_chain(arena, chain);
-
-    struct gw_slice host =
-        forwarded->authority.len
-            ? gw_arena_printf(arena, ";host=\"%.*s\"", GW_SLICE_ARG(forwarded->authority))
-            : GW_SLICE_EMPTY;
-
-    gw_fields_set(fields, arena, name,
-                  gw_arena_printf(arena, "%.*s%sfor=%.*s%.*s;proto=%.*s", GW_SLICE_ARG(before),
-                                  before.len ? ", " : "",
-                                  GW_SLICE_ARG(node_text(arena, forwarded->client_ip)),
-                                  GW_SLICE_ARG(host), GW_SLICE_ARG(forwarded->scheme)));
+        gw_buf_printf(&out, "%s%.*s", out.len ? ", " : "", GW_SLICE_ARG(*value));
+    if (out.len == 0)
+        convert_chain(&out, arena, chain);
+    gw_buf_printf(&out, "%sfor=%.*s", out.len ? ", " : "",
+                  GW_SLICE_ARG(node_text(arena, forwarded->client_ip)));
+    if (forwarded->authority.len)
+        gw_buf_printf(&out, ";host=\"%.*s\"", GW_SLICE_ARG(forwarded->authority));
+    gw_buf_printf(&out, ";proto=%.*s", GW_SLICE_ARG(forwarded->scheme));
+    gw_fields_set(fields, arena, name, gw_arena_copy(arena, gw_buf_slice(&out)));
+    gw_buf_deinit(&out);
 }
 
 void gw_hop_set_forwarded(struct gw_fields *fields, struct gw_arena *arena,

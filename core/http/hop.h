@@ -37,8 +37,9 @@ struct gw_forwarded {
     bool rfc7239; /* say it as Forwarded, too */
 };
 
-/* X-Forwarded-For/-Proto/-Host/-Port, X-Real-IP, as Kong sets them, and Forwarded (RFC 7239). An untrusted peer's own (all of
- * X-Forwarded-*, X-Real-IP and Forwarded) are taken out first. Values live in the arena. */
+/* X-Forwarded-For/-Proto/-Host/-Port, X-Real-IP, as Kong sets them, and Forwarded (RFC 7239). An
+ * untrusted peer's own (all of X-Forwarded-*, X-Real-IP and Forwarded) are taken out first. Values
+ * live in the arena. */
 void gw_hop_set_forwarded(struct gw_fields *fields, struct gw_arena *arena,
                           const struct gw_forwarded *forwarded);
 
