@@ -111,7 +111,7 @@ struct gw_config {
     struct gw_slice admin_address;  /* "unix:…" or "ip:port" */
     struct gw_slice admin_token;    /* empty: none (unix socket) */
     struct gw_slice status_address; /* empty: none */
-    uint64_t lua_budget_us, lua_stuck_limit_us;
+    uint64_t lua_budget_us, lua_stuck_limit_us, lua_load_limit_us;
     size_t lua_memory, lua_old_generations;
     /* What one plugin may have in one worker; 0: no bound. */
     size_t lua_bodies;                              /* bytes of bodies it had collected */

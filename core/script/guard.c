@@ -4,7 +4,9 @@
 #include "script/phase_private.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,12 +29,27 @@ int gw_guard_signal(void)
 
 /* --- stopping --- */
 
+/* The errors that come after the first one are raised elsewhere, where somebody caught it. */
+static void note_place(lua_State *L, lua_Debug *debug)
+{
+    struct gw_guard_loading *loading = here ? &here->loading : NULL;
+
+    if (loading && loading->loads && !loading->stopped_at[0] && lua_getinfo(L, "Sl", debug))
+        snprintf(loading->stopped_at, sizeof(loading->stopped_at), "%s:%d",
+                 debug->source + (debug->source[0] == '@'), debug->currentline);
+}
+
 /* Called by Lua at every instruction once it is set: a pcall() that catches the error gets no
  * further. */
 static void raise_error(lua_State *L, lua_Debug *debug)
 {
-    (void)debug;
+    note_place(L, debug);
     luaL_error(L, "stopped (lua.budget)");
+}
+
+static lua_State *state_of(const struct gw_guard *guard)
+{
+    return guard->script ? guard->script->L : guard->reads;
 }
 
 /* lua_sethook() is what may be called from a signal handler. Taking away what may be there first
@@ -40,7 +57,7 @@ static void raise_error(lua_State *L, lua_Debug *debug)
  * written. */
 static void arm(struct gw_guard *guard)
 {
-    lua_State *L = guard->script->L;
+    lua_State *L = state_of(guard);
 
     guard->armed = 1;
     lua_sethook(L, NULL, 0, 0);
@@ -49,13 +66,54 @@ static void arm(struct gw_guard *guard)
 
 void gw_guard_disarm(struct gw_guard *guard)
 {
-    lua_sethook(guard->script->L, NULL, 0, 0);
+    lua_sethook(state_of(guard), NULL, 0, 0);
     guard->armed = 0;
 }
 
 int gw_pdk_is_stopping(const struct gw_script *script)
 {
-    return script->guard && script->guard->armed;
+    const struct gw_guard *guard = script->guard ? script->guard : here; /* `here`: it loads */
+
+    return guard && guard->armed;
+}
+
+/* --- loading --- */
+
+bool gw_guard_enter_loading(struct gw_guard *guard, struct gw_script *script, lua_State *L)
+{
+    if (!guard)
+        return false;
+    guard->reads = L;
+    guard->loading.what[0] = guard->loading.stopped_at[0] = '\0';
+    return gw_guard_enter(guard, script, true);
+}
+
+bool gw_guard_leave_loading(struct gw_guard *guard, char *why, size_t why_size)
+{
+    struct gw_guard_loading *loading = &guard->loading;
+    bool stopped = gw_guard_leave(guard, false);
+
+    if (stopped)
+        snprintf(why, why_size,
+                 "%s: computed for more than %" PRIu64 " ms (lua.load_limit)%s%s: "
+                 "look for an endless loop there",
+                 loading->what[0] ? loading->what : "the configuration",
+                 atomic_load_explicit(&loading->limit_us, memory_order_relaxed) / 1000,
+                 loading->stopped_at[0] ? ", at last in " : "", loading->stopped_at);
+    return stopped;
+}
+
+void gw_pdk_loading(const char *plugin, const char *part)
+{
+    if (!here)
+        return;
+
+    struct gw_guard_loading *loading = &here->loading;
+
+    if (plugin)
+        snprintf(loading->what, sizeof(loading->what), "plugin %s, %s", plugin, part);
+    else
+        loading->what[0] = '\0';
 }
 
 /* --- the last line: in a signal handler, so nothing here allocates, locks or formats --- */
@@ -119,27 +177,51 @@ static void write_all(int fd, const struct line *line)
         return; /* nobody is left to tell */
 }
 
-static _Noreturn void end_process(const struct gw_guard *guard)
+static void add_who(struct line *line, const struct gw_guard *guard)
 {
     const struct gw_script *script = guard->script;
-    const struct gw_run *run = guard->can_stop ? script->current : NULL;
+    const struct gw_run *run = script && guard->can_stop ? script->current : NULL;
+
+    if (guard->loading.loads)
+        add_text(line, guard->loading.what[0] ? guard->loading.what : "loading");
+    else if (run && run->pdk)
+        add_run(line, script, run);
+    else
+        add_text(line, "Lua's collector (a finaliser of a plugin's?)");
+}
+
+static const char *consequence(const struct gw_guard *guard, bool ends)
+{
+    if (ends)
+        return ". The process ends";
+    return guard->loading.loads
+               ? ". What serves goes on; reloads wait until it has ended, or until "
+                 "the process is started again"
+               : "";
+}
+
+static void tell(const struct gw_guard *guard, bool ends)
+{
     struct line line = { .len = 0 };
 
     add_text(&line, guard->opening);
-    if (run && run->pdk)
-        add_run(&line, script, run);
-    else
-        add_text(&line, "Lua's collector (a finaliser of a plugin's?)");
+    add_who(&line, guard);
     add_text(&line, ": has kept its thread for ");
     add_number(&line, guard->stuck_us / 1000);
-    add_text(&line,
-             " ms (lua.stuck_limit) and cannot be stopped: an endless loop that is compiled, "
-             "or C code that does not come back. The process ends");
+    add_text(&line, guard->loading.loads ? " ms (twice lua.load_limit)" : " ms (lua.stuck_limit)");
+    add_text(&line, " and cannot be stopped: an endless loop that is compiled, "
+                    "or C code that does not come back");
+    add_text(&line, consequence(guard, ends));
     line.text[line.len++] = '\n';
     write_all(STDERR_FILENO, &line);
     if (guard->log_fd > STDERR_FILENO)
         write_all(guard->log_fd, &line);
-    _exit(GW_GUARD_EXIT_CODE);
+}
+
+static _Noreturn void end_process(const struct gw_guard *guard)
+{
+    tell(guard, true);
+    _exit(guard->loading.loads ? GW_GUARD_EXIT_CODE_START : GW_GUARD_EXIT_CODE);
 }
 
 /* --- orders --- */
@@ -152,8 +234,12 @@ static void on_signal(int number)
 
     (void)number;
     if ((serial & 1) && atomic_load_explicit(&guard->ordered, memory_order_acquire) == serial) {
-        if (atomic_load_explicit(&guard->order, memory_order_relaxed) == GW_GUARD_END)
+        int order = atomic_load_explicit(&guard->order, memory_order_relaxed);
+
+        if (order == GW_GUARD_END)
             end_process(guard);
+        else if (order == GW_GUARD_TELL)
+            tell(guard, false);
         else if (guard->can_stop)
             arm(guard);
     }

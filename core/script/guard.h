@@ -8,24 +8,39 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #endif
 
 struct gw_script;
+struct lua_State;
 
 /* How the process ends when Lua cannot be stopped. */
 #define GW_GUARD_EXIT_CODE 70
+#define GW_GUARD_EXIT_CODE_START 1 /* the same before anything serves */
 
 #ifndef GW_CDEF
 
 enum gw_guard_order {
     GW_GUARD_STOP, /* raise an error at the next instruction, and at each one after it */
     GW_GUARD_END,  /* say whose code it is and end the process */
+    GW_GUARD_TELL, /* say whose code it is */
+};
+
+/* What the loader's thread has beside: its Lua may take longer, and being stuck there is no reason
+ * to end what serves. */
+struct gw_guard_loading {
+    bool loads;                /* this is such a thread; before it is watched */
+    _Atomic bool alone;        /* nothing serves yet */
+    _Atomic uint64_t limit_us; /* for one Lua state; 0: no bound */
+    char what[96];             /* whose code runs; empty: our own */
+    char stopped_at[256];      /* file and line */
 };
 
 struct gw_guard {
     _Atomic uint64_t serial;     /* odd: Lua runs; each time it enters is another number */
-    struct gw_script *script;    /* whose Lua runs; of this thread alone, as the next two */
+    struct gw_script *script;    /* whose Lua runs; of this thread alone, as the next three */
+    struct lua_State *reads;     /* the same where no script is: a configuration is read */
     bool can_stop;               /* a hook may be set: no collector's work or such */
     volatile sig_atomic_t armed; /* the order to stop was carried out */
     _Atomic uint64_t ordered;    /* the serial that is meant */
@@ -33,6 +48,7 @@ struct gw_guard {
     char opening[64];            /* of the last line: time and level; before the order */
     int log_fd;                  /* where that line goes, beside standard error */
     uint64_t stuck_us;           /* what that line says */
+    struct gw_guard_loading loading;
 };
 
 /* The calling thread's, from here on; NULL: it has none any more. */
@@ -46,6 +62,13 @@ void gw_guard_install(void);
 
 /* The signal an order comes with; the watchdog writes the order first. */
 int gw_guard_signal(void);
+
+/* Lua is entered that loads a script's plugins, or (script NULL, in `L`) reads a configuration.
+ * False, and no leave is due: nobody watches. */
+bool gw_guard_enter_loading(struct gw_guard *guard, struct gw_script *script, struct lua_State *L);
+
+/* It is left. True when it was stopped; why is for the operator. */
+bool gw_guard_leave_loading(struct gw_guard *guard, char *why, size_t why_size);
 
 /* Takes back what stopping has set up in Lua; for the runner, which has its coroutine back. */
 void gw_guard_disarm(struct gw_guard *guard);

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "script/await.h"
 #include "script/faulty.h"
+#include "script/guard.h"
 #include "script/pattern.h"
 #include "script/state.h"
 
@@ -144,8 +145,16 @@ static int load(lua_State *L)
 bool gw_script_load(struct gw_script *script, const char *home, char **why)
 {
     struct load data = { script, home };
+    struct gw_guard *guard = script->borrowed ? NULL : gw_guard_here();
+    bool guarded = gw_guard_enter_loading(guard, script, script->L);
+    bool good = gw_script_protect(script, load, &data, why);
+    char stopped[512];
 
-    if (!gw_script_protect(script, load, &data, why))
+    if (guarded && gw_guard_leave_loading(guard, stopped, sizeof(stopped)) && !good) {
+        gw_free(*why);
+        *why = gw_strndup(stopped, strlen(stopped));
+    }
+    if (!good)
         return false;
     if (!script->borrowed)
         gw_script_collect(script); /* what loading left behind */

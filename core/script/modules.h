@@ -158,3 +158,6 @@ double gw_pdk_base64_decode(const char *text, size_t len, int url, char *out);
 
 /* Whether the run that has the thread is being stopped: nothing more of it may run. */
 int gw_pdk_is_stopping(const struct gw_script *script);
+
+/* Whose code this thread begins to load, and which part of it; NULL: our own again. */
+void gw_pdk_loading(const char *plugin, const char *part);

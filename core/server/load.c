@@ -1,6 +1,7 @@
 #include "server/load.h"
 
 #include "base/alloc.h"
+#include "script/guard.h"
 #include "server/lua_call.h"
 
 #include <sched.h>
@@ -90,6 +91,27 @@ static int take_result(lua_State *L)
     return 0;
 }
 
+/* The reader runs plugins' files, too: it needs to know their schemas. */
+static void run_reader(struct gw_load *load, lua_State *L, const char *function)
+{
+    struct gw_guard *guard = gw_guard_here();
+    bool guarded = gw_guard_enter_loading(guard, NULL, L);
+    bool good = gw_lua_call(L, "moongate.loader", function, 1);
+    char why[512];
+
+    if (guarded && gw_guard_leave_loading(guard, why, sizeof(why)) && !good) {
+        lua_settop(L, 0);
+        add_lines(load, gw_slice_from(why));
+    }
+    if (!good)
+        return;
+    lua_pushcfunction(L, take_result);
+    lua_insert(L, 1);
+    lua_pushlightuserdata(L, load);
+    if (lua_pcall(L, 2, 0, 0) == 0)
+        lua_settop(L, 0);
+}
+
 static void read_config(struct gw_load *load, const char *function, const char *path,
                         const char *home)
 {
@@ -101,13 +123,7 @@ static void read_config(struct gw_load *load, const char *function, const char *
     }
     lua_pushstring(L, path);
     lua_pushstring(L, home);
-    if (gw_lua_call(L, "moongate.loader", function, 1)) {
-        lua_pushcfunction(L, take_result);
-        lua_insert(L, 1);
-        lua_pushlightuserdata(L, load);
-        if (lua_pcall(L, 2, 0, 0) == 0)
-            lua_settop(L, 0);
-    }
+    run_reader(load, L, function);
     if (lua_gettop(L) > 0)
         add_lines(load, gw_slice_from(lua_tostring(L, -1)));
     lua_close(L);
@@ -159,15 +175,38 @@ static void drop_built(struct gw_load *load)
     load->config = NULL;
 }
 
+/* What a state may take to load from here on; gives back what it was. */
+static uint64_t limit_loading(uint64_t limit_us)
+{
+    struct gw_guard *guard = gw_guard_here();
+
+    return guard
+               ? atomic_exchange_explicit(&guard->loading.limit_us, limit_us, memory_order_relaxed)
+               : 0;
+}
+
+static void say_who_serves(uint64_t generation)
+{
+    struct gw_guard *guard = gw_guard_here();
+
+    if (guard)
+        atomic_store_explicit(&guard->loading.alone, generation == 1, memory_order_relaxed);
+}
+
 void gw_load(struct gw_load *load, const struct gw_load_options *options)
 {
     uint64_t start = now_us();
 
+    say_who_serves(options->generation);
     *load = (struct gw_load){ 0 };
     read_config(load, "load", options->config_path, options->home);
     if (load->config && load->error_count == 0) {
+        uint64_t before = limit_loading(load->config->lua_load_limit_us);
+
         load->config->generation = options->generation;
         prepare_scripts(load, options);
+        if (load->error_count)
+            limit_loading(before);
     }
     if (load->error_count)
         drop_built(load);

@@ -4,9 +4,15 @@
 #include "base/arena.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "server/watchdog.h"
+
+/* Until a configuration says lua.load_limit: its default (lua/moongate/config/top.lua). */
+#define FIRST_LIMIT_US ((uint64_t)10 * 1000000)
 
 struct gw_loader {
     struct gw_loop *loop, *control;
+    struct gw_watchdog *watchdog;
+    struct gw_guard guard;
     uv_thread_t thread;
 };
 
@@ -78,17 +84,22 @@ static void run_thread(void *arg)
 {
     struct gw_loader *loader = arg;
 
+    gw_watchdog_watch(loader->watchdog, &loader->guard);
     gw_loop_run(loader->loop);
+    gw_watchdog_forget(loader->watchdog, &loader->guard);
     gw_loop_free(loader->loop);
     loader->loop = NULL;
     gw_arena_trim();
 }
 
-struct gw_loader *gw_loader_start(struct gw_loop *control)
+struct gw_loader *gw_loader_start(struct gw_loop *control, struct gw_watchdog *watchdog)
 {
     struct gw_loader *loader = gw_alloc_zero(sizeof(*loader));
 
     loader->control = control;
+    loader->watchdog = watchdog;
+    loader->guard.loading.loads = true;
+    atomic_init(&loader->guard.loading.limit_us, FIRST_LIMIT_US);
     loader->loop = gw_loop_new(false);
     int error = GW_FAULT_UV(THREAD, uv_thread_create(&loader->thread, run_thread, loader));
 

@@ -4,9 +4,10 @@
 #include "server/load.h"
 
 struct gw_loader;
+struct gw_watchdog;
 
-/* Starts the thread; `control` is where results come. */
-struct gw_loader *gw_loader_start(struct gw_loop *control);
+/* Starts the thread; `control` is where results come. `watchdog` watches it until it stops. */
+struct gw_loader *gw_loader_start(struct gw_loop *control, struct gw_watchdog *watchdog);
 
 /* Loads on the thread; texts in `options` are borrowed until `done`, which comes on control's loop
  * and owns the load's content from then on. One at a time. */

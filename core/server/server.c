@@ -376,7 +376,7 @@ static void start(struct gw_server *server)
     open_signals(server);
     server->watchdog = gw_watchdog_start();
     gw_old_generations_init(&server->old_generations, server);
-    server->loader = gw_loader_start(server->loop);
+    server->loader = gw_loader_start(server->loop, server->watchdog);
     server->reloader = gw_reloader_new(server);
     server->admin = gw_admin_new(server);
     server->watch = gw_watch_new(server);

@@ -62,14 +62,30 @@ static void write_opening(char *out, size_t size)
     snprintf(out + len, size - len, ".%03ldZ error ", ts.tv_nsec / 1000000);
 }
 
-static void order(struct watched *watched, enum gw_guard_order what, const struct gw_watchdog *dog)
+struct bounds {
+    uint64_t budget_us, stuck_us;
+};
+
+static struct bounds bounds_of(const struct watched *watched, const struct gw_watchdog *dog)
+{
+    const struct gw_guard_loading *loading = &watched->guard->loading;
+
+    if (!loading->loads)
+        return (struct bounds){ dog->budget_us, dog->stuck_us };
+
+    uint64_t limit = atomic_load_explicit(&loading->limit_us, memory_order_relaxed);
+
+    return (struct bounds){ limit, 2 * limit };
+}
+
+static void order(struct watched *watched, enum gw_guard_order what, uint64_t stuck_us)
 {
     struct gw_guard *guard = watched->guard;
 
-    if (what == GW_GUARD_END) {
+    if (what != GW_GUARD_STOP) {
         write_opening(guard->opening, sizeof(guard->opening));
         guard->log_fd = gw_error_log_fd();
-        guard->stuck_us = dog->stuck_us;
+        guard->stuck_us = stuck_us;
     }
     atomic_store_explicit(&guard->order, (int)what, memory_order_relaxed);
     atomic_store_explicit(&guard->ordered, watched->serial, memory_order_release);
@@ -89,12 +105,28 @@ static _Noreturn void give_up(void)
     _exit(GW_GUARD_EXIT_CODE);
 }
 
+/* A worker's requests wait, so the process ends. A loader keeps nobody from being served: a plugin
+ * that cannot be loaded must not take those away that are. */
+static void on_stuck(struct watched *watched, uint64_t stuck_us)
+{
+    const struct gw_guard_loading *loading = &watched->guard->loading;
+    bool ends = !loading->loads || atomic_load_explicit(&loading->alone, memory_order_relaxed);
+
+    if (watched->ends++ > GIVE_UP_LOOKS && ends)
+        give_up();
+    if (watched->ends == 1)
+        gw_log_flush(LAST_WORDS_MS); /* what was logged before it */
+    if (ends || watched->ends == 1)
+        order(watched, ends ? GW_GUARD_END : GW_GUARD_TELL, stuck_us);
+}
+
 /* The budget is counted in the thread's own computing: a machine that is busy with others takes
  * nothing from it. Being stuck is counted in looks, so that a process that was halted as a whole
  * finds nobody guilty. */
 static void look_at(struct watched *watched, const struct gw_watchdog *dog, uint64_t passed_us)
 {
     uint64_t serial = atomic_load_explicit(&watched->guard->serial, memory_order_relaxed);
+    struct bounds bounds = bounds_of(watched, dog);
 
     if (!(serial & 1) || serial != watched->serial) {
         watched->serial = serial;
@@ -106,18 +138,14 @@ static void look_at(struct watched *watched, const struct gw_watchdog *dog, uint
         return;
     }
     watched->held_us += passed_us;
-    if (dog->stuck_us && watched->held_us >= dog->stuck_us) {
-        if (watched->ends++ > GIVE_UP_LOOKS)
-            give_up();
-        if (watched->ends == 1)
-            gw_log_flush(LAST_WORDS_MS); /* what was logged before it */
-        order(watched, GW_GUARD_END, dog);
-    } else if (!dog->budget_us || watched->held_us < dog->budget_us / 2) {
+    if (bounds.stuck_us && watched->held_us >= bounds.stuck_us) {
+        on_stuck(watched, bounds.stuck_us);
+    } else if (!bounds.budget_us || watched->held_us < bounds.budget_us / 2) {
         return;
-    } else if (!watched->stopped ? read_us(watched->cpu_clock) - watched->cpu_us >= dog->budget_us
+    } else if (!watched->stopped ? read_us(watched->cpu_clock) - watched->cpu_us >= bounds.budget_us
                                  : ++watched->looks % REPEAT_LOOKS == 0) {
         watched->stopped = true;
-        order(watched, GW_GUARD_STOP, dog);
+        order(watched, GW_GUARD_STOP, 0);
     }
 }
 

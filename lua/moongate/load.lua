@@ -11,7 +11,7 @@ package.path = ("%s/lua/?.lua;%s/lua/?/init.lua;"):format(core.home, core.home)
 package.cpath = package.cpath:gsub("%./%?%.so;", "")
 
 local ffi = require("ffi")
-require("moongate.cdef")
+local C = require("moongate.cdef")
 core.script = ffi.cast("struct gw_script *", core.script)
 package.loaded["moongate.core"] = core
 
@@ -116,7 +116,9 @@ local function run_init_of(name, handler, uses, trusted)
     if use.plugin == name and not use.untrusted == trusted then configs[#configs + 1] = use.conf end
   end
   core.declaring, core.declaring_trusted = name, trusted -- for the modules in which init declares
+  C.gw_pdk_loading(name, "init")
   local ok, reason = xpcall(handler.init, debug.traceback, configs)
+  C.gw_pdk_loading(nil, nil)
   core.declaring = nil
   if not ok then problem("plugin %s, init: %s", name, (tostring(reason):gsub("\n%s*", " | "))) end
 end

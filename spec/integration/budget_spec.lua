@@ -113,14 +113,28 @@ describe("Lua that cannot be stopped", function()
       .. "getmetatable(p).__gc = function() while true do end end p = nil collectgarbage()",
     ["a C function that does not come back"] = "local ffi = require('ffi') "
       .. "ffi.cdef('int pause(void)') while true do ffi.C.pause() end",
+    ["a pattern that backtracks for ever"] = "return (('a'):rep(40):find(('a*'):rep(40) .. 'b'))",
   }
 
+  -- Named, ended, replaced, served again: told by the log's order and by counts.
   local function ends(body, lua)
     local gw = start(body, lua)
-    local client = gw:connect()
+    local client, before = gw:connect(), gw:worker()
     client:send("GET /bad HTTP/1.1\r\nHost: a\r\n\r\n")
-    assert.is_truthy(gw:wait_log(FOUND, 10))
+    assert.equal("", (client:read_all(10))) -- the one request that is lost
     client:close()
+    local next_one = gw:get("/") -- queues at the supervisor's socket until somebody serves
+    assert.equal(200, next_one.status)
+    assert.is_truthy(gw:wait_log("starting another.-serves: generation 1", 10))
+    assert.matches(
+      FOUND
+        .. ".-The process ends\n.-ended with exit code 70: starting another %(restart 1%).-serves: generation 1",
+      gw:stderr()
+    )
+    local status = gw:status()
+    assert.equal(1, status.restarts)
+    assert.are_not.equal(before, status.pid)
+    gw:stop()
   end
 
   for name, body in pairs(CASES) do

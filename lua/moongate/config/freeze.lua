@@ -51,6 +51,7 @@ local function put_top(build, config, normal)
   config.log_level = LEVELS[normal.log.level]
   config.lua_budget_us = us(normal.lua.budget)
   config.lua_stuck_limit_us = us(normal.lua.stuck_limit)
+  config.lua_load_limit_us = us(normal.lua.load_limit)
   config.lua_memory = normal.lua.memory
   config.lua_old_generations = normal.lua.old_generations
   config.lua_bodies = normal.lua.bodies

@@ -1,5 +1,6 @@
 --- Finds plugins: a folder with handler.lua and schema.lua in one of `plugin_paths`, else among the bundled ones.
 --- Reads what the configuration needs to know about them: their schema, priority, hooks and whether they authenticate.
+local C = require("moongate.cdef")
 local files = require("moongate.config.files")
 local later = require("moongate.config.later")
 local kong_schema = require("moongate.kong.schema")
@@ -132,7 +133,10 @@ function M.run_file(path, folder, name, loaded, other, box)
   local environment = box or setmetatable({}, { __index = _G })
   environment._G = environment
   environment.require = private_require(folder, name, environment, loaded, other or require, open)
-  return pcall(setfenv(chunk, environment))
+  C.gw_pdk_loading(name, path:match("[^/]*$")) -- who is named when it does not come to its end
+  local ok, result = pcall(setfenv(chunk, environment))
+  C.gw_pdk_loading(nil, nil)
+  return ok, result
 end
 
 local function function_problem(key)

@@ -205,6 +205,12 @@ local function fields()
         off = true,
         about = "After it a hook that cannot be stopped ends the worker process, which is started again.",
       },
+      load_limit = t.duration {
+        unit = "ms",
+        default = "10s",
+        off = true,
+        about = "How long plugins may compute while they are loaded, `init` included; then the load fails.",
+      },
       memory = t.size { default = "256m", about = "Memory of one Lua state." },
       old_generations = t.size {
         default = "256m",

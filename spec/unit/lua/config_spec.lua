@@ -25,6 +25,7 @@ describe("moongate.config", function()
     assert.same({
       budget = 100,
       stuck_limit = 2000,
+      load_limit = 10000,
       memory = 2 ^ 28,
       old_generations = 2 ^ 28,
       bodies = 2 ^ 28,
