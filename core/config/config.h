@@ -34,15 +34,36 @@ struct gw_listener_config {
     int group; /* -1: as it is */
 };
 
+/* What of a request says which target it goes to, of upstreams that hash. */
+enum gw_hash_on {
+    GW_HASH_NONE,
+    GW_HASH_CONSUMER,
+    GW_HASH_IP,
+    GW_HASH_HEADER,
+    GW_HASH_COOKIE, /* made and given to the client where it has none */
+    GW_HASH_PATH,
+    GW_HASH_QUERY_ARG,
+    GW_HASH_URI_CAPTURE,
+};
+
+struct gw_hash_source {
+    enum gw_hash_on on;
+    struct gw_slice name; /* of the header, cookie, argument or capture */
+};
+
 struct gw_target_config {
     struct gw_slice host; /* a name, an IP literal, or "unix:/path" */
     uint16_t port;        /* 0 of a unix socket */
     unsigned weight;      /* 0: gets nothing */
+    unsigned priority;    /* lower ones first: the others are backups */
 };
 
 struct gw_upstream_config {
     struct gw_slice name;
-    struct gw_slice algorithm;   /* "round-robin" */
+    struct gw_slice algorithm;     /* "round-robin" */
+    struct gw_hash_source hash[2]; /* the second where the first one finds nothing */
+    struct gw_slice cookie_path;
+    unsigned hash_slots, hash_balance_factor;
     struct gw_slice host_header; /* empty: the target's own */
     struct gw_target_config *targets;
     unsigned target_count;

@@ -7,7 +7,7 @@
  * They are counted anew when something changed, not at every pick.
  *
  * To add an algorithm: write balance_<name>.c with one `struct gw_balance_algorithm`, and add its
- * name to the list below and to ALGORITHMS in lua/moongate/config/entities.lua. */
+ * name to the list below and to ALGORITHMS in lua/moongate/config/balancing.lua. */
 #include "base/random.h"
 #include "base/slice.h"
 #include "policy/vitals.h"

@@ -4,6 +4,7 @@
 #include "http/hop.h"
 #include "net/loop.h"
 #include "proxy/flight.h"
+#include "proxy/hash_key.h"
 #include "script/pipe.h"
 
 /* ── the path ──────────────────────────────────────────────────────────────── */
@@ -196,7 +197,7 @@ static const struct gw_addr *local_addr(const struct gw_exchange *x)
     return local;
 }
 
-static struct gw_call_options call_options(const struct gw_exchange *x)
+static struct gw_call_options call_options(struct gw_exchange *x)
 {
     return (struct gw_call_options){
         .loop = x->loop,
@@ -215,6 +216,8 @@ static struct gw_call_options call_options(const struct gw_exchange *x)
         /* A client knows the race on connections it kept itself, and only there tries again. */
         .fresh_unless_repeatable = gw_stream_number(x->down) == 1,
         .correlation_id = x->correlation_id,
+        .hash = gw_exchange_hash,
+        .hash_ctx = x,
     };
 }
 

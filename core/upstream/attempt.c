@@ -40,7 +40,15 @@ static struct gw_target *choose(struct gw_call *call)
 {
     if (!call->view)
         return call->foreign[call->info.tries % call->foreign_count];
-    call->chosen = gw_view_choose(call->view, call->tried);
+
+    struct gw_balance_ask ask = {
+        .tried = call->tried,
+        .now_us = loop_of(call)->clock.now_us,
+        .hash = call->hash,
+        .hashed = call->hashed,
+    };
+
+    call->chosen = gw_view_choose(call->view, &ask);
     return call->chosen < 0 ? NULL : call->view->set->items[call->chosen].target;
 }
 
@@ -49,9 +57,10 @@ static void set_authority(struct gw_call *call)
 {
     const struct gw_target_set *set = call->view ? call->view->set : NULL;
 
-    if (!call->options.authority_of_target || !set || !set->own_host)
+    if (!call->options.authority_of_target || !set || !set->how.own_host)
         return;
-    call->head.authority = set->host_header.len ? set->host_header : call->target->authority;
+    call->head.authority =
+        set->how.host_header.len ? set->how.host_header : call->target->authority;
 }
 
 static void note_target(struct gw_call *call, struct gw_target *target)
@@ -204,6 +213,18 @@ static void resolve_foreign(struct gw_call *call)
         gw_resolve_start(options->loop, host.ptr, options->target_port, on_resolved, call);
 }
 
+static void look_at(struct gw_call *call, struct gw_upstream *upstream)
+{
+    const struct gw_call_options *options = &call->options;
+
+    call->view = gw_views_get(gw_pool_views(options->pool), upstream, &loop_of(call)->random);
+
+    const struct gw_balancing *how = &call->view->set->how;
+
+    if (how->hash[0].on != GW_HASH_NONE && options->hash)
+        call->hashed = options->hash(options->hash_ctx, how, &call->hash);
+}
+
 void gw_attempt_start(struct gw_call *call)
 {
     struct gw_upstream *upstream = upstream_of(call);
@@ -213,8 +234,7 @@ void gw_attempt_start(struct gw_call *call)
         return;
     }
     if (upstream && !call->view)
-        call->view =
-            gw_views_get(gw_pool_views(call->options.pool), upstream, &loop_of(call)->random);
+        look_at(call, upstream);
 
     struct gw_target *target = call->view || call->foreign_count ? choose(call) : NULL;
 
@@ -226,6 +246,20 @@ void gw_attempt_start(struct gw_call *call)
 }
 
 /* ── the end of a try ──────────────────────────────────────────────────────── */
+
+void gw_attempt_learn(struct gw_call *call, enum gw_error error)
+{
+    const uint64_t failed_us = 1000000; /* an error that comes fast makes no target fast */
+    uint64_t now_us = loop_of(call)->clock.now_us;
+
+    if (!call->target || !call->view || !gw_view_learns(call->view))
+        return;
+    if (error && gw_error_info(error)->side != GW_SIDE_UPSTREAM)
+        return;
+    gw_vitals_observe(&call->target->vitals,
+                      now_us - call->info.started_us + (error ? failed_us : 0),
+                      call->view->balance.rules.decay_us, now_us);
+}
 
 void gw_attempt_end(struct gw_call *call, enum gw_error why)
 {
@@ -292,6 +326,8 @@ static void note_failed(struct gw_call *call, enum gw_error why)
 
 bool gw_attempt_retry(struct gw_call *call, enum gw_error why)
 {
+    if (!call->final_head)
+        gw_attempt_learn(call, why);
     if (!may_retry(call, why))
         return false;
     gw_debug("call %.*s: %s: %s; trying again", GW_SLICE_ARG(call->options.correlation_id),

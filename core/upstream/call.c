@@ -263,6 +263,7 @@ static void on_head(void *owner, struct gw_head *head, bool end)
         call->response_whole = end;
         call->info.status = head->status;
         call->info.head_us = call->options.loop->clock.now_us;
+        gw_attempt_learn(call, GW_OK);
         gw_call_set_timer(call);
     }
     call->stream.events->on_head(call->stream.owner, head, end);

@@ -14,6 +14,8 @@
 #include "upstream/pool.h"
 #include "upstream/registry.h"
 
+struct gw_balancing;
+
 struct gw_call_options {
     struct gw_loop *loop;
     struct gw_pool *pool;
@@ -41,6 +43,10 @@ struct gw_call_options {
      * live as long as the call. NULL: nobody but us. */
     const struct gw_addr *client, *local;
     struct gw_slice correlation_id; /* for log lines */
+    /* The hash of the key that `how` asks for; false: the request has none. Called once, before the
+     * first attempt, where the upstream hashes. NULL: there is never one. */
+    bool (*hash)(void *ctx, const struct gw_balancing *how, uint64_t *hash);
+    void *hash_ctx;
 };
 
 enum {

@@ -55,7 +55,9 @@ struct gw_call {
     bool *tried;          /* one flag an item of the view; NULL before a second try */
     struct gw_target *foreign[GW_CALL_FOREIGN_MAX];
     unsigned foreign_count;
-    int chosen;               /* index in the view */
+    int chosen;    /* index in the view */
+    uint64_t hash; /* of the request's key; with `hashed` */
+    bool hashed;
     struct gw_target *target; /* counted in its vitals; NULL between attempts */
     struct gw_stream *up;
     struct gw_dial *dial;
@@ -90,6 +92,9 @@ void gw_call_note_progress(struct gw_call *call);
 
 /* Begins the first or the next attempt; failures come later. */
 void gw_attempt_start(struct gw_call *call);
+
+/* The attempt came to its head (GW_OK), or failed: its target is measured by it. */
+void gw_attempt_learn(struct gw_call *call, enum gw_error error);
 
 /* The attempt is over with that error. Starts another and returns true, where that is allowed. */
 bool gw_attempt_retry(struct gw_call *call, enum gw_error why);

@@ -35,6 +35,8 @@ static void on_timeout(struct gw_timer *timer)
     };
     struct gw_call *call = container_of(timer, struct gw_call, timer);
 
+    if (!call->final_head)
+        gw_attempt_learn(call, errors[call->waits]);
     gw_call_fail(call, errors[call->waits]);
 }
 

@@ -77,7 +77,7 @@ static void take_answer(struct gw_name *name, const struct gw_resolved *answer)
     name->addr_count = answer->count;
     while ((entry = gw_map_next(&registry->upstreams, &at)))
         if (uses(entry->value, name))
-            gw_upstream_publish(entry->value);
+            gw_upstream_publish(entry->value, NULL);
     pthread_mutex_unlock(&registry->lock);
 }
 

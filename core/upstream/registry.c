@@ -102,8 +102,6 @@ static void drop_user(struct gw_upstream *upstream)
     upstream->registry->slots[upstream->slot] = false;
     drop_specs(upstream);
     gw_target_set_unref(upstream->set);
-    gw_free(upstream->host_header);
-    gw_free(upstream->algorithm);
     gw_free(upstream->key);
     gw_free(upstream);
 }
@@ -125,13 +123,14 @@ static void fill_unix_spec(struct gw_spec *spec, const struct gw_target_config *
     memcpy(text + len + 1, authority.ptr, authority.len);
     spec->host = text;
     spec->authority = gw_slice(text + len + 1, authority.len);
-    spec->weight = target->weight;
     spec->literal = true;
 }
 
 static void fill_spec(struct gw_registry *registry, struct gw_spec *spec,
                       const struct gw_target_config *target)
 {
+    spec->weight = target->weight;
+    spec->priority = target->priority;
     if (gw_slice_starts_with(target->host, GW_SLICE("unix:")) &&
         gw_addr_parse(&spec->addr, target->host)) {
         fill_unix_spec(spec, target);
@@ -154,7 +153,6 @@ static void fill_spec(struct gw_registry *registry, struct gw_spec *spec,
         len += snprintf(authority + len, left - (size_t)len, ":%u", (unsigned)target->port);
     spec->authority = gw_slice(authority, (size_t)len);
     spec->port = target->port;
-    spec->weight = target->weight;
     spec->literal = gw_addr_parse_ip(&spec->addr, target->host, target->port);
     if (!spec->literal)
         spec->name = gw_name_use(registry, target->host);
@@ -190,7 +188,7 @@ static void add_address(struct gw_target_set *set, const struct gw_target_set *o
     struct gw_target *target = old ? gw_target_set_find(old, addr, spec->authority) : NULL;
 
     gw_target_set_add(set, target ? gw_target_ref(target) : gw_target_new(addr, spec->authority),
-                      weight);
+                      weight, spec->priority);
 }
 
 static struct gw_addr with_port(const struct gw_addr *addr, uint16_t port)
@@ -220,18 +218,19 @@ static void add_spec(struct gw_target_set *set, const struct gw_target_set *old,
     }
 }
 
-void gw_upstream_publish(struct gw_upstream *upstream)
+void gw_upstream_publish(struct gw_upstream *upstream, const struct gw_balancing *how)
 {
+    const struct gw_balancing plain = { .rules = gw_balance_defaults };
     struct gw_target_set *old = upstream->set;
     unsigned most = 0;
 
     for (unsigned i = 0; i < upstream->spec_count; i++)
         most += upstream->specs[i].literal ? 1 : upstream->specs[i].name->addr_count;
 
-    struct gw_target_set *set = gw_target_set_new(most, gw_slice_from(upstream->host_header),
-                                                  gw_slice_from(upstream->algorithm));
+    how = how ? how : old ? &old->how : &plain;
 
-    set->own_host = upstream->own_host;
+    struct gw_target_set *set = gw_target_set_new(most, how);
+
     for (unsigned i = 0; i < upstream->spec_count; i++)
         add_spec(set, old, &upstream->specs[i]);
     upstream->set = set;
@@ -252,10 +251,21 @@ struct gw_target_set *gw_upstream_set(struct gw_upstream *upstream, uint64_t *ve
 
 /* ── binding a configuration ───────────────────────────────────────────────── */
 
-static void replace_text(char **text, struct gw_slice by)
+static struct gw_balancing balancing(const struct gw_upstream_config *config)
 {
-    gw_free(*text);
-    *text = by.len ? gw_strndup(by.ptr, by.len) : NULL;
+    struct gw_balancing how = {
+        .algorithm = config->algorithm,
+        .rules = gw_balance_defaults,
+        .hash = { config->hash[0], config->hash[1] },
+        .cookie_path = config->cookie_path,
+        .host_header = config->host_header,
+        .own_host = true,
+    };
+
+    if (config->hash_slots)
+        how.rules.hash_slots = config->hash_slots;
+    how.rules.hash_factor = config->hash_balance_factor;
+    return how;
 }
 
 static struct gw_upstream *bind_configured(struct gw_registry *registry,
@@ -265,11 +275,10 @@ static struct gw_upstream *bind_configured(struct gw_registry *registry,
     struct gw_upstream *upstream =
         find_or_make(registry, gw_arena_printf(arena, "u:%.*s", GW_SLICE_ARG(config->name)));
 
-    replace_text(&upstream->host_header, config->host_header);
-    replace_text(&upstream->algorithm, config->algorithm);
-    upstream->own_host = true;
+    struct gw_balancing how = balancing(config);
+
     set_specs(upstream, config->targets, config->target_count);
-    gw_upstream_publish(upstream);
+    gw_upstream_publish(upstream, &how);
     return upstream;
 }
 
@@ -280,11 +289,11 @@ static struct gw_upstream *bind_host(struct gw_registry *registry, const struct 
     struct gw_slice key =
         gw_arena_printf(arena, "h:%.*s:%u", GW_SLICE_ARG(service->host), (unsigned)service->port);
     struct gw_upstream *upstream = find_or_make(registry, key);
-    struct gw_target_config target = { service->host, service->port, 100 };
+    struct gw_target_config target = { service->host, service->port, 100, 0 };
 
     if (!upstream->set) {
         set_specs(upstream, &target, 1);
-        gw_upstream_publish(upstream);
+        gw_upstream_publish(upstream, NULL);
     }
     return upstream;
 }

@@ -14,7 +14,7 @@ struct gw_name;
 struct gw_spec {
     char *host;    /* owned */
     uint16_t port; /* 0 of a unix socket */
-    unsigned weight;
+    unsigned weight, priority;
     struct gw_slice authority; /* what the target's own Host is; owned, in `host`'s memory */
     bool literal;
     struct gw_addr addr;  /* of a literal */
@@ -31,8 +31,6 @@ struct gw_upstream {
 
     /* Below: under the registry's lock. */
     unsigned users; /* configurations */
-    char *host_header, *algorithm;
-    bool own_host;
     struct gw_spec *specs;
     unsigned spec_count;
     struct gw_target_set *set; /* one reference */
@@ -80,7 +78,8 @@ struct gw_name *gw_name_use(struct gw_registry *registry, struct gw_slice host);
 void gw_name_drop(struct gw_name *name);
 void gw_registry_post_sync(
     struct gw_registry *registry); /* names came or went: the loop looks after them */
-void gw_upstream_publish(struct gw_upstream *upstream); /* makes the set from specs and names */
+/* Makes the set from specs and names; `how` NULL: as before. */
+void gw_upstream_publish(struct gw_upstream *upstream, const struct gw_balancing *how);
 
 /* The set and its version at this moment; the caller owns one reference. Takes the lock. */
 struct gw_target_set *gw_upstream_set(struct gw_upstream *upstream, uint64_t *version);

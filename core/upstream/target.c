@@ -36,21 +36,39 @@ void gw_target_unref(struct gw_target *target)
 
 /* ── the table of an upstream ──────────────────────────────────────────────── */
 
-struct gw_target_set *gw_target_set_new(unsigned most, struct gw_slice host_header,
-                                        struct gw_slice algorithm)
+static void keep(struct gw_slice *text, char **at)
+{
+    if (text->len)
+        memcpy(*at, text->ptr, text->len);
+    text->ptr = *at;
+    *at += text->len;
+}
+
+static void keep_texts(struct gw_target_set *set)
+{
+    struct gw_balancing *how = &set->how;
+    struct gw_slice *texts[] = { &how->algorithm, &how->host_header, &how->cookie_path,
+                                 &how->hash[0].name, &how->hash[1].name };
+    size_t len = 1;
+
+    for (size_t i = 0; i < GW_ARRAY_LEN(texts); i++)
+        len += texts[i]->len;
+
+    char *at = set->bytes = gw_alloc(len);
+
+    for (size_t i = 0; i < GW_ARRAY_LEN(texts); i++)
+        keep(texts[i], &at);
+}
+
+struct gw_target_set *gw_target_set_new(unsigned most, const struct gw_balancing *how)
 {
     struct gw_target_set *set = gw_alloc_zero(sizeof(*set));
 
     gw_refs_init(&set->refs);
     set->why_empty = GW_E_NO_TARGET;
     set->items = most ? gw_alloc_zero(most * sizeof(*set->items)) : NULL;
-    set->bytes = gw_alloc(host_header.len + algorithm.len + 1);
-    if (host_header.len)
-        memcpy(set->bytes, host_header.ptr, host_header.len);
-    if (algorithm.len)
-        memcpy(set->bytes + host_header.len, algorithm.ptr, algorithm.len);
-    set->host_header = gw_slice(set->bytes, host_header.len);
-    set->algorithm = gw_slice(set->bytes + host_header.len, algorithm.len);
+    set->how = *how;
+    keep_texts(set);
     return set;
 }
 
@@ -66,15 +84,18 @@ static struct gw_target_item *find_item(const struct gw_target_set *set, const s
     return NULL;
 }
 
-void gw_target_set_add(struct gw_target_set *set, struct gw_target *target, unsigned weight)
+void gw_target_set_add(struct gw_target_set *set, struct gw_target *target, unsigned weight,
+                       unsigned priority)
 {
     struct gw_target_item *same = find_item(set, &target->addr, target->authority);
 
     if (!same) {
-        set->items[set->count++] = (struct gw_target_item){ target, weight };
+        set->items[set->count++] = (struct gw_target_item){ target, weight, priority };
         return;
     }
     same->weight += weight;
+    if (priority < same->priority)
+        same->priority = priority;
     gw_target_unref(target);
 }
 

@@ -4,8 +4,9 @@
  * are replaced. */
 #include "base/refs.h"
 #include "base/slice.h"
+#include "config/config.h"
 #include "net/addr.h"
-#include "policy/vitals.h"
+#include "policy/balance.h"
 
 struct gw_target {
     struct gw_refs refs;
@@ -18,15 +19,23 @@ struct gw_target {
 
 struct gw_target_item {
     struct gw_target *target; /* one reference owned by the set */
-    unsigned weight;
+    unsigned weight, priority;
+};
+
+/* How an upstream chooses, and what its targets are told. */
+struct gw_balancing {
+    struct gw_slice algorithm;
+    struct gw_balance_rules rules;
+    struct gw_hash_source hash[2];
+    struct gw_slice cookie_path; /* of a cookie that is made to hash on */
+    struct gw_slice host_header; /* what Host says instead of the target's own; empty: none */
+    bool own_host;               /* Host is the target's own (or host_header), not the service's */
 };
 
 struct gw_target_set {
     struct gw_refs refs;
-    struct gw_slice host_header; /* what Host says instead of the target's own; empty: none */
-    bool own_host;               /* Host is the target's own (or host_header), not the service's */
-    enum gw_error why_empty;     /* what a call gets when there is no item */
-    struct gw_slice algorithm;
+    struct gw_balancing how; /* its texts are the set's */
+    enum gw_error why_empty; /* what a call gets when there is no item */
     unsigned count;
     struct gw_target_item *items;
     char *bytes; /* owned: what the slices point to */
@@ -38,12 +47,12 @@ struct gw_target *gw_target_ref(struct gw_target *target);
 void gw_target_unref(struct gw_target *target); /* NULL is fine */
 
 /* Room for `most` items, none filled yet; the texts are copied. The caller owns one reference. */
-struct gw_target_set *gw_target_set_new(unsigned most, struct gw_slice host_header,
-                                        struct gw_slice algorithm);
+struct gw_target_set *gw_target_set_new(unsigned most, const struct gw_balancing *how);
 
 /* Takes the reference over. While the set is not published. An equal address with an equal
- * authority adds to the weight of the first. */
-void gw_target_set_add(struct gw_target_set *set, struct gw_target *target, unsigned weight);
+ * authority adds to the weight of the first and keeps the better priority. */
+void gw_target_set_add(struct gw_target_set *set, struct gw_target *target, unsigned weight,
+                       unsigned priority);
 
 /* The target of that address and authority, or NULL; borrowed from the set. */
 struct gw_target *gw_target_set_find(const struct gw_target_set *set, const struct gw_addr *addr,

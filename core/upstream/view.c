@@ -9,6 +9,7 @@ static void fill_slot(struct gw_balance_slot *slot, const struct gw_target_item 
     const struct gw_target *target = item->target;
 
     slot->weight = item->weight;
+    slot->priority = item->priority;
     slot->vitals = &target->vitals;
     slot->id = gw_hash(gw_hash(0, target->authority.ptr, target->authority.len), target->text.ptr,
                        target->text.len);
@@ -25,10 +26,10 @@ static struct gw_view *new_view(struct gw_upstream *upstream, struct gw_random *
     for (unsigned i = 0; i < view->set->count; i++)
         fill_slot(&view->slots[i], &view->set->items[i]);
 
-    const struct gw_balance_algorithm *algorithm = gw_balance_find(view->set->algorithm);
+    const struct gw_balance_algorithm *algorithm = gw_balance_find(view->set->how.algorithm);
 
-    gw_balance_init(&view->balance, algorithm ? algorithm : &gw_balance_round_robin, NULL,
-                    view->slots, view->set->count, random);
+    gw_balance_init(&view->balance, algorithm ? algorithm : &gw_balance_round_robin,
+                    &view->set->how.rules, view->slots, view->set->count, random);
     return view;
 }
 
@@ -80,9 +81,7 @@ void gw_views_deinit(struct gw_views *views)
     *views = (struct gw_views){ NULL, 0 };
 }
 
-int gw_view_choose(struct gw_view *view, const bool *tried)
+int gw_view_choose(struct gw_view *view, const struct gw_balance_ask *ask)
 {
-    struct gw_balance_ask ask = { .tried = tried };
-
-    return view->set->count ? gw_balance_pick(&view->balance, &ask, NULL) : -1;
+    return view->set->count ? gw_balance_pick(&view->balance, ask, NULL) : -1;
 }

@@ -27,6 +27,12 @@ struct gw_view *gw_views_get(struct gw_views *views, struct gw_upstream *upstrea
                              struct gw_random *random);
 void gw_view_release(struct gw_view *view); /* NULL is fine */
 
-/* Picks a target, one not `tried` where there is another (one flag an item; may be NULL). Returns
- * its index in view->set, or -1. */
-int gw_view_choose(struct gw_view *view, const bool *tried);
+/* Picks a target; what was tried is told by one flag an item. Returns its index in view->set, or
+ * -1. */
+int gw_view_choose(struct gw_view *view, const struct gw_balance_ask *ask);
+
+/* How long an attempt took until its head, or until it failed: told only where it counts. */
+static inline bool gw_view_learns(const struct gw_view *view)
+{
+    return view->balance.algorithm == &gw_balance_latency;
+}

@@ -137,6 +137,13 @@ local function set_targets(build, upstream, route)
     text(build, targets[i - 1].host, target.host or "127.0.0.1")
     targets[i - 1].port = target.port
     targets[i - 1].weight = target.weight or 100
+    targets[i - 1].priority = target.priority or 0
+  end
+  text(build, upstream.algorithm, route.algorithm or "")
+  text(build, upstream.cookie_path, "/")
+  for i, source in ipairs(route.hash or {}) do
+    upstream.hash[i - 1].on = c["GW_HASH_" .. source[1]:upper()]
+    text(build, upstream.hash[i - 1].name, source[2] or "")
   end
 end
 
@@ -152,11 +159,7 @@ function M:configure(options)
   for i, route in ipairs(routes) do
     local struct = structs[i - 1]
     set_service(build, services[i - 1], route)
-    set_targets(
-      build,
-      upstreams[i - 1],
-      { name = route.name, targets = route.targets or {}, host_header = route.host_header }
-    )
+    set_targets(build, upstreams[i - 1], setmetatable({ targets = route.targets or {} }, { __index = route }))
     text(build, struct.name, route.name)
     struct.strip_path, struct.preserve_host = route.strip_path or false, route.preserve_host or false
     if route.targets then struct.service = services[i - 1] end

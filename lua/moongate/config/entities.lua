@@ -1,10 +1,10 @@
 --- The fields of services, routes, upstreams, targets, consumers and plugin uses: Kong's names and meanings, and ours.
 local t = require("moongate.schema")
+local balancing = require("moongate.config.balancing")
 local later = require("moongate.config.later")
 local limits = require("moongate.config.limits")
 local when = require("moongate.when")
 local types = require("moongate.schema.types")
-local words = require("moongate.schema.words")
 
 local M = {}
 
@@ -188,27 +188,21 @@ M.routes = entity(later.route, {
   plugins = child("a plugin", "plugins"),
 })
 
--- Those that core/policy/balance.h lists; the first one is the default.
-local ALGORITHMS = { "round-robin" }
-
-local function algorithm(name)
-  for _, known in ipairs(ALGORITHMS) do
-    if name == known then return true end
+local function with_balancing(fields)
+  for name, kind in pairs(balancing.FIELDS) do
+    fields[name] = kind
   end
-  if later.ALGORITHMS[name] then return nil, ("%s is %s"):format(words.quote(name), later.MESSAGE) end
-  return nil, ("%s is no algorithm%s"):format(words.quote(name), words.did_you_mean(name, ALGORITHMS))
+  return fields
 end
 
-M.upstreams = entity(later.upstream, {
-  name = t.host { required = true, about = "What the host of a service says to mean it." },
-  algorithm = t.string {
-    default = ALGORITHMS[1],
-    check = algorithm,
-    about = "How a target is chosen: `round-robin`.",
-  },
-  host_header = t.string { match = "^[%w._:%[%]-]+$", about = "The Host its targets get." },
-  targets = child("a target", "targets"),
-})
+M.upstreams = entity(
+  later.upstream,
+  with_balancing {
+    name = t.host { required = true, about = "What the host of a service says to mean it." },
+    host_header = t.string { match = "^[%w._:%[%]-]+$", about = "The Host its targets get." },
+    targets = child("a target", "targets"),
+  }
+)
 
 M.targets = entity({}, {
   upstream = reference("Whose it is, where it stands at the top."),
@@ -217,6 +211,11 @@ M.targets = entity({}, {
     about = "host:port; the port is 8000 where none is written. `unix:/run/app.sock`: a unix socket.",
   },
   weight = t.integer { between = { 0, 65535 }, default = 100, about = "Its share; 0: none." },
+  priority = t.integer {
+    between = { 0, 255 },
+    default = 0,
+    about = "Lower ones first: the others are backups, used while none of those before can be.",
+  },
 })
 
 -- The collections of Kong's credentials, by the plugin that reads them.

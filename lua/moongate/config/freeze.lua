@@ -131,18 +131,29 @@ local function put_services(build, normal)
   return services
 end
 
+local function put_balancing(build, upstream, balancing)
+  for i, source in ipairs(balancing.hash) do
+    upstream.hash[i - 1].on = C["GW_HASH_" .. source.on:upper()]
+    put_text(build, upstream.hash[i - 1], "name", source.name)
+  end
+  upstream.hash_slots, upstream.hash_balance_factor = balancing.slots or 0, balancing.factor or 0
+end
+
 local function put_upstreams(build, normal)
   local upstreams = C.gw_build_upstreams(build, #normal.upstreams)
   for i, upstream in ipairs(normal.upstreams) do
     put_texts(build, upstreams + (i - 1), {
       name = upstream.name,
-      algorithm = upstream.algorithm,
+      algorithm = upstream.balancing.algorithm,
       host_header = upstream.host_header,
+      cookie_path = upstream.balancing.cookie_path,
     })
+    put_balancing(build, upstreams[i - 1], upstream.balancing)
     local targets = C.gw_build_targets(build, upstreams + (i - 1), #upstream.targets)
     for k, target in ipairs(upstream.targets) do
       put_text(build, targets + (k - 1), "host", target.host)
       targets[k - 1].port, targets[k - 1].weight = target.port, target.weight
+      targets[k - 1].priority = target.priority
     end
   end
 end

@@ -29,7 +29,8 @@
 ---                       headers, query = { { name, values = { … } (none: it must be there) | nil, regex | nil } },
 ---                       regex_priority, strip_path, preserve_host, path_match, public,
 ---                       limits, own_limits = what service and route say themselves, path, line }
----     upstreams[]     { id, name, tags, algorithm, host_header, targets = { { id, host, port, weight, tags } } }
+---     upstreams[]     { id, name, tags, balancing (balancing.lua), host_header,
+---                       targets = { { id, host, port, weight, priority, tags } } }
 ---     consumers[]     { id, username, custom_id, tags, groups = { … }, credentials = { [plugin] = { { … }, … } } }
 ---     plugins[]       { id, name, instance_name, tags, enabled, config, scope = { service, route, consumer },
 ---                       priority, on_error = "reply" | "skip", authenticates (and no `anonymous`), path, line,

@@ -65,10 +65,7 @@ M.route = merged(
 
 M.upstream = merged(
   group(FAILURE, {
-    hash_on = "none", hash_fallback = "none", hash_on_header = none,
-    hash_fallback_header = none, hash_on_cookie = none, hash_on_cookie_path = "/", hash_on_query_arg = none,
-    hash_fallback_query_arg = none, hash_on_uri_capture = none, hash_fallback_uri_capture = none,
-    slots = 10000, use_srv_name = false, sticky_sessions_cookie = none, sticky_sessions_cookie_path = "/",
+    use_srv_name = false, sticky_sessions_cookie = none, sticky_sessions_cookie_path = "/",
     healthchecks = {
       threshold = 0,
       active = {
@@ -106,9 +103,7 @@ M.listener = group(TLS, { http2 = none })
 M.listener.tls = t.any { about = "Not in this version.", check = function() return nil, "is " .. M.MESSAGE end }
 
 --- Kong's ways of balancing that are not there yet.
-M.ALGORITHMS = {
-  ["consistent-hashing"] = true, ["least-connections"] = true, latency = true, ["sticky-sessions"] = true,
-}
+M.ALGORITHMS = { ["sticky-sessions"] = true }
 
 --- Plugins of Kong's that have no folder here yet.
 M.PLUGINS = {}

@@ -1,5 +1,6 @@
 --- The normal form of services, routes, upstreams and consumers.
 local address = require("moongate.config.address")
+local balancing = require("moongate.config.balancing")
 local collect = require("moongate.config.collect")
 local later = require("moongate.config.later")
 local limits = require("moongate.config.limits")
@@ -147,7 +148,14 @@ local function unix_target(rep, item)
     report.error(rep, report.join(item.path, "target"), problem)
     return nil
   end
-  return { id = item.id, host = item.value.target, port = 0, weight = item.value.weight, tags = item.value.tags }
+  return {
+    id = item.id,
+    host = item.value.target,
+    port = 0,
+    weight = item.value.weight,
+    priority = item.value.priority,
+    tags = item.value.tags,
+  }
 end
 
 local function target(rep, item)
@@ -164,7 +172,14 @@ local function target(rep, item)
     report.error(rep, path, words.quote(text) .. " is not a host:port")
     return nil
   end
-  return { id = item.id, host = ok, port = port, weight = item.value.weight, tags = item.value.tags }
+  return {
+    id = item.id,
+    host = ok,
+    port = port,
+    weight = item.value.weight,
+    priority = item.value.priority,
+    tags = item.value.tags,
+  }
 end
 
 --- The upstreams, each with its targets.
@@ -174,12 +189,13 @@ function M.upstreams(state)
   local list = {}
   for index, item in ipairs(state.items.upstreams) do
     local value = item.value or {}
+    if item.value then balancing.check(state.report, item.path, value) end
     list[index] = {
       id = item.id,
       name = value.name,
       tags = value.tags,
       host_header = value.host_header,
-      algorithm = value.algorithm,
+      balancing = balancing.normal(value),
       targets = {},
     }
   end
