@@ -43,6 +43,7 @@ enum gw_retry {
     X(CLIENT_CONNECTIONS, "this client has too many connections open",              429, DOWNSTREAM, NEVER)  \
     X(CLIENT_GONE,        "the client went away",                                   499, DOWNSTREAM, NEVER)  \
     X(WRITE_SLOW,         "the client reads too slowly",                            499, DOWNSTREAM, NEVER)  \
+    X(FLOOD,              "the client floods its connection with frames",           499, DOWNSTREAM, NEVER)  \
     X(PLUGIN,             "a plugin failed",                                        500, LOCAL, NEVER)        \
     X(INTERNAL,           "internal error",                                         500, LOCAL, NEVER)        \
     X(NOT_IMPLEMENTED,    "this gateway does not support that",                     501, LOCAL, NEVER)        \
@@ -50,6 +51,7 @@ enum gw_retry {
     X(CONNECT,            "cannot connect to the upstream",                         502, UPSTREAM, ALWAYS)    \
     X(RESET,              "the upstream closed the connection",                     502, UPSTREAM,            \
       IF_UNSENT_OR_IDEMPOTENT)                                                                               \
+    X(UPSTREAM_REFUSED,   "the upstream did not take the request on",               502, UPSTREAM, ALWAYS)    \
     X(UPSTREAM_PROTOCOL,  "the upstream sent an invalid response",                  502, UPSTREAM, NEVER)     \
     X(UPSTREAM_CUT,       "the upstream ended before its response was whole",       502, UPSTREAM, NEVER)     \
     X(UPSTREAM_HEAD_TOO_LARGE, "the head of the upstream's response is too large",  502, UPSTREAM, NEVER)     \

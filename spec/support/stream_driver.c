@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "http/h1.h"
+#include "http/h2.h"
 #include "net/memory_pair.h"
 
 #define LOG_MAX (64 * 1024 * 1024)
@@ -38,7 +39,8 @@ struct gw_acceptor {
 
 struct gw_dialer {
     struct gw_h1_client *client; /* NULL once closed */
-    unsigned idle, closed;
+    struct gw_h2_client *h2;     /* instead */
+    unsigned idle, closed, rooms;
 };
 
 void (*gw_probe_hook)(struct gw_probe *probe, const char *event);
@@ -270,6 +272,16 @@ struct gw_acceptor *gw_acceptor_new(struct gw_conn *conn, const struct gw_sessio
     return acceptor;
 }
 
+struct gw_acceptor *gw_acceptor_new_h2(struct gw_conn *conn, const struct gw_h2_limits *limits);
+
+struct gw_acceptor *gw_acceptor_new_h2(struct gw_conn *conn, const struct gw_h2_limits *limits)
+{
+    struct gw_acceptor *acceptor = gw_alloc_zero(sizeof(*acceptor));
+
+    acceptor->server = gw_h2_server_new(conn, limits, GW_SLICE("http"), &acceptor_events, acceptor);
+    return acceptor;
+}
+
 void gw_acceptor_free(struct gw_acceptor *acceptor)
 {
     if (acceptor->server)
@@ -310,8 +322,51 @@ struct gw_dialer *gw_dialer_new(struct gw_conn *conn, const struct gw_session_li
     return dialer;
 }
 
+static void on_h2_room(void *ctx, struct gw_h2_client *client)
+{
+    struct gw_dialer *dialer = ctx;
+
+    (void)client;
+    dialer->rooms++;
+}
+
+static void on_h2_idle(void *ctx, struct gw_h2_client *client)
+{
+    struct gw_dialer *dialer = ctx;
+
+    (void)client;
+    dialer->idle++;
+}
+
+static void on_h2_closed(void *ctx, struct gw_h2_client *client)
+{
+    struct gw_dialer *dialer = ctx;
+
+    (void)client;
+    dialer->closed++;
+    dialer->h2 = NULL;
+}
+
+static const struct gw_h2_client_events h2_dialer_events = {
+    .on_room_for_streams = on_h2_room,
+    .on_idle = on_h2_idle,
+    .on_closed = on_h2_closed,
+};
+
+struct gw_dialer *gw_dialer_new_h2(struct gw_conn *conn, const struct gw_h2_limits *limits);
+
+struct gw_dialer *gw_dialer_new_h2(struct gw_conn *conn, const struct gw_h2_limits *limits)
+{
+    struct gw_dialer *dialer = gw_alloc_zero(sizeof(*dialer));
+
+    dialer->h2 = gw_h2_client_new(conn, limits, &h2_dialer_events, dialer);
+    return dialer;
+}
+
 void gw_dialer_free(struct gw_dialer *dialer)
 {
+    if (dialer->h2)
+        gw_h2_client_close(dialer->h2);
     if (dialer->client)
         gw_h1_client_close(dialer->client);
     gw_free(dialer);

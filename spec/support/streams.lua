@@ -25,7 +25,8 @@ struct gw_acceptor {
 };
 struct gw_dialer {
   struct gw_h1_client *client;
-  unsigned idle, closed;
+  struct gw_h2_client *h2;
+  unsigned idle, closed, rooms;
 };
 void (*gw_probe_hook)(struct gw_probe *probe, const char *event);
 void (*gw_accept_hook)(struct gw_acceptor *acceptor, struct gw_probe *probe, bool refused);
@@ -38,6 +39,8 @@ void gw_probe_send_trailers(struct gw_probe *probe, const struct gw_fields *trai
 void gw_probe_hold(struct gw_probe *probe, bool on);
 void gw_probe_close(struct gw_probe *probe, int why);
 struct gw_acceptor *gw_acceptor_new(struct gw_conn *conn, const struct gw_session_limits *limits);
+struct gw_acceptor *gw_acceptor_new_h2(struct gw_conn *conn, const struct gw_h2_limits *limits);
+struct gw_dialer *gw_dialer_new_h2(struct gw_conn *conn, const struct gw_h2_limits *limits);
 void gw_acceptor_free(struct gw_acceptor *acceptor);
 struct gw_dialer *gw_dialer_new(struct gw_conn *conn, const struct gw_session_limits *limits);
 void gw_dialer_free(struct gw_dialer *dialer);
@@ -72,6 +75,21 @@ function M.limits(over)
   for name, value in pairs(over or {}) do
     limits[name] = value
   end
+  return limits
+end
+
+--- The same for HTTP/2; `streams`, `stream_window`, `conn_window` beside.
+function M.h2_limits(over)
+  local own, limits = { streams = true, stream_window = true, conn_window = true }, ffi.new("struct gw_h2_limits")
+  local common = {}
+  for name, value in pairs(over or {}) do
+    if own[name] then
+      limits[name] = value
+    else
+      common[name] = value
+    end
+  end
+  limits.session = M.limits(common)
   return limits
 end
 
@@ -201,6 +219,13 @@ function M.accept(conn, over)
   return a
 end
 
+--- The same, of HTTP/2.
+function M.accept_h2(conn, over)
+  local a = setmetatable({ c = c.gw_acceptor_new_h2(conn, M.h2_limits(over)), probes = {} }, Acceptor)
+  acceptors[address(a.c)] = a
+  return a
+end
+
 function Acceptor:last() return self.probes[#self.probes] end
 function Acceptor:refusal() return self.c.refused > 0 and c.reason(self.c.refusal) or nil end
 
@@ -229,10 +254,24 @@ Dialer.__index = Dialer
 
 function M.dial(conn, over) return setmetatable({ c = c.gw_dialer_new(conn, M.limits(over)), probes = {} }, Dialer) end
 
---- A probe on a new stream.
+function M.dial_h2(conn, over)
+  return setmetatable({ c = c.gw_dialer_new_h2(conn, M.h2_limits(over)), probes = {} }, Dialer)
+end
+
+--- A probe on a new stream, or nil when there is no room for one.
 function Dialer:open()
   local arena = c.gw_arena_new()
-  local probe = M.probe(c.gw_h1_client_open(self.c.client, arena), arena)
+  local stream
+  if self.c.h2 ~= nil then
+    stream = c.gw_h2_client_open(self.c.h2, arena)
+    if stream == nil then
+      c.gw_arena_free(arena)
+      return nil
+    end
+  else
+    stream = c.gw_h1_client_open(self.c.client, arena)
+  end
+  local probe = M.probe(stream, arena)
   self.probes[#self.probes + 1] = probe
   return probe
 end

@@ -1,0 +1,564 @@
+/* nghttp2 between a connection and its streams. Bytes that are read go in at once, and its
+ * callbacks tell roles and streams; frames come out in a deferred call, all of a turn in one write,
+ * and only as long as the connection takes them. */
+#include "http/h2_session.h"
+
+#include "base/alloc.h"
+
+#define WRITE_AT (64 * 1024) /* frames are collected up to here */
+#define STREAMS_DEFAULT 128
+#define STREAM_WINDOW_DEFAULT (128 * 1024)
+#define SERVER_WINDOW_DEFAULT (1024 * 1024)
+#define OUTBOUND_ACKS_MAX 100 /* answers to SETTINGS and PING that a peer lets wait */
+#define ABORT_LINGER_US 1000000
+
+static void run_flush(struct gw_defer *defer);
+
+static struct gw_h2_stream *stream_of(nghttp2_session *engine, int32_t id)
+{
+    return id ? nghttp2_session_get_stream_user_data(engine, id) : NULL;
+}
+
+/* ── what comes ────────────────────────────────────────────────────────────── */
+
+static bool note(struct gw_h2_session *session, enum gw_h2_nuisance kind)
+{
+    if (!gw_h2_guard_note(&session->guard, kind, session->loop->clock.now_us))
+        session->flooded = true;
+    return !session->flooded;
+}
+
+static bool is_tolerable(struct gw_h2_session *session, const nghttp2_frame_hd *hd)
+{
+    switch (hd->type) {
+    case NGHTTP2_DATA:
+        return hd->length > 0 || (hd->flags & NGHTTP2_FLAG_END_STREAM) ||
+               note(session, GW_H2_EMPTY);
+    case NGHTTP2_HEADERS:
+    case NGHTTP2_CONTINUATION:
+    case NGHTTP2_GOAWAY:
+    case NGHTTP2_PUSH_PROMISE:
+        return true;
+    case NGHTTP2_RST_STREAM:
+        return note(session, GW_H2_RESET);
+    case NGHTTP2_SETTINGS:
+    case NGHTTP2_PING:
+        return (hd->flags & NGHTTP2_FLAG_ACK) || note(session, GW_H2_CONTROL);
+    default:
+        return note(session, GW_H2_EMPTY);
+    }
+}
+
+static int on_begin_frame(nghttp2_session *engine, const nghttp2_frame_hd *hd, void *ctx)
+{
+    const struct gw_h2_session *session = ctx;
+
+    (void)engine;
+    if (!session->conn) /* an owner has closed it meanwhile */
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    return is_tolerable(ctx, hd) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+static struct gw_h2_stream *accept_stream(struct gw_h2_session *session, int32_t id)
+{
+    struct gw_h2_stream *stream = gw_h2_stream_new(session);
+
+    stream->id = id;
+    stream->live = true;
+    session->live++;
+    nghttp2_session_set_stream_user_data(session->engine, id, stream);
+    return stream;
+}
+
+static int on_begin_headers(nghttp2_session *engine, const nghttp2_frame *frame, void *ctx)
+{
+    struct gw_h2_session *session = ctx;
+    struct gw_h2_stream *stream = stream_of(engine, frame->hd.stream_id);
+
+    session->head_us = session->loop->clock.now_us;
+    if (session->is_server && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+        stream = accept_stream(session, frame->hd.stream_id);
+        stream->arena = gw_arena_new();
+        gw_h2_head_begin(stream, stream->arena);
+    } else if (stream && stream->open && !stream->failing) {
+        if (session->is_server || stream->hears_head)
+            gw_h2_trailers_begin(stream);
+        else
+            gw_h2_head_begin(stream, stream->stream.arena);
+    }
+    return 0;
+}
+
+static int on_header(nghttp2_session *engine, const nghttp2_frame *frame, const uint8_t *name,
+                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+                     void *ctx)
+{
+    struct gw_h2_session *session = ctx;
+    struct gw_h2_stream *stream = stream_of(engine, frame->hd.stream_id);
+
+    (void)flags;
+    if (!stream || !stream->head || (!stream->open && !stream->arena))
+        return 0;
+    if (!gw_h2_head_field(stream, gw_slice((const char *)name, name_len),
+                          gw_slice((const char *)value, value_len))) {
+        session->flooded = true;
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+    return 0;
+}
+
+/* nghttp2 would leave it out; a message with such a field is malformed. */
+static int on_invalid_header(nghttp2_session *engine, const nghttp2_frame *frame,
+                             const uint8_t *name, size_t name_len, const uint8_t *value,
+                             size_t value_len, uint8_t flags, void *ctx)
+{
+    (void)engine;
+    (void)frame;
+    (void)name;
+    (void)name_len;
+    (void)value;
+    (void)value_len;
+    (void)flags;
+    (void)ctx;
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
+static void got_headers(struct gw_h2_session *session, struct gw_h2_stream *stream, bool end)
+{
+    session->head_us = 0;
+    if (!stream || !stream->head || (!stream->open && !stream->arena))
+        return;
+    if (!stream->reads_trailers) {
+        session->role->on_head(stream, end);
+    } else if (stream->head_error) {
+        gw_h2_stream_reset(stream, NGHTTP2_PROTOCOL_ERROR);
+        gw_h2_stream_fail(stream, stream->head_error);
+    } else {
+        gw_h2_stream_got_end(stream);
+    }
+}
+
+static void got_settings(struct gw_h2_session *session, bool ack)
+{
+    if (ack)
+        session->acked = true;
+    else
+        session->settled = true;
+    session->role->on_news(session);
+}
+
+static int on_frame_recv(nghttp2_session *engine, const nghttp2_frame *frame, void *ctx)
+{
+    struct gw_h2_session *session = ctx;
+    struct gw_h2_stream *stream = stream_of(engine, frame->hd.stream_id);
+    bool end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+
+    switch (frame->hd.type) {
+    case NGHTTP2_HEADERS:
+        got_headers(session, stream, end);
+        break;
+    case NGHTTP2_DATA:
+        if (stream && end)
+            gw_h2_stream_got_end(stream);
+        break;
+    case NGHTTP2_SETTINGS:
+        got_settings(session, frame->hd.flags & NGHTTP2_FLAG_ACK);
+        break;
+    case NGHTTP2_PING:
+        if (frame->hd.flags & NGHTTP2_FLAG_ACK)
+            session->role->on_pong(session);
+        break;
+    case NGHTTP2_GOAWAY:
+        session->peer_leaves = true;
+        session->role->on_news(session);
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+static int on_data_chunk(nghttp2_session *engine, uint8_t flags, int32_t id, const uint8_t *data,
+                         size_t len, void *ctx)
+{
+    struct gw_h2_session *session = ctx;
+    struct gw_h2_stream *stream = stream_of(engine, id);
+
+    (void)flags;
+    gw_h2_guard_forgive(&session->guard, GW_H2_EMPTY, 1);
+    if (stream)
+        gw_h2_stream_got_body(stream, gw_slice((const char *)data, len));
+    else
+        nghttp2_session_consume_connection(engine, len);
+    return 0;
+}
+
+static int on_stream_close(nghttp2_session *engine, int32_t id, uint32_t code, void *ctx)
+{
+    struct gw_h2_stream *stream = stream_of(engine, id);
+
+    (void)ctx;
+    if (stream) {
+        nghttp2_session_set_stream_user_data(engine, id, NULL);
+        gw_h2_stream_gone(stream, code);
+    }
+    return 0;
+}
+
+/* ── what goes ─────────────────────────────────────────────────────────────── */
+
+/* RFC 9113 8.1: with a whole answer out, the rest of a request that nobody reads is not wanted. */
+static void end_stream_sent(struct gw_h2_session *session, struct gw_h2_stream *stream)
+{
+    stream->out_closed = true;
+    gw_h2_guard_forgive(&session->guard, GW_H2_RESET, 1);
+    if (session->is_server && !stream->open && !stream->in_ended)
+        gw_h2_stream_reset(stream, NGHTTP2_NO_ERROR);
+}
+
+static int on_frame_send(nghttp2_session *engine, const nghttp2_frame *frame, void *ctx)
+{
+    struct gw_h2_session *session = ctx;
+    struct gw_h2_stream *stream = stream_of(engine, frame->hd.stream_id);
+
+    if (frame->hd.type == NGHTTP2_RST_STREAM) {
+        if (!stream || !stream->resets)
+            note(session, GW_H2_FAULT);
+        return 0;
+    }
+    if (!stream || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
+        return 0;
+    stream->sent = true;
+    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+        end_stream_sent(session, stream);
+    return 0;
+}
+
+static void write_out(struct gw_h2_session *session)
+{
+    struct gw_slice bytes = gw_buf_slice(&session->out);
+
+    if (!bytes.len)
+        return;
+    session->blocked = !gw_conn_write(session->conn, &bytes, 1);
+    gw_buf_clear(&session->out);
+}
+
+static void flush(struct gw_h2_session *session)
+{
+    const uint8_t *data;
+    ssize_t len = 0;
+
+    session->flushing = true;
+    while (!session->blocked && (len = nghttp2_session_mem_send(session->engine, &data)) > 0) {
+        bool kept = gw_buf_append(&session->out, gw_slice((const char *)data, (size_t)len));
+
+        GW_ASSERT(kept);
+        if (session->out.len >= WRITE_AT)
+            write_out(session);
+    }
+    write_out(session);
+    session->flushing = false;
+    if (session->live == 0 && session->out.data) { /* idle connections hold nothing */
+        gw_buf_deinit(&session->out);
+        gw_buf_init(&session->out, SIZE_MAX / 2);
+    }
+}
+
+static void run_flush(struct gw_defer *defer)
+{
+    struct gw_h2_session *session = container_of(defer, struct gw_h2_session, flush);
+
+    if (!session->conn)
+        return;
+    flush(session);
+    if (session->flooded)
+        gw_h2_session_abort(session, NGHTTP2_ENHANCE_YOUR_CALM, GW_E_FLOOD);
+    gw_h2_session_settle(session);
+}
+
+void gw_h2_session_flush_later(struct gw_h2_session *session)
+{
+    if (session->conn && !session->flushing)
+        gw_loop_defer(session->loop, &session->flush, run_flush);
+}
+
+/* ── the connection ────────────────────────────────────────────────────────── */
+
+static void on_read(void *owner, struct gw_slice bytes)
+{
+    struct gw_h2_session *session = owner;
+    ssize_t taken;
+
+    session->receiving = true;
+    taken = nghttp2_session_mem_recv(session->engine, (const uint8_t *)bytes.ptr, bytes.len);
+    session->receiving = false;
+    if (!session->conn)
+        return;
+    if (session->flooded || taken == NGHTTP2_ERR_FLOODED ||
+        taken == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS)
+        gw_h2_session_abort(session, NGHTTP2_ENHANCE_YOUR_CALM, GW_E_FLOOD);
+    else if (taken < 0)
+        gw_h2_session_abort(session, NGHTTP2_PROTOCOL_ERROR, GW_OK);
+    if (session->conn && session->head_us && session->limits.session.head_timeout_us)
+        gw_h2_session_start_timer(session, session->limits.session.head_timeout_us);
+    gw_h2_session_flush_later(session);
+}
+
+static void on_room(void *owner)
+{
+    struct gw_h2_session *session = owner;
+
+    session->blocked = false;
+    gw_h2_session_flush_later(session);
+}
+
+/* Who ends its side sends no WINDOW_UPDATE any more: nothing can go on. */
+static void on_conn_end(void *owner, enum gw_error why)
+{
+    (void)why;
+    gw_h2_session_close(owner, 0, GW_OK);
+}
+
+static const struct gw_conn_events conn_events = {
+    .on_read = on_read,
+    .on_room = on_room,
+    .on_end = on_conn_end,
+};
+
+/* ── the end ───────────────────────────────────────────────────────────────── */
+
+static void run_end(struct gw_defer *defer)
+{
+    struct gw_h2_session *session = container_of(defer, struct gw_h2_session, end);
+
+    session->role->finish(session);
+}
+
+static void lose_stream(struct gw_h2_stream *stream, enum gw_error why)
+{
+    struct gw_h2_session *session = stream->session;
+
+    if (!stream->live) {
+        gw_h2_stream_settle(stream);
+        return;
+    }
+    nghttp2_session_set_stream_user_data(session->engine, stream->id, NULL);
+    if (why && !(stream->in_ended && (!session->is_server || stream->out_closed)))
+        gw_h2_stream_fail(stream, why);
+    gw_h2_stream_gone(stream, NGHTTP2_CANCEL);
+}
+
+void gw_h2_session_close(struct gw_h2_session *session, uint64_t linger_us, enum gw_error why)
+{
+    struct gw_conn *conn = session->conn;
+
+    if (conn) {
+        session->conn = NULL;
+        gw_defer_cancel(&session->flush);
+        gw_timer_stop(&session->timer);
+        if (linger_us)
+            gw_conn_close_gently(conn, linger_us);
+        else
+            gw_conn_close(conn);
+        GW_LIST_EACH(&session->streams, node)
+            lose_stream(container_of(node, struct gw_h2_stream, node), why);
+    }
+    if (session->owned == 0)
+        gw_loop_defer(session->loop, &session->end, run_end);
+}
+
+void gw_h2_session_leave(struct gw_h2_session *session, uint32_t code)
+{
+    int32_t last = nghttp2_session_get_last_proc_stream_id(session->engine);
+
+    if (session->leaving || !session->conn)
+        return;
+    session->leaving = true;
+    nghttp2_submit_goaway(session->engine, NGHTTP2_FLAG_NONE, last, code, NULL, 0);
+    gw_h2_session_flush_later(session);
+}
+
+void gw_h2_session_abort(struct gw_h2_session *session, uint32_t code, enum gw_error why)
+{
+    nghttp2_session_terminate_session(session->engine, code);
+    if (!session->blocked)
+        flush(session);
+    gw_h2_session_close(session, ABORT_LINGER_US, why);
+}
+
+void gw_h2_session_settle(struct gw_h2_session *session)
+{
+    bool over;
+
+    if (!session->conn) {
+        if (session->owned == 0)
+            gw_loop_defer(session->loop, &session->end, run_end);
+        return;
+    }
+    if (session->receiving || session->flushing || session->blocked)
+        return;
+    over = (session->leaving || session->peer_leaves) && session->live == 0 && session->owned == 0;
+    if (over && nghttp2_session_want_write(session->engine))
+        gw_h2_session_flush_later(session);
+    else if (over || (!nghttp2_session_want_read(session->engine) &&
+                      !nghttp2_session_want_write(session->engine)))
+        gw_h2_session_close(session, ABORT_LINGER_US, GW_OK);
+}
+
+static void on_timer(struct gw_timer *timer)
+{
+    struct gw_h2_session *session = container_of(timer, struct gw_h2_session, timer);
+
+    session->role->on_timer(session);
+}
+
+void gw_h2_session_start_timer(struct gw_h2_session *session, uint64_t delay_us)
+{
+    if (session->conn && (!gw_timer_running(&session->timer) ||
+                          session->timer.due_us > session->loop->clock.now_us + delay_us))
+        gw_timer_start(session->loop, &session->timer, delay_us, on_timer);
+}
+
+/* ── life ──────────────────────────────────────────────────────────────────── */
+
+static void *engine_malloc(size_t size, void *ctx)
+{
+    (void)ctx;
+    return gw_alloc(size ? size : 1);
+}
+
+static void engine_free(void *ptr, void *ctx)
+{
+    (void)ctx;
+    gw_free(ptr);
+}
+
+static void *engine_calloc(size_t count, size_t size, void *ctx)
+{
+    (void)ctx;
+    GW_ASSERT(size == 0 || count <= SIZE_MAX / size);
+    return gw_alloc_zero(count > 0 && size > 0 ? count * size : 1);
+}
+
+static void *engine_realloc(void *ptr, size_t size, void *ctx)
+{
+    (void)ctx;
+    return gw_realloc(ptr, size ? size : 1);
+}
+
+static nghttp2_session_callbacks *make_callbacks(void)
+{
+    nghttp2_session_callbacks *callbacks = NULL;
+    int error = nghttp2_session_callbacks_new(&callbacks);
+
+    GW_ASSERT(error == 0);
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
+    return callbacks;
+}
+
+static void make_engine(struct gw_h2_session *session)
+{
+    nghttp2_mem memory = { NULL, engine_malloc, engine_free, engine_calloc, engine_realloc };
+    nghttp2_session_callbacks *callbacks = make_callbacks();
+    nghttp2_option *option = NULL;
+    int error = nghttp2_option_new(&option);
+
+    GW_ASSERT(error == 0);
+    nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_option_set_max_outbound_ack(option, OUTBOUND_ACKS_MAX);
+    error =
+        session->is_server
+            ? nghttp2_session_server_new3(&session->engine, callbacks, session, option, &memory)
+            : nghttp2_session_client_new3(&session->engine, callbacks, session, option, &memory);
+    GW_ASSERT(error == 0);
+    nghttp2_option_del(option);
+    nghttp2_session_callbacks_del(callbacks);
+}
+
+static void introduce(struct gw_h2_session *session)
+{
+    const struct gw_h2_limits *limits = &session->limits;
+    const nghttp2_settings_entry settings[] = {
+        { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits->stream_window },
+        { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)limits->session.head_bytes },
+        { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, session->is_server ? limits->streams : 0 },
+        { NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1 },
+        { NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1 },
+    };
+    const nghttp2_settings_entry client_settings[] = {
+        settings[0],
+        settings[1],
+        settings[2],
+        { NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
+    };
+    int error = session->is_server
+                    ? nghttp2_submit_settings(session->engine, NGHTTP2_FLAG_NONE, settings,
+                                              GW_ARRAY_LEN(settings))
+                    : nghttp2_submit_settings(session->engine, NGHTTP2_FLAG_NONE, client_settings,
+                                              GW_ARRAY_LEN(client_settings));
+
+    GW_ASSERT(error == 0);
+    nghttp2_session_set_local_window_size(session->engine, NGHTTP2_FLAG_NONE, 0,
+                                          (int32_t)limits->conn_window);
+    gw_h2_session_flush_later(session);
+}
+
+static void set_limits(struct gw_h2_session *session, const struct gw_h2_limits *limits)
+{
+    struct gw_h2_limits *own = &session->limits;
+
+    *own = *limits;
+    if (!own->streams)
+        own->streams = STREAMS_DEFAULT;
+    if (!own->stream_window)
+        own->stream_window = STREAM_WINDOW_DEFAULT;
+    if (own->stream_window > INT32_MAX)
+        own->stream_window = INT32_MAX;
+    /* One slow client must not keep others from a server they share. */
+    if (!own->conn_window)
+        own->conn_window =
+            session->is_server ? SERVER_WINDOW_DEFAULT : own->streams * own->stream_window;
+    if (own->conn_window > INT32_MAX)
+        own->conn_window = INT32_MAX;
+}
+
+void gw_h2_session_init(struct gw_h2_session *session, const struct gw_h2_role *role,
+                        bool is_server, struct gw_conn *conn, const struct gw_h2_limits *limits)
+{
+    session->role = role;
+    session->is_server = is_server;
+    session->conn = conn;
+    session->loop = gw_conn_loop(conn);
+    session->born_us = session->idle_us = session->loop->clock.now_us;
+    set_limits(session, limits);
+    gw_buf_init(&session->out, SIZE_MAX / 2); /* WRITE_AT and a frame */
+    gw_list_init(&session->streams);
+    gw_list_init(&session->due);
+    gw_list_init(&session->spare);
+    make_engine(session);
+    introduce(session);
+    gw_conn_bind(conn, &conn_events, session);
+}
+
+void gw_h2_session_deinit(struct gw_h2_session *session)
+{
+    GW_ASSERT(!session->conn && session->owned == 0 && gw_list_empty(&session->streams));
+    GW_LIST_EACH(&session->spare, node)
+        gw_free(container_of(node, struct gw_h2_stream, node));
+    nghttp2_session_del(session->engine);
+    session->engine = NULL;
+    gw_buf_deinit(&session->out);
+    gw_defer_cancel(&session->flush);
+    gw_defer_cancel(&session->tell);
+    gw_defer_cancel(&session->end);
+    gw_timer_stop(&session->timer);
+}
