@@ -36,7 +36,7 @@ local function pass_copy(method)
 end
 
 -- Those whose results belong to somebody else as well.
-local COPIED = {
+M.COPIED = {
   client = {
     get_consumer = true,
     load_consumer = true,
@@ -50,7 +50,7 @@ local COPIED = {
 }
 
 local function methods_of(name)
-  local copied, methods = COPIED[name] or {}, {}
+  local copied, methods = M.COPIED[name] or {}, {}
   for key, method in pairs(require("moongate.pdk." .. name)) do
     if type(method) == "function" then methods[key] = (copied[key] and pass_copy or pass)(method) end
   end

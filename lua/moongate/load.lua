@@ -36,8 +36,10 @@ if not core.harness then
   end
 end
 
+local adapt = require("kong.adapt")
 local buffer = require("string.buffer")
 local entities = require("moongate.entities")
+local files = require("moongate.config.files")
 local plugins = require("moongate.config.plugins")
 
 local NOT_YET = { "event" }
@@ -55,15 +57,25 @@ local function place(dir, reason)
   return ("%s/handler.lua: %s"):format(dir, reason)
 end
 
-local function run_handler(name, dir, trusted)
-  local other, box
+-- What a file sees besides: for code that is not trusted the sandbox, for plugins of Kong's their globals.
+local function surroundings(name, dir, trusted)
+  local other, box, globals
   if not trusted then
     local facade = require("moongate.facade") -- only now: it reads what entities.fill() filled
     other, box = facade.require(), facade.environment()
   end
-  if not harness then return plugins.run_file(dir .. "/handler.lua", dir, name, {}, other, box) end
-  if harness.given[name] then return true, harness.given[name] end
-  return plugins.run_file(dir .. "/handler.lua", dir, name, harness.loaded(name), other, box)
+  local text = files.read(dir .. "/handler.lua")
+  if text and adapt.may_be(text) then
+    other, globals = require("kong.layer").new(name, not trusted, other or require, box or _G)
+  end
+  return other, box, globals
+end
+
+local function run_handler(name, dir, trusted)
+  if harness and harness.given[name] then return true, harness.given[name] end
+  local other, box, globals = surroundings(name, dir, trusted)
+  local loaded = harness and harness.loaded(name) or {}
+  return plugins.run_file(dir .. "/handler.lua", dir, name, loaded, other, box, globals)
 end
 
 local function load_handler(name, dir, trusted)
@@ -83,6 +95,7 @@ local function load_handler(name, dir, trusted)
       return
     end
   end
+  if adapt.is_kong(handler) then handler = adapt.adapt(handler) end
   return harness and harness.watch(name, handler) or handler
 end
 

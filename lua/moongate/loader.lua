@@ -60,6 +60,7 @@ local function use_text(normal, entry)
     { ("priority %d"):format(entry.priority), own and scope_text(use.scope) or "for some consumers only" }
   if own and entry.by_consumer then facts[#facts + 1] = "some consumers have a configuration of their own" end
   if type(use.when) == "string" then facts[#facts + 1] = "when " .. use.when:gsub("%s+", " ") end
+  if use.kong then facts[#facts + 1] = "written for Kong" end
   if use.line then facts[#facts + 1] = ("line %d"):format(use.line) end
   return ("%s: %s (%s)"):format(entry.name, hooks_text(use.hooks or {}), table.concat(facts, ", "))
 end

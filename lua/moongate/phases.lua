@@ -170,7 +170,8 @@ local function hooks_of(entry, uses, handler_of)
   local hooks = {}
   for _, name in ipairs { "rewrite", "access", "response", "log", "request_body", "body" } do
     local hook = handler[name]
-    if hook and use.untrusted then hook = require("moongate.facade").hook(hook) end
+    -- A plugin that was written for Kong never has a ctx.
+    if hook and use.untrusted and not handler._kong then hook = require("moongate.facade").hook(hook) end
     if not chosen or chosen[name] then hooks[name] = hook end
   end
   return hooks

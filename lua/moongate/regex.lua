@@ -113,4 +113,20 @@ function Regex:match(text)
   return result
 end
 
+--- Where the first match in the text begins and ends.
+---@phase init, any
+---@param text string
+---@return integer? from  nil when there is none
+---@return integer? to
+---@return string? reason  when it would have taken too long to know
+function Regex:find(text)
+  local start = ffi.cast("const char *", text)
+  local answer = C.gw_pdk_regex_test(self.pointer, start, #text)
+  if answer < 0 then return nil, nil, GAVE_UP end
+  if answer == 0 then return nil end
+  if C.gw_pdk_regex_group(self.pointer, start, #text, 0, found, found_len) == 0 then return nil end
+  local from = tonumber(found[0] - start) + 1
+  return from, from + tonumber(found_len[0]) - 1
+end
+
 return M

@@ -32,7 +32,7 @@ end)
 -- One plugin of the ten in a gateway of its own, for the block around it.
 local function start(name, config, options)
   options = options or {}
-  options.plugin_paths = { FOLDER .. "/moved" }
+  options.plugin_paths = { FOLDER .. "/original" }
   options.plugins = options.plugins or {}
   table.insert(options.plugins, { name = name, config = config })
   return gateway.new(options)

@@ -65,6 +65,7 @@ local CALLS = {
     ["M.new"] = "assert(regex.new('a+'))",
     ["Regex:test"] = "P.regex:test('aa')",
     ["Regex:match"] = "assert(P.regex:match('aa'))",
+    ["Regex:find"] = "assert(P.regex:find('aa'))",
   },
   shared = {
     ["M.dict"] = "shared.dict('d' .. N, { size = '64k' })",

@@ -1,6 +1,7 @@
 --- Finds plugins: a folder with handler.lua and schema.lua in one of `plugin_paths`, else among the bundled ones.
 --- Reads what the configuration needs to know about them: their schema, priority, hooks and whether they authenticate.
 local C = require("moongate.cdef")
+local adapt = require("kong.adapt")
 local files = require("moongate.config.files")
 local later = require("moongate.config.later")
 local kong_schema = require("moongate.kong.schema")
@@ -62,19 +63,19 @@ end
 -- A plugin's own modules are `require("<plugin>.<module>")`; they are loaded once per finder and seen by it alone.
 local function private_require(folder, name, environment, loaded, other, open)
   return function(module)
-    local rest = type(module) == "string" and module:match("^(.-)%.") == name and module:sub(#name + 2)
-    if not rest then
-      return other(module)
-    elseif loaded[module] == nil then
+    local own = type(module) == "string" and module:gsub("^kong%.plugins%.", "") -- as Kong's plugins say it
+    local rest = own and own:sub(1, #name + 1) == name .. "." and own:sub(#name + 2)
+    if not rest then return other(module) end
+    if loaded[own] == nil then
       local path = folder .. "/" .. rest:gsub("%.", "/")
       local file = files.exists(path .. ".lua") and path .. ".lua" or path .. "/init.lua"
       if not files.exists(file) then error(("module '%s' not found (no %s.lua)"):format(module, path), 2) end
       local chunk, reason = open(file)
       if not chunk then error(reason, 0) end -- it names the file and the line
       local result = setfenv(chunk, environment)(module)
-      loaded[module] = result == nil and true or result
+      loaded[own] = result == nil and true or result
     end
-    return loaded[module]
+    return loaded[own]
   end
 end
 
@@ -124,14 +125,18 @@ end
 ---@param loaded table
 ---@param other? fun(module: string): any  `require` for everything that is not the plugin's own
 ---@param box? table  the environment, of code that is not trusted (moongate.sandbox)
+---@param globals? table  of plugins that were written for Kong (kong.layer): what they see besides
 ---@return boolean ok
 ---@return any result  or the error
-function M.run_file(path, folder, name, loaded, other, box)
+function M.run_file(path, folder, name, loaded, other, box, globals)
   local open = box and sandbox.loadfile or loadfile
   local chunk, reason = open(path)
   if not chunk then return false, reason end
   local environment = box or setmetatable({}, { __index = _G })
   environment._G = environment
+  for key, value in pairs(globals or {}) do
+    environment[key] = value
+  end
   environment.require = private_require(folder, name, environment, loaded, other or require, open)
   C.gw_pdk_loading(name, path:match("[^/]*$")) -- who is named when it does not come to its end
   local ok, result = pcall(setfenv(chunk, environment))
@@ -178,6 +183,7 @@ end
 ---@param handler any
 ---@return string?
 function M.handler_problem(handler)
+  if adapt.is_kong(handler) then return adapt.problem(handler) end
   if handler == nil then
     return "must return a table of hooks, returned nothing (its last line is: return M)"
   elseif type(handler) ~= "table" then
@@ -218,14 +224,37 @@ local function look_from_sandbox(module)
   return own
 end
 
+local kong_modules = require("kong.modules")
+
+-- The same for plugins that were written for Kong.
+local function look_from_kong(other)
+  return function(module)
+    if module == "kong.db.schema.typedefs" then return other(module) end
+    if kong_modules.has(module) then return kong_modules.PURE[module] and kong_modules.make(module) or absent end
+    local reason = kong_modules.absent(module)
+    if reason then error(reason, 0) end
+    return other(module)
+  end
+end
+
+local function is_for_kong(folder)
+  local text = files.read(folder .. "/handler.lua")
+  return text ~= nil and adapt.may_be(text)
+end
+
 local function load(name, folder, trusted)
   local loaded = {}
+  local for_kong = is_for_kong(folder)
   local function run(file)
     local other, box = look_only, nil
     if not trusted then
       other, box = look_from_sandbox, sandbox.environment()
     end
-    local ok, result = M.run_file(folder .. "/" .. file, folder, name, loaded, other, box)
+    local globals
+    if for_kong then
+      other, globals = look_from_kong(other), { kong = absent, ngx = absent }
+    end
+    local ok, result = M.run_file(folder .. "/" .. file, folder, name, loaded, other, box, globals)
     -- A module that is not found comes with every place that was tried; the first line says enough.
     local reason = tostring(result):gsub(":?\n\t[^\n]*", ""):gsub("^moongate%.schema: ", "")
     local names_file = reason:find(folder, 1, true) == 1
@@ -254,6 +283,8 @@ local function load(name, folder, trusted)
     return nil,
       ("the plugin %s cannot be loaded: %s"):format(words.quote(name), handler_error or "handler.lua: " .. problem)
   end
+  local is_kong = adapt.is_kong(handler)
+  if is_kong then handler = adapt.adapt(handler) end
   local credentials, credentials_error
   if files.exists(folder .. "/credentials.lua") then
     credentials, credentials_error = run("credentials.lua")
@@ -279,6 +310,7 @@ local function load(name, folder, trusted)
     hooks = hooks,
     authenticates = handler.authenticates == true,
     trusted = handler.trusted ~= false,
+    kong = is_kong or nil,
   }
 end
 

@@ -128,6 +128,7 @@ local function use(state, item, info)
     tags = value.tags,
     enabled = value.enabled,
     hooks = info.hooks,
+    kong = info.kong,
     config = config,
     scope = {
       service = index_of(scope.service),

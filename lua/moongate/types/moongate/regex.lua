@@ -31,6 +31,15 @@ function Regex:test(text) end
 ---@return string? reason # when it would have taken too long to know
 function Regex:match(text) end
 
+---Where the first match in the text begins and ends.
+---
+---In init and every hook.
+---@param text string
+---@return integer? from # nil when there is none
+---@return integer? to
+---@return string? reason # when it would have taken too long to know
+function Regex:find(text) end
+
 ---Whether a pattern compiles.
 ---
 ---In init and every hook.

@@ -1,0 +1,1 @@
+return { name = "nginx-ways", fields = { { config = { type = "record", fields = {} } } } }

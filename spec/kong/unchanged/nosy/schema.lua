@@ -1,0 +1,1 @@
+return { name = "nosy", fields = { { config = { type = "record", fields = {} } } } }

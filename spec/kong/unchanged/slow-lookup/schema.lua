@@ -1,0 +1,6 @@
+return {
+  name = "slow-lookup",
+  fields = {
+    { config = { type = "record", fields = { { url = { type = "string", required = true } } } } },
+  },
+}
