@@ -5,11 +5,14 @@
 #include "base/check.h"
 #include "base/slice.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define RULES_MAX 32
 #define ERRNO_MAX 134
@@ -33,23 +36,34 @@ static const struct {
 };
 
 /* All threads pass points; a plan is set before they start, or by a spec while they run. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct rule rules[RULES_MAX];
-static unsigned rule_count;
-static uint64_t seed;
-static bool said[GW_FAULT_COUNT];
+static struct board {
+    pthread_mutex_t lock;
+    struct rule rules[RULES_MAX];
+    unsigned rule_count;
+    uint64_t seed;
+    bool said[GW_FAULT_COUNT];
+    atomic_bool armed; /* there are rules */
+    atomic_uint_fast64_t passed[GW_FAULT_COUNT];
+    atomic_uint_fast64_t fired;
+} own = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static struct board *board = &own; /* or one that processes share */
 static bool says;
 
-static atomic_bool armed; /* there are rules */
-static atomic_uint_fast64_t passed[GW_FAULT_COUNT];
-static atomic_uint_fast64_t fired;
+/* Who had the lock may have been killed: nothing in here is wrong half written. */
+static void lock_board(void)
+{
+    if (pthread_mutex_lock(&board->lock) == EOWNERDEAD)
+        pthread_mutex_consistent(&board->lock);
+}
 
 /* ── passing a point ── */
 
 /* The same for the same seed, point and time: a run can be repeated. */
 static unsigned draw_percent(enum gw_fault point, uint64_t nth)
 {
-    uint64_t mixed = seed + nth * 0x9e3779b97f4a7c15u + (uint64_t)point * 0xd1b54a32d192ed03u;
+    uint64_t mixed =
+        board->seed + nth * 0x9e3779b97f4a7c15u + (uint64_t)point * 0xd1b54a32d192ed03u;
 
     mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9u;
     mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebu;
@@ -58,8 +72,8 @@ static unsigned draw_percent(enum gw_fault point, uint64_t nth)
 
 static const struct rule *find_rule(enum gw_fault point, uint64_t nth)
 {
-    for (unsigned i = 0; i < rule_count; i++) {
-        const struct rule *rule = &rules[i];
+    for (unsigned i = 0; i < board->rule_count; i++) {
+        const struct rule *rule = &board->rules[i];
 
         if (rule->point == point && nth >= rule->from && nth <= rule->to &&
             draw_percent(point, nth) < rule->percent)
@@ -70,29 +84,29 @@ static const struct rule *find_rule(enum gw_fault point, uint64_t nth)
 
 static void say(enum gw_fault point, uint64_t nth, int error)
 {
-    if (!says || said[point])
+    if (!says || board->said[point])
         return;
-    said[point] = true;
+    board->said[point] = true;
     fprintf(stderr, "moongate: fault %s:%llu (%s)\n", points[point].name, (unsigned long long)nth,
             strerrorname_np(error));
 }
 
 bool gw_fault_hit(enum gw_fault point)
 {
-    uint64_t nth = atomic_fetch_add_explicit(&passed[point], 1, memory_order_relaxed) + 1;
+    uint64_t nth = atomic_fetch_add_explicit(&board->passed[point], 1, memory_order_relaxed) + 1;
     int error = 0;
 
-    if (!atomic_load_explicit(&armed, memory_order_relaxed))
+    if (!atomic_load_explicit(&board->armed, memory_order_relaxed))
         return false;
-    pthread_mutex_lock(&lock);
+    lock_board();
     const struct rule *rule = find_rule(point, nth);
 
     if (rule) {
         error = rule->error;
-        atomic_fetch_add_explicit(&fired, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&board->fired, 1, memory_order_relaxed);
         say(point, nth, error);
     }
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&board->lock);
     if (error)
         errno = error;
     return error != 0;
@@ -100,12 +114,12 @@ bool gw_fault_hit(enum gw_fault point)
 
 uint64_t gw_fault_fired(void)
 {
-    return atomic_load(&fired);
+    return atomic_load(&board->fired);
 }
 
 uint64_t gw_fault_passed(enum gw_fault point)
 {
-    return atomic_load(&passed[point]);
+    return atomic_load(&board->passed[point]);
 }
 
 /* ── reading a plan ── */
@@ -219,7 +233,7 @@ static bool read_rule(struct reader *reader)
     struct rule rule = { 0 };
 
     if (gw_slice_equal(name, GW_SLICE("seed")) && take_mark(reader, ':') &&
-        take_number(reader, &seed))
+        take_number(reader, &board->seed))
         return true;
     if (!find_point(name, &rule.point))
         return refuse_point(reader, name);
@@ -237,19 +251,19 @@ static bool read_rule(struct reader *reader)
         return refuse(reader, "not POINT[=ERRNO]:WHEN, as in conn.write:7, :3-5, :* or :10%:",
                       take_until(reader, ","));
     }
-    if (rule_count == RULES_MAX)
+    if (board->rule_count == RULES_MAX)
         return refuse(reader, "too many points at", name);
-    rules[rule_count++] = rule;
+    board->rules[board->rule_count++] = rule;
     return true;
 }
 
 static bool read_plan(struct reader *reader)
 {
-    rule_count = 0;
-    seed = 1;
+    board->rule_count = 0;
+    board->seed = 1;
     do {
         if (*reader->at && !read_rule(reader)) {
-            rule_count = 0;
+            board->rule_count = 0;
             return false;
         }
     } while (take_mark(reader, ','));
@@ -260,28 +274,77 @@ bool gw_fault_set(const char *plan, char *why, size_t why_size)
 {
     struct reader reader = { plan ? plan : "", why, why_size };
 
-    pthread_mutex_lock(&lock);
+    lock_board();
     bool good = read_plan(&reader);
 
     for (int i = 0; i < GW_FAULT_COUNT; i++) {
-        atomic_store(&passed[i], 0);
-        said[i] = false;
+        atomic_store(&board->passed[i], 0);
+        board->said[i] = false;
     }
-    atomic_store(&fired, 0);
-    atomic_store(&armed, rule_count > 0);
-    pthread_mutex_unlock(&lock);
+    atomic_store(&board->fired, 0);
+    atomic_store(&board->armed, board->rule_count > 0);
+    pthread_mutex_unlock(&board->lock);
     return good;
+}
+
+static void init_lock(pthread_mutex_t *lock)
+{
+    pthread_mutexattr_t shared;
+
+    pthread_mutexattr_init(&shared);
+    pthread_mutexattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&shared, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_init(lock, &shared);
+    pthread_mutexattr_destroy(&shared);
+}
+
+static struct board *map_board(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+    bool fresh = size == 0 && ftruncate(fd, sizeof(struct board)) == 0;
+    bool good = fresh || size == (off_t)sizeof(struct board);
+    void *memory = good
+                       ? mmap(NULL, sizeof(struct board), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+                       : MAP_FAILED;
+
+    if (fd >= 0)
+        close(fd);
+    if (memory == MAP_FAILED)
+        return NULL;
+    if (fresh)
+        init_lock(&((struct board *)memory)->lock);
+    return memory;
+}
+
+bool gw_fault_share(const char *path)
+{
+    struct board *next = path ? map_board(path) : &own;
+
+    if (!next)
+        return false;
+    if (board != &own)
+        munmap(board, sizeof(*board));
+    board = next;
+    return true;
 }
 
 bool gw_fault_set_from_environment(void)
 {
+    const char *shared = getenv("GW_FAULT_FILE");
     char why[2048] = "";
 
+    says = true;
+    if (shared) {
+        if (gw_fault_share(shared))
+            return true;
+        fprintf(stderr, "moongate: GW_FAULT_FILE: %s is none of this build\n", shared);
+        return false;
+    }
     if (!gw_fault_set(getenv("GW_FAULT"), why, sizeof(why))) {
         fprintf(stderr, "moongate: GW_FAULT: %s\n", why);
         return false;
     }
-    says = true;
     return true;
 }
 

@@ -53,7 +53,13 @@
     X(FORK,             "fork",             EAGAIN,        "starting a worker process")            \
     X(CHANNEL_OPEN,     "channel.open",     EMFILE,        "making a channel to a worker process") \
     X(CHANNEL_SEND,     "channel.send",     ENOBUFS,       "a word between supervisor and worker") \
-    X(CHANNEL_TELL,     "channel.tell",     ENOBUFS,       "an order of the supervisor")
+    X(CHANNEL_TELL,     "channel.tell",     ENOBUFS,       "an order of the supervisor")          \
+    X(CHANNEL_PASS,     "channel.pass",     ETOOMANYREFS,  "passing a socket to a worker process") \
+    X(CHANNEL_TAKE,     "channel.take",     EMFILE,        "taking a socket that was passed")      \
+    X(CHANNEL_WATCH,    "channel.watch",    EMFILE,        "watching the channel to the supervisor")\
+    X(EXEC,             "exec",             ENOMEM,        "becoming another program")             \
+    X(UPGRADE_STATE,    "upgrade.state",    ENFILE,        "keeping what the next program needs")  \
+    X(SIGNAL_FD,        "signal.fd",        EMFILE,        "listening to signals as supervisor")
 /* clang-format on */
 
 enum gw_fault {
@@ -69,7 +75,11 @@ enum gw_fault {
  * it cannot be read; nothing fails then. */
 bool gw_fault_set(const char *plan, char *why, size_t why_size);
 
-/* Takes the plan in $GW_FAULT; every point that fails says so on standard error, once. False when
+/* Has plan and counts in that file, for all processes that share it; the first makes it. NULL: for
+ * oneself again. False when it cannot be had, or another build made it. */
+bool gw_fault_share(const char *path);
+
+/* Takes the plan in $GW_FAULT, or shares $GW_FAULT_FILE; every point that fails says so on standard error, once. False when
  * it cannot be read, which is said there, too. */
 bool gw_fault_set_from_environment(void);
 

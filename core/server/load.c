@@ -6,6 +6,7 @@
 
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #define WORKERS_MAX 256
@@ -34,13 +35,35 @@ static void add_text(char ***texts, unsigned *count, struct gw_slice text)
     (*texts)[(*count)++] = gw_strndup(text.ptr, text.len);
 }
 
+static void add_to_text(char **text, struct gw_slice more)
+{
+    size_t len = strlen(*text);
+
+    *text = gw_realloc(*text, len + more.len + 2);
+    snprintf(*text + len, more.len + 2, " %.*s", (int)more.len, more.ptr);
+}
+
+static bool ends_with_colon(const char *text)
+{
+    size_t len = strlen(text);
+
+    return len > 0 && text[len - 1] == ':';
+}
+
+/* An error a line; where Lua says that a module does not load, the reason stands on the next one. */
 static void add_lines(struct gw_load *load, struct gw_slice lines)
 {
+    unsigned before = load->error_count;
     struct gw_slice line;
 
-    while (gw_slice_next(&lines, '\n', &line))
-        if (line.len)
+    while (gw_slice_next(&lines, '\n', &line)) {
+        char **last = load->error_count > before ? &load->errors[load->error_count - 1] : NULL;
+
+        if (line.len && last && ends_with_colon(*last))
+            add_to_text(last, line);
+        else if (line.len)
             add_text(&load->errors, &load->error_count, line);
+    }
 }
 
 static void free_texts(char ***texts, unsigned *count)

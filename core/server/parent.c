@@ -1,6 +1,7 @@
 #include "server/parent.h"
 
 #include "base/alloc.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "supervisor/channel.h"
 
@@ -248,7 +249,11 @@ struct gw_parent *gw_parent_open(struct gw_loop *loop, const struct gw_parent_ev
     parent->ctx = ctx;
     unsetenv(GW_CHANNEL_VARIABLE);
     fcntl(parent->channel, F_SETFD, FD_CLOEXEC);
-    if (uv_poll_init(&loop->uv, &parent->poll, parent->channel) != 0) {
+    int error = GW_FAULT_UV(CHANNEL_WATCH, uv_poll_init(&loop->uv, &parent->poll, parent->channel));
+
+    if (error && error != UV_EBADF && error != UV_EPERM) /* it is there, but we would not hear it */
+        gw_fatal("cannot listen to the supervisor: %s", uv_strerror(error));
+    if (error) {
         gw_error("%s names no channel to a supervisor: running without one", GW_CHANNEL_VARIABLE);
         gw_free(parent);
         return NULL;

@@ -2,6 +2,7 @@
 #include "base/fault.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -28,6 +29,8 @@ bool gw_channel_send(int channel, const struct gw_channel_message *message, int 
     union rights rights = { .space = { 0 } };
     ssize_t sent;
 
+    if (pass >= 0 && GW_FAULT(CHANNEL_PASS))
+        return false;
     if (pass >= 0) {
         header.msg_control = rights.space;
         header.msg_controllen = sizeof(rights.space);
@@ -56,6 +59,23 @@ static int passed_with(struct msghdr *header)
     return fd;
 }
 
+/* Where no number is free for it the kernel drops the descriptor, and says only that something is
+ * missing. */
+static int take_passed(struct msghdr *header, struct gw_channel_message *message)
+{
+    int fd = passed_with(header);
+
+    if (fd >= 0 && GW_FAULT(CHANNEL_TAKE)) {
+        close(fd);
+        fd = -1;
+        header->msg_flags |= MSG_CTRUNC;
+    }
+    if (fd < 0 && (header->msg_flags & MSG_CTRUNC))
+        snprintf(message->text, sizeof(message->text),
+                 "no file descriptor is left for its socket (raise the limit on open files)");
+    return fd;
+}
+
 enum gw_channel_result gw_channel_receive(int channel, struct gw_channel_message *message,
                                           int *passed)
 {
@@ -75,7 +95,7 @@ enum gw_channel_result gw_channel_receive(int channel, struct gw_channel_message
         return GW_CHANNEL_NOTHING;
     if (got <= 0)
         return GW_CHANNEL_CLOSED;
-    *passed = passed_with(&header);
+    *passed = take_passed(&header, message);
     if (got != (ssize_t)sizeof(*message) || message->addr.len > sizeof(message->addr.sa))
         *message = (struct gw_channel_message){ .kind = GW_CHANNEL_UNKNOWN };
     message->text[sizeof(message->text) - 1] = '\0';

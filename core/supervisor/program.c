@@ -1,3 +1,4 @@
+#include "base/fault.h"
 #include "supervisor/supervisor_private.h"
 
 #include <stdio.h>
@@ -70,5 +71,6 @@ void gw_program_find(struct gw_supervisor *supervisor)
 
 void gw_program_exec(const struct gw_supervisor *supervisor, bool by_name, char **argv)
 {
-    execv(by_name ? supervisor->program : OURSELVES, argv);
+    if (!GW_FAULT(EXEC))
+        execv(by_name ? supervisor->program : OURSELVES, argv);
 }

@@ -1,6 +1,7 @@
 /* What we are told from outside. Signals come through a descriptor and stay blocked, so none is
  * lost while we look elsewhere, nor while an upgrade makes us another program. */
 #include "base/check.h"
+#include "base/fault.h"
 #include "supervisor/supervisor_private.h"
 
 #include <signal.h>
@@ -77,7 +78,7 @@ void gw_signals_take(struct gw_supervisor *supervisor)
         on_signal(supervisor, (int)info.ssi_signo);
 }
 
-void gw_signals_open(struct gw_supervisor *supervisor)
+bool gw_signals_open(struct gw_supervisor *supervisor)
 {
     static const int ours[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD };
     sigset_t set;
@@ -86,6 +87,6 @@ void gw_signals_open(struct gw_supervisor *supervisor)
     for (size_t i = 0; i < GW_ARRAY_LEN(ours); i++)
         sigaddset(&set, ours[i]);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    supervisor->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    GW_ASSERT(supervisor->signals >= 0);
+    supervisor->signals = GW_FAULT_SYS(SIGNAL_FD, signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    return supervisor->signals >= 0;
 }

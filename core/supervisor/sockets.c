@@ -6,7 +6,9 @@
 #include "supervisor/supervisor_private.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* As many as a process has workers at most, and then some. */
@@ -134,6 +136,17 @@ static struct kept_address *add_address(struct gw_keep *keep, const struct gw_ad
     return kept;
 }
 
+/* The worker process waits for it: where the socket does not pass, the reason does. */
+static void send_answer(int channel, struct gw_channel_message *answer, int fd)
+{
+    if (gw_channel_send(channel, answer, fd))
+        return;
+    snprintf(answer->text, sizeof(answer->text), "the supervisor cannot send the answer: %s",
+             strerror(errno));
+    if (!gw_channel_send(channel, answer, -1))
+        gw_error("an answer could not be sent to the worker process: %s", strerror(errno));
+}
+
 void gw_keep_get(struct gw_keep *keep, unsigned child, const struct gw_channel_message *question,
                  int channel)
 {
@@ -144,7 +157,7 @@ void gw_keep_get(struct gw_keep *keep, unsigned child, const struct gw_channel_m
     struct kept_address *kept = find(keep, bit, &question->addr, index);
 
     if (only_kept && (!kept || index >= kept->count)) {
-        gw_channel_send(channel, &answer, -1);
+        send_answer(channel, &answer, -1);
         return;
     }
     if (!kept)
@@ -158,8 +171,7 @@ void gw_keep_get(struct gw_keep *keep, unsigned child, const struct gw_channel_m
         kept->used = index + 1;
         answer.addr = kept->bound;
     }
-    if (!gw_channel_send(channel, &answer, fd))
-        gw_error("a socket could not be sent to the worker process");
+    send_answer(channel, &answer, fd);
 }
 
 void gw_keep_access(struct gw_keep *keep, const struct gw_channel_message *question, int channel)
@@ -172,8 +184,7 @@ void gw_keep_access(struct gw_keep *keep, const struct gw_channel_message *quest
                                     sizeof(answer.text));
     else
         snprintf(answer.text, sizeof(answer.text), "the supervisor is of another version");
-    if (!gw_channel_send(channel, &answer, -1))
-        gw_error("an answer could not be sent to the worker process");
+    send_answer(channel, &answer, -1);
 }
 
 void gw_keep_release(struct gw_keep *keep, unsigned child, const struct gw_addr *addr)

@@ -7,8 +7,10 @@
 #include "supervisor/notify.h"
 #include "supervisor/supervisor_private.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -322,7 +324,11 @@ int gw_supervisor_run(const struct gw_supervisor_options *options)
     }
     gw_program_find(&supervisor);
     gw_keep_init(&supervisor.keep);
-    gw_signals_open(&supervisor);
+    if (!gw_signals_open(&supervisor)) {
+        gw_error("cannot listen to signals: %s", strerror(errno));
+        gw_keep_deinit(&supervisor.keep);
+        return EXIT_BAD;
+    }
     supervisor.watchdog_ms = gw_notify_watchdog_ms();
     begin(&supervisor);
     while (!supervisor.done)

@@ -120,7 +120,8 @@ void gw_supervisor_bury(struct gw_supervisor *supervisor);
 
 /* --- signals.c --- */
 
-void gw_signals_open(struct gw_supervisor *supervisor);
+/* False when there is no descriptor for it: errno says why. */
+bool gw_signals_open(struct gw_supervisor *supervisor);
 void gw_signals_take(struct gw_supervisor *supervisor); /* all that came */
 
 /* --- tell.c: to systemd --- */

@@ -4,6 +4,7 @@
  * that serves, with our sockets. Only when it is ready does the old one retire, and do we become
  * the new program ourselves, by exec: same process, same children, same sockets; what is in memory
  * goes along as text. Whatever fails before that leaves everything as it was. */
+#include "base/fault.h"
 #include "base/log.h"
 #include "supervisor/supervisor_private.h"
 
@@ -90,7 +91,7 @@ static void save(const struct gw_supervisor *supervisor, struct gw_buf *out)
 /* Returns a descriptor to read it from, at its beginning; -1 with errno. */
 static int store(const struct gw_buf *text)
 {
-    int fd = memfd_create("moongate supervisor", 0);
+    int fd = GW_FAULT_SYS(UPGRADE_STATE, memfd_create("moongate supervisor", 0));
 
     if (fd < 0)
         return -1;

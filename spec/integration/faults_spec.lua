@@ -38,6 +38,10 @@ local NEEDED = {
   ["lua.memory:3000"] = "not enough memory",
   ["regex:1"] = "routes%[%d%]",
   ["channel.send:1"] = "listeners: ",
+  ["channel.pass:1"] = "the supervisor cannot send the answer: Too many references",
+  ["channel.take:1"] = "no file descriptor is left for its socket %(raise the limit",
+  ["channel.watch:1"] = "cannot listen to the supervisor: too many open files",
+  ["signal.fd:1"] = "cannot listen to signals: Too many open files",
 }
 
 describe("a start", function()

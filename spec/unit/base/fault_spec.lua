@@ -60,6 +60,23 @@ describe("gw_fault", function()
     assert.equal("", failing(c.GW_FAULT_CONN_READ, 5))
   end)
 
+  it("shares plan and counts through a file, until it is told to stop", function()
+    local path = os.tmpname()
+    assert.is_true(c.gw_fault_share(path))
+    set("conn.read:2")
+    assert.equal("2", failing(c.GW_FAULT_CONN_READ, 2))
+    assert.is_true(c.gw_fault_share(path)) -- as another process would
+    assert.equal(2, tonumber(c.gw_fault_passed(c.GW_FAULT_CONN_READ)))
+    assert.is_true(c.gw_fault_share(nil))
+    assert.equal(0, tonumber(c.gw_fault_passed(c.GW_FAULT_CONN_READ)))
+    os.remove(path)
+  end)
+
+  it("shares no file that is none of this build", function()
+    assert.is_false(c.gw_fault_share(host.source_dir .. "/README.md"))
+    assert.is_false(c.gw_fault_share("/nowhere/faults"))
+  end)
+
   it("lists the points when one is not known", function()
     local message = set("conn.read:1,conn.raed:1")
     assert.matches("^no fault point 'conn.raed' %(known: .*conn%.read, .*conn%.write", message)
