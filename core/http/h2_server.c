@@ -416,6 +416,7 @@ static const struct gw_session_ops session_ops = {
 };
 
 static const struct gw_h2_role role = {
+    .broken = GW_E_CLIENT_GONE,
     .on_head = on_head,
     .name_loss = name_loss,
     .on_settled = on_settled,

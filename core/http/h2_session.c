@@ -299,7 +299,7 @@ static void on_read(void *owner, struct gw_slice bytes)
         taken == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS)
         gw_h2_session_abort(session, NGHTTP2_ENHANCE_YOUR_CALM, GW_E_FLOOD);
     else if (taken < 0)
-        gw_h2_session_abort(session, NGHTTP2_PROTOCOL_ERROR, GW_OK);
+        gw_h2_session_abort(session, NGHTTP2_PROTOCOL_ERROR, session->role->broken);
     if (session->conn && session->head_us && session->limits.session.head_timeout_us)
         gw_h2_session_start_timer(session, session->limits.session.head_timeout_us);
     gw_h2_session_flush_later(session);
@@ -401,9 +401,11 @@ void gw_h2_session_settle(struct gw_h2_session *session)
     over = (session->leaving || session->peer_leaves) && session->live == 0 && session->owned == 0;
     if (over && nghttp2_session_want_write(session->engine))
         gw_h2_session_flush_later(session);
-    else if (over || (!nghttp2_session_want_read(session->engine) &&
-                      !nghttp2_session_want_write(session->engine)))
+    else if (over)
         gw_h2_session_close(session, ABORT_LINGER_US, GW_OK);
+    else if (!nghttp2_session_want_read(session->engine) &&
+             !nghttp2_session_want_write(session->engine))
+        gw_h2_session_close(session, ABORT_LINGER_US, session->role->broken);
 }
 
 static void on_timer(struct gw_timer *timer)

@@ -28,6 +28,8 @@ struct gw_h2_role {
     void (*on_head)(struct gw_h2_stream *stream, bool end);
     /* What the peer's reset or leaving means for the stream's owner. */
     void (*name_loss)(const struct gw_h2_stream *stream, uint32_t code, enum gw_error *why);
+    /* What the owners are told when the peer breaks the connection's rules. */
+    enum gw_error broken;
     /* A stream is gone (nghttp2 does not know it any more, or its owner closed). */
     void (*on_settled)(struct gw_h2_session *session);
     /* The peer's SETTINGS or GOAWAY came. */

@@ -165,17 +165,17 @@ function M.describe(bytes, stream)
   local out = {}
   for _, f in ipairs(M.read(bytes)) do
     local last = bit.band(f.flags, M.END_STREAM) ~= 0 and " end" or ""
-    if f.stream ~= stream then -- somebody else's
-    elseif f.kind == M.HEADERS then
-      local status = f.head[1][1] == ":status" and f.head[1][2] or "trailers"
-      out[#out + 1] = "head " .. status .. last
+    local line
+    if f.kind == M.HEADERS then
+      line = "head " .. (f.head[1][1] == ":status" and f.head[1][2] or "trailers") .. last
     elseif f.kind == M.DATA then
-      out[#out + 1] = "data " .. #f.payload .. last
+      line = "data " .. #f.payload .. last
     elseif f.kind == M.RST_STREAM then
-      out[#out + 1] = "reset " .. f.code
+      line = "reset " .. f.code
     elseif f.kind == M.GOAWAY then
-      out[#out + 1] = "goaway " .. f.code
+      line = "goaway " .. f.code
     end
+    if f.stream == stream then out[#out + 1] = line end
   end
   return table.concat(out, "\n")
 end
