@@ -2,9 +2,11 @@
 /* What both roles of HTTP/2 share: one connection, many streams, nghttp2 between them. The role
  * (h2_server.c, h2_client.c) says what heads and ends mean.
  *
- *   h2_session.c  nghttp2's callbacks in, one write a turn out, the end of all of it
+ *   h2_session.c  bytes in, one write a turn out, the end of all of it
+ *   h2_frames.c   nghttp2's callbacks
  *   h2_stream.c   what an owner does with a stream, and what it is told when it may be
- *   h2_head.c     fields that come → gw_head; gw_head → fields that go
+ *   h2_head.c     fields that come → gw_head
+ *   h2_write.c    gw_head → fields that go
  *   h2_guard.c    peers that make us work for nothing
  *
  * nghttp2 is fed from the connection's own events and asked for frames in a deferred call, never
@@ -149,6 +151,10 @@ void gw_h2_session_settle(struct gw_h2_session *session);
 
 void gw_h2_session_start_timer(struct gw_h2_session *session, uint64_t delay_us);
 
+/* --- h2_frames.c --- */
+
+nghttp2_session_callbacks *gw_h2_callbacks_new(void);
+
 /* --- h2_stream.c --- */
 
 struct gw_h2_stream *gw_h2_stream_new(struct gw_h2_session *session);
@@ -205,6 +211,8 @@ bool gw_h2_head_field(struct gw_h2_stream *stream, struct gw_slice name, struct 
 /* It is whole; what is wrong with it is returned. */
 enum gw_error gw_h2_head_finish_request(struct gw_h2_stream *stream, bool end);
 void gw_h2_head_finish_response(struct gw_h2_stream *stream, bool end);
+
+/* --- h2_write.c --- */
 
 /* Names and values are borrowed from the head and the arena. NULL: it cannot be written. */
 nghttp2_nv *gw_h2_head_write_request(const struct gw_head *head, bool end, struct gw_arena *arena,
