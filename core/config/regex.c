@@ -167,9 +167,18 @@ bool gw_regex_check(const char *text, size_t len, unsigned flags, char *why, siz
 enum gw_regex_result gw_regex_match(const struct gw_regex *regex, struct gw_slice subject,
                                     size_t *matched)
 {
+    return gw_regex_match_from(regex, subject, 0, matched);
+}
+
+enum gw_regex_result gw_regex_match_from(const struct gw_regex *regex, struct gw_slice subject,
+                                         size_t from, size_t *matched)
+{
+    if (from > subject.len)
+        return GW_REGEX_NO;
+
     struct scratch *own = get_scratch();
     int result = pcre2_match(regex->code, (PCRE2_SPTR)(subject.len ? subject.ptr : ""), subject.len,
-                             0, 0, own->data, own->limits);
+                             from, 0, own->data, own->limits);
 
     if (result == PCRE2_ERROR_NOMATCH)
         return GW_REGEX_NO;

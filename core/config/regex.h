@@ -41,6 +41,10 @@ struct gw_regex_name {
 /* Where groups matched; valid until the thread's next match. Unset groups are empty slices. */
 enum gw_regex_result gw_regex_match(const struct gw_regex *regex, struct gw_slice subject,
                                     size_t *matched);
+
+/* The same from a byte of the subject on; what stands before it is seen by look-behinds alone. */
+enum gw_regex_result gw_regex_match_from(const struct gw_regex *regex, struct gw_slice subject,
+                                         size_t from, size_t *matched);
 struct gw_slice gw_regex_group(const struct gw_regex *regex, struct gw_slice subject,
                                unsigned group);
 

@@ -246,6 +246,9 @@ int gw_pdk_sink_put(struct gw_script *script, uint32_t sink, const char *line, s
 /* 1 when it matches somewhere, 0 when not, -1 when a limit was hit and nobody knows. */
 int gw_pdk_regex_test(const struct gw_regex *regex, const char *text, size_t len);
 
+/* The same from a byte of the text on. */
+int gw_pdk_regex_test_from(const struct gw_regex *regex, const char *text, size_t len, size_t from);
+
 /* What group `n` (0: the whole) took in the thread's last match, of the same text; 0: nothing. */
 int gw_pdk_regex_group(const struct gw_regex *regex, const char *text, size_t len, uint32_t n,
                        const char **found, size_t *found_len);

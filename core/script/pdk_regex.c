@@ -4,9 +4,14 @@
 
 int gw_pdk_regex_test(const struct gw_regex *regex, const char *text, size_t len)
 {
+    return gw_pdk_regex_test_from(regex, text, len, 0);
+}
+
+int gw_pdk_regex_test_from(const struct gw_regex *regex, const char *text, size_t len, size_t from)
+{
     size_t matched;
 
-    switch (gw_regex_match(regex, gw_slice(text, len), &matched)) {
+    switch (gw_regex_match_from(regex, gw_slice(text, len), from, &matched)) {
     case GW_REGEX_NO:
         return 0;
     case GW_REGEX_YES:

@@ -119,54 +119,6 @@ local function variable(plugin)
   end
 end
 
--- ── regular expressions ─────────────────────────────────────────────────────
-
-local INLINE = { s = true, m = true, x = true }
-
--- "jo" and "u" say how PCRE goes about it; what changes the meaning goes on.
-local function compile(cache, pattern, options)
-  local key = (options or "") .. "/" .. pattern
-  local regex = cache[key]
-  if regex then return regex end
-  local flags, inline = "", ""
-  for flag in (options or ""):gmatch(".") do
-    if flag == "a" or flag == "i" then
-      flags = flags .. flag
-    elseif INLINE[flag] then
-      inline = inline .. flag
-    elseif not ("jou"):find(flag, 1, true) then
-      return nil, ("not in this version: the option %q of ngx.re"):format(flag)
-    end
-  end
-  local reason
-  regex, reason = require("moongate.regex").new((inline ~= "" and "(?" .. inline .. ")" or "") .. pattern, flags)
-  if not regex then return nil, reason end
-  if cache.n >= 1000 then -- patterns made of what clients send must not fill the memory
-    for old in pairs(cache) do
-      cache[old] = nil
-    end
-    cache.n = 0
-  end
-  cache[key], cache.n = regex, cache.n + 1
-  return regex
-end
-
-local function regexes()
-  local cache = { n = 0 }
-  local re = {}
-  function re.match(subject, pattern, options)
-    local regex, reason = compile(cache, pattern, options)
-    if not regex then return nil, reason end
-    return regex:match(tostring(subject))
-  end
-  function re.find(subject, pattern, options)
-    local regex, reason = compile(cache, pattern, options)
-    if not regex then return nil, nil, reason end
-    return regex:find(tostring(subject))
-  end
-  return re
-end
-
 -- ── the request and the response ────────────────────────────────────────────
 
 local function requests()
@@ -352,7 +304,8 @@ function M.new(plugin, untrusted, kong)
   add_texts(ngx)
   add_answers(ngx)
   add_rest(ngx, kong)
-  ngx.req, ngx.header, ngx.arg, ngx.re = requests(), headers(), piece(), not untrusted and regexes() or nil
+  ngx.req, ngx.header, ngx.arg, ngx.re =
+    requests(), headers(), piece(), not untrusted and require("kong.regex").new() or nil
   ngx.resp =
     { get_headers = function(max) return response.get_headers(ctx_for("resp"), max ~= 0 and max or nil) end }
   ngx.var = setmetatable({}, {

@@ -94,15 +94,8 @@ function Regex:test(text)
   return answer == 1
 end
 
---- The first match in the text: what it took under 0, its groups by number and by name (false where one took no part).
----@phase init, any
----@param text string
----@return table<integer|string, string|false>?  nil when there is none
----@return string? reason  when it would have taken too long to know
-function Regex:match(text)
-  local answer = C.gw_pdk_regex_test(self.pointer, text, #text)
-  if answer < 0 then return nil, GAVE_UP end
-  if answer == 0 then return nil end
+-- What the groups took in the match that was just found in the text.
+local function groups_of(self, text)
   local result, names = {}, self.names
   for n = 0, self.groups do
     local there = C.gw_pdk_regex_group(self.pointer, text, #text, n, found, found_len) ~= 0
@@ -113,20 +106,35 @@ function Regex:match(text)
   return result
 end
 
---- Where the first match in the text begins and ends.
+--- The first match in the text: what it took under 0, its groups by number and by name (false where one took no part).
 ---@phase init, any
 ---@param text string
----@return integer? from  nil when there is none
----@return integer? to
+---@return table<integer|string, string|false>?  nil when there is none
 ---@return string? reason  when it would have taken too long to know
-function Regex:find(text)
+function Regex:match(text)
+  local answer = C.gw_pdk_regex_test(self.pointer, text, #text)
+  if answer < 0 then return nil, GAVE_UP end
+  if answer == 0 then return nil end
+  return groups_of(self, text)
+end
+
+--- Where the first match begins and ends; for the next one: `regex:find(text, to + 1)`.
+---@phase init, any
+---@param text string
+---@param from? integer  it begins there at the earliest (1); `^` and look-behinds know what stands before
+---@return integer? first  nil when there is none
+---@return integer? last   before `first` when the match is empty
+---@return table|string? groups  as match() gives them; or the reason, when it would have taken too long to know
+function Regex:find(text, from)
   local start = ffi.cast("const char *", text)
-  local answer = C.gw_pdk_regex_test(self.pointer, start, #text)
+  from = math.max(from or 1, 1)
+  local answer = C.gw_pdk_regex_test_from(self.pointer, start, #text, from - 1)
   if answer < 0 then return nil, nil, GAVE_UP end
   if answer == 0 then return nil end
+  local groups = groups_of(self, text)
   if C.gw_pdk_regex_group(self.pointer, start, #text, 0, found, found_len) == 0 then return nil end
-  local from = tonumber(found[0] - start) + 1
-  return from, from + tonumber(found_len[0]) - 1
+  local first = tonumber(found[0] - start) + 1
+  return first, first + tonumber(found_len[0]) - 1, groups
 end
 
 return M

@@ -62,6 +62,7 @@ describe("a plugin that asks nginx", function()
     local res = gw:get("/v7/abb?a=1")
     local headers = gw.upstream.last_request.headers
     assert.same({ "7", "6-7" }, { headers["x-version"], headers["x-range"] })
+    assert.equal("v,abb /<v>$7/abb Aaa1 -ab-c", headers["x-words"])
     assert.matches("^c4ca4238a0b923820dcc509a6f75849b%%20%%2F$", headers["x-digest"])
     assert.same({ "7" }, { res.headers["x-version"], res.headers.server })
   end)

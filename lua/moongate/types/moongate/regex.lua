@@ -31,14 +31,15 @@ function Regex:test(text) end
 ---@return string? reason # when it would have taken too long to know
 function Regex:match(text) end
 
----Where the first match in the text begins and ends.
+---Where the first match begins and ends; for the next one: `regex:find(text, to + 1)`.
 ---
 ---In init and every hook.
 ---@param text string
----@return integer? from # nil when there is none
----@return integer? to
----@return string? reason # when it would have taken too long to know
-function Regex:find(text) end
+---@param from? integer # it begins there at the earliest (1); `^` and look-behinds know what stands before
+---@return integer? first # nil when there is none
+---@return integer? last # before `first` when the match is empty
+---@return table|string? groups # as match() gives them; or the reason, when it would have taken too long to know
+function Regex:find(text, from) end
 
 ---Whether a pattern compiles.
 ---

@@ -24,6 +24,14 @@ function plugin:access(conf)
   ngx.req.set_header("X-Digest", ngx.md5(ngx.var.arg_a or "") .. ngx.escape_uri(" /"))
   local from, to = ngx.re.find(ngx.var.uri, "b+")
   ngx.req.set_header("X-Range", tostring(from) .. "-" .. tostring(to))
+  local words = {}
+  for found in ngx.re.gmatch(ngx.var.uri, "\\b(?<word>[a-z]+)", "ijo") do
+    words[#words + 1] = found.word
+  end
+  local dashed = ngx.re.gsub(ngx.var.uri, "([/])(v)", "$1<${2}>$$")
+  local once, n = ngx.re.sub("aaa", "a", function(m) return m[0]:upper() end)
+  local places = ngx.re.gsub("abc", "(?<=b)|^", "-", "jo")
+  ngx.req.set_header("X-Words", table.concat(words, ",") .. " " .. dashed .. " " .. once .. n .. " " .. places)
   if ngx.var.arg_what then
     return kong[ngx.var.arg_what].get("x")
   end
