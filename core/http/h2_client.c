@@ -208,6 +208,7 @@ static const struct gw_stream_ops client_ops = {
 
 static const struct gw_h2_role role = {
     .broken = GW_E_UPSTREAM_PROTOCOL,
+    .flooded = GW_E_UPSTREAM_PROTOCOL,
     .on_head = on_head,
     .name_loss = name_loss,
     .on_settled = on_settled,

@@ -26,8 +26,8 @@ static bool is_tolerable(struct gw_h2_session *session, const nghttp2_frame_hd *
     case NGHTTP2_GOAWAY:
     case NGHTTP2_PUSH_PROMISE:
         return true;
-    case NGHTTP2_RST_STREAM:
-        return note(session, GW_H2_RESET);
+    case NGHTTP2_RST_STREAM: /* a server may refuse as much as it likes */
+        return !session->is_server || note(session, GW_H2_RESET);
     case NGHTTP2_SETTINGS:
     case NGHTTP2_PING:
         return (hd->flags & NGHTTP2_FLAG_ACK) || note(session, GW_H2_CONTROL);

@@ -20,7 +20,8 @@ struct gw_h2_server {
     unsigned requests;
     uint64_t noticed_us; /* when the first GOAWAY went; 0: it did not */
     uint64_t looked_us;
-    bool silent; /* closed by its owner: no on_closed */
+    uint64_t taken; /* bytes, then */
+    bool silent;    /* closed by its owner: no on_closed */
 };
 
 static const struct gw_stream_ops server_ops;
@@ -95,6 +96,17 @@ static void on_head(struct gw_h2_stream *stream, bool end)
         gw_h2_session_leave(session, NGHTTP2_NO_ERROR);
 }
 
+/* Its stream has been reset; what the owner answers goes nowhere, but into the log. */
+static void on_malformed(struct gw_h2_stream *stream)
+{
+    struct gw_h2_server *server = server_of(stream->session);
+
+    stream->head->raw_target = stream->target;
+    open_stream(server, stream);
+    server->events->on_refused(server->ctx, &stream->stream, stream->stream.arena, stream->head,
+                               stream->head_error ? stream->head_error : GW_E_BAD_REQUEST);
+}
+
 /* The client took it back, or is gone; or nghttp2 found its body malformed. */
 static void name_loss(const struct gw_h2_stream *stream, uint32_t code, enum gw_error *why)
 {
@@ -155,6 +167,14 @@ static void look_for_stalls(struct gw_h2_server *server)
         stream->looked_at = stream->framed;
     }
     server->looked_us = session->loop->clock.now_us;
+    if (!session->blocked || session->owned)
+        return;
+
+    uint64_t taken = gw_conn_bytes_taken(session->conn);
+
+    if (taken - server->taken < (least ? least : 1))
+        gw_h2_session_close(session, 0, GW_OK); /* it does not read at all */
+    server->taken = taken;
 }
 
 static bool is_idle(const struct gw_h2_session *session)
@@ -180,9 +200,8 @@ static void on_timer(struct gw_h2_session *session)
         gw_h2_session_abort(session, NGHTTP2_NO_ERROR, GW_OK);
     else if (is_due(server->looked_us, LOOK_US, now_us))
         look_for_stalls(server);
-    if (session->conn && gw_conn_queued(session->conn) && is_idle(session) && session->blocked)
-        gw_h2_session_close(session, 0, GW_OK);
-    start_timer(server);
+    if (session->conn)
+        start_timer(server);
 }
 
 static void sooner(uint64_t *due_us, uint64_t since_us, uint64_t limit_us)
@@ -377,7 +396,7 @@ static bool idle(const struct gw_session *base)
 {
     const struct gw_h2_session *session = &server_from(base)->session;
 
-    return is_idle(session) && !session->head_us && session->settled;
+    return is_idle(session) && !session->head_us;
 }
 
 static bool waits(const struct gw_session *base, uint64_t *since_us)
@@ -397,10 +416,10 @@ static bool shed(struct gw_session *base, enum gw_error why)
 {
     struct gw_h2_server *server = server_from(base);
 
-    (void)why;
+    (void)why; /* nobody has asked for anything that could be answered */
     if (gw_conn_look(server->session.conn) & GW_CONN_SEES_BYTES)
         return false;
-    gw_h2_session_abort(&server->session, NGHTTP2_NO_ERROR, GW_OK);
+    gw_h2_session_close(&server->session, 0, GW_OK);
     return true;
 }
 
@@ -417,7 +436,9 @@ static const struct gw_session_ops session_ops = {
 
 static const struct gw_h2_role role = {
     .broken = GW_E_CLIENT_GONE,
+    .flooded = GW_E_FLOOD,
     .on_head = on_head,
+    .on_malformed = on_malformed,
     .name_loss = name_loss,
     .on_settled = on_settled,
     .on_news = on_news,

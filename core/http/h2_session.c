@@ -3,6 +3,7 @@
 #include "http/h2_session.h"
 
 #include "base/alloc.h"
+#include "base/log.h"
 
 #define WRITE_AT (64 * 1024) /* frames are collected up to here */
 #define STREAMS_DEFAULT 128
@@ -10,6 +11,7 @@
 #define SERVER_WINDOW_DEFAULT (1024 * 1024)
 #define OUTBOUND_ACKS_MAX 100 /* answers to SETTINGS and PING that a peer lets wait */
 #define ABORT_LINGER_US 1000000
+#define LOG_EVERY_US 1000000
 
 static void run_flush(struct gw_defer *defer);
 
@@ -54,7 +56,7 @@ static void run_flush(struct gw_defer *defer)
         return;
     flush(session);
     if (session->flooded)
-        gw_h2_session_abort(session, NGHTTP2_ENHANCE_YOUR_CALM, GW_E_FLOOD);
+        gw_h2_session_abort(session, NGHTTP2_ENHANCE_YOUR_CALM, session->role->flooded);
     gw_h2_session_settle(session);
 }
 
@@ -78,7 +80,7 @@ static void on_read(void *owner, struct gw_slice bytes)
         return;
     if (session->flooded || taken == NGHTTP2_ERR_FLOODED ||
         taken == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS)
-        gw_h2_session_abort(session, NGHTTP2_ENHANCE_YOUR_CALM, GW_E_FLOOD);
+        gw_h2_session_abort(session, NGHTTP2_ENHANCE_YOUR_CALM, session->role->flooded);
     else if (taken < 0)
         gw_h2_session_abort(session, NGHTTP2_PROTOCOL_ERROR, session->role->broken);
     if (session->conn && session->head_us && session->limits.session.head_timeout_us)
@@ -160,8 +162,23 @@ void gw_h2_session_leave(struct gw_h2_session *session, uint32_t code)
     gw_h2_session_flush_later(session);
 }
 
+/* Not every flood has a request whose log line would tell of it. */
+static void log_flood(const struct gw_h2_session *session)
+{
+    static _Thread_local uint64_t next_us;
+    char peer[GW_ADDR_TEXT_MAX];
+
+    if (session->loop->clock.now_us < next_us)
+        return;
+    next_us = session->loop->clock.now_us + LOG_EVERY_US;
+    gw_warn("http: %.*s floods its HTTP/2 connection, which ends",
+            (int)gw_addr_format(gw_conn_peer(session->conn), peer), peer);
+}
+
 void gw_h2_session_abort(struct gw_h2_session *session, uint32_t code, enum gw_error why)
 {
+    if (code == NGHTTP2_ENHANCE_YOUR_CALM && why == session->role->flooded)
+        log_flood(session);
     nghttp2_session_terminate_session(session->engine, code);
     if (!session->blocked)
         flush(session);

@@ -28,10 +28,15 @@ struct gw_h2_stream;
 struct gw_h2_role {
     /* The final head, an interim one, or a request's is whole: stream->head. `end`: no body. */
     void (*on_head)(struct gw_h2_stream *stream, bool end);
+    /* nghttp2 ended a stream whose head was malformed, before anybody heard of it. NULL: it cannot
+     * be. */
+    void (*on_malformed)(struct gw_h2_stream *stream);
     /* What the peer's reset or leaving means for the stream's owner. */
     void (*name_loss)(const struct gw_h2_stream *stream, uint32_t code, enum gw_error *why);
     /* What the owners are told when the peer breaks the connection's rules. */
     enum gw_error broken;
+    /* And when it makes us work for nothing. */
+    enum gw_error flooded;
     /* A stream is gone (nghttp2 does not know it any more, or its owner closed). */
     void (*on_settled)(struct gw_h2_session *session);
     /* The peer's SETTINGS or GOAWAY came. */

@@ -397,6 +397,18 @@ void gw_h2_stream_reset(struct gw_h2_stream *stream, uint32_t code)
     gw_h2_session_flush_later(stream->session);
 }
 
+/* A head that nobody has heard of: somebody should, where the connection is fine. */
+static void tell_malformed(struct gw_h2_stream *stream)
+{
+    stream->busy = true;
+    if (stream->session->conn && stream->session->role->on_malformed)
+        stream->session->role->on_malformed(stream);
+    gw_arena_free(stream->arena);
+    stream->arena = NULL;
+    stream->busy = false;
+    gw_h2_stream_settle(stream);
+}
+
 void gw_h2_stream_gone(struct gw_h2_stream *stream, uint32_t code)
 {
     struct gw_h2_session *session = stream->session;
@@ -405,8 +417,10 @@ void gw_h2_stream_gone(struct gw_h2_stream *stream, uint32_t code)
     stream->live = false;
     session->live--;
     drop_out(stream);
-    gw_arena_free(stream->arena); /* of a head that nobody has heard of */
-    stream->arena = NULL;
+    if (stream->arena) {
+        tell_malformed(stream);
+        return;
+    }
     if (stream->wants_room)
         gw_h2_stream_wake(stream);
     if (stream->open && !whole) {
