@@ -26,6 +26,7 @@ void gw_conn_init(struct gw_conn *conn, const struct gw_conn_carrier *carrier, s
 void gw_conn_deinit(struct gw_conn *conn)
 {
     GW_ASSERT(conn->closing && gw_list_empty(&conn->queue));
+    gw_conn_tls_free(conn);
     gw_free(conn->local);
     conn->local = NULL;
     open_count--;
@@ -37,6 +38,8 @@ static void set_reading(struct gw_conn *conn)
     bool wanted = conn->events && !conn->held && conn->receiving == GW_CONN_RECEIVES;
 
     gw_conn_watch_hangup(conn);
+    if (conn->tls && wanted)
+        gw_conn_tls_go_on(conn);
     if (wanted == conn->reading)
         return;
     conn->reading = wanted;
@@ -75,6 +78,14 @@ static void schedule_end(struct gw_conn *conn, enum gw_error why)
 
 void gw_conn_got_end(struct gw_conn *conn, enum gw_error why)
 {
+    if (conn->tls)
+        gw_conn_tls_got_end(conn);
+    if (conn->receiving == GW_CONN_RECEIVES || why != GW_E_CLOSED)
+        gw_conn_tell_end(conn, why);
+}
+
+void gw_conn_tell_end(struct gw_conn *conn, enum gw_error why)
+{
     if (conn->closing || conn->receiving == GW_CONN_BROKEN)
         return;
     if (conn->sending == GW_CONN_FAILED)
@@ -91,6 +102,14 @@ void gw_conn_got_bytes(struct gw_conn *conn, struct gw_slice bytes)
         return;
     }
     conn->bytes_in += bytes.len;
+    if (conn->tls)
+        gw_conn_tls_got_bytes(conn, bytes);
+    else
+        gw_conn_tell_bytes(conn, bytes);
+}
+
+void gw_conn_tell_bytes(struct gw_conn *conn, struct gw_slice bytes)
+{
     conn->events->on_read(conn->owner, bytes);
 }
 
@@ -141,8 +160,8 @@ static bool refuse_write(struct gw_conn *conn)
     return true;
 }
 
-static bool write_slices(struct gw_conn *conn, const struct gw_slice *slices, unsigned count,
-                         struct gw_blob *blob)
+bool gw_conn_send(struct gw_conn *conn, const struct gw_slice *slices, unsigned count,
+                  struct gw_blob *blob)
 {
     size_t taken = 0;
 
@@ -174,12 +193,13 @@ static bool write_slices(struct gw_conn *conn, const struct gw_slice *slices, un
 
 bool gw_conn_write(struct gw_conn *conn, const struct gw_slice *slices, unsigned count)
 {
-    return write_slices(conn, slices, count, NULL);
+    return conn->tls ? gw_conn_tls_write(conn, slices, count)
+                     : gw_conn_send(conn, slices, count, NULL);
 }
 
 bool gw_conn_write_blob(struct gw_conn *conn, struct gw_blob *blob, struct gw_slice part)
 {
-    return write_slices(conn, &part, 1, blob);
+    return conn->tls ? gw_conn_tls_write(conn, &part, 1) : gw_conn_send(conn, &part, 1, blob);
 }
 
 static void send_our_end(struct gw_conn *conn)
@@ -215,6 +235,10 @@ void gw_conn_shutdown(struct gw_conn *conn)
 {
     if (conn->sending != GW_CONN_SENDS)
         return;
+    if (conn->tls)
+        gw_conn_tls_say_end(conn);
+    if (conn->sending == GW_CONN_FAILED)
+        return;
     if (conn->write_active)
         conn->sending = GW_CONN_SHUTTING;
     else
@@ -248,6 +272,8 @@ void gw_conn_hold(struct gw_conn *conn, bool on)
 void gw_conn_close(struct gw_conn *conn)
 {
     GW_ASSERT(!conn->closing);
+    if (conn->tls && !conn->resets && !conn->write_active && conn->sending == GW_CONN_SENDS)
+        gw_conn_tls_say_end(conn);
     conn->closing = true;
     conn->events = NULL;
     conn->owner = NULL;
@@ -270,7 +296,7 @@ void gw_conn_reset(struct gw_conn *conn)
 
 unsigned gw_conn_look(const struct gw_conn *conn)
 {
-    return conn->carrier->look(conn);
+    return conn->carrier->look(conn) | (gw_conn_tls_keeps(conn) ? GW_CONN_SEES_BYTES : 0);
 }
 
 size_t gw_conn_queued(const struct gw_conn *conn)

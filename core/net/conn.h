@@ -1,6 +1,7 @@
 #pragma once
-/* A connection: bytes both ways with backpressure, over TCP, a unix socket or memory. TLS becomes
- * an engine inside.
+/* A connection: bytes both ways with backpressure, over TCP, a unix socket or memory. TLS is an
+ * engine inside: after gw_conn_start_tls() and its handshake the owner reads and writes plain bytes
+ * as ever, while counts, queue and limits are those of the bytes on the wire.
  *
  * Reading stays armed all the time; bytes are lent from the loop's one read buffer during on_read
  * only. Writing tries the system call at once (uv_try_write) and queues a copy of what is left.
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "base/slice.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 struct gw_addr;
 struct gw_conn;
@@ -25,6 +27,9 @@ struct gw_conn_events {
     /* While it is held: the peer ended its side or is gone, though bytes may stand before that
      * which nobody has read. Looked for once a second, told once a hold. NULL: nobody asks. */
     void (*on_hangup)(void *owner);
+    /* The handshake of gw_conn_start_tls() ended; told once. After a failure the connection carries
+     * plain bytes again, behind an alert for the peer; of plain HTTP no byte was kept. */
+    void (*on_secure)(void *owner, enum gw_tls_failure failure, const char *detail);
 };
 
 /* Binds the owner; reading starts at the end of the current turn at the latest. */
@@ -33,6 +38,18 @@ void gw_conn_bind(struct gw_conn *conn, const struct gw_conn_events *events, voi
 /* For on_read of an owner who bound another one: the next owner gets what it did not take, in its
  * own on_read, now. */
 void gw_conn_pass_on(struct gw_conn *conn, struct gw_slice bytes);
+
+/* Speaks TLS from now on; the engine is owned. `came`: bytes of the peer that were read already, at
+ * most one read. The next event is on_secure or on_end; until then nothing may be written. A
+ * client's handshake begins at once. */
+void gw_conn_start_tls(struct gw_conn *conn, struct gw_tls *tls, struct gw_slice came);
+
+/* Its engine, borrowed; NULL: none. */
+const struct gw_tls *gw_conn_tls(const struct gw_conn *conn);
+
+/* Over TLS: the peer's end came without its close_notify, so that nobody knows whether somebody on
+ * the way cut it: an error where the end of the bytes means something (RFC 9112 9.8). */
+bool gw_conn_cut(const struct gw_conn *conn);
 
 /* Writes the slices in one system call where possible, queues the rest. False: the queue is over
  * its limit, send no more until on_room (what was given is kept all the same). */
@@ -71,7 +88,7 @@ size_t gw_conn_queued(const struct gw_conn *conn); /* bytes not yet given to the
 void gw_conn_set_write_limit(struct gw_conn *conn, size_t bytes); /* default 1 MiB */
 
 /* How much one read may bring at most, so that the peer's queue is not overrun: min of the buffer
- * and this. 0: no limit. */
+ * and this. 0: no limit. Over TLS the rest of a record comes on top, at most 16 KiB. */
 void gw_conn_set_read_limit(struct gw_conn *conn, size_t bytes);
 
 const struct gw_addr *gw_conn_peer(const struct gw_conn *conn);

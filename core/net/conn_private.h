@@ -3,7 +3,7 @@
  * (memory_pair.c).
  *
  * conn.c knows the owner, the queue and the states, conn_linger.c the gentle way out, conn_watch.c
- * who went away unheard; the carrier moves bytes. Its struct begins life with gw_conn_init(), tells
+ * who went away unheard, conn_tls.c where the TLS engine sits; the carrier moves bytes. Its struct begins life with gw_conn_init(), tells
  * what happens through the gw_conn_got_*() functions and ends with gw_conn_deinit(). */
 #include "net/addr.h"
 #include "net/conn.h"
@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 struct gw_conn_linger;
+struct gw_conn_tls;
 struct gw_conn_watch;
 
 struct gw_conn_carrier {
@@ -60,6 +61,7 @@ struct gw_conn {
     struct gw_defer end;           /* tells `end_error` */
     struct gw_conn_linger *linger; /* while closing gently */
     struct gw_conn_watch *watch;   /* while held, for on_hangup */
+    struct gw_conn_tls *tls;       /* NULL: plain */
     struct gw_addr *local;         /* asked for at first use */
     struct gw_addr peer;
     enum gw_conn_sending sending;
@@ -94,6 +96,24 @@ void gw_conn_got_bytes(struct gw_conn *conn, struct gw_slice bytes);
 
 /* The peer ended its side (GW_E_CLOSED) or the connection broke. */
 void gw_conn_got_end(struct gw_conn *conn, enum gw_error why);
+
+/* What a connection without TLS does with bytes that arrived, and with bytes to be written. */
+void gw_conn_tell_bytes(struct gw_conn *conn, struct gw_slice bytes);
+void gw_conn_tell_end(struct gw_conn *conn, enum gw_error why);
+bool gw_conn_send(struct gw_conn *conn, const struct gw_slice *slices, unsigned count,
+                  struct gw_blob *blob);
+
+/* The same with TLS (conn_tls.c). */
+void gw_conn_tls_got_bytes(struct gw_conn *conn, struct gw_slice bytes);
+bool gw_conn_tls_write(struct gw_conn *conn, const struct gw_slice *slices, unsigned count);
+
+/* The peer's end came on the wire: what was kept is told before. */
+void gw_conn_tls_got_end(struct gw_conn *conn);
+/* Somebody takes bytes (again): what was kept is told at the end of the turn. */
+void gw_conn_tls_go_on(struct gw_conn *conn);
+void gw_conn_tls_say_end(struct gw_conn *conn); /* close_notify */
+void gw_conn_tls_free(struct gw_conn *conn);
+bool gw_conn_tls_keeps(const struct gw_conn *conn); /* bytes that nobody took yet */
 
 /* The write under way ended; `error` is 0 or a negative errno. */
 void gw_conn_wrote(struct gw_conn *conn, int error);

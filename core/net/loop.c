@@ -172,6 +172,7 @@ void gw_loop_free(struct gw_loop *loop)
         gw_error("loop: leaving %u open handles behind", left);
         return; /* they point into the loop: it stays */
     }
+    gw_free(loop->tls_room);
     gw_free(loop->read_buffer);
     gw_free(loop);
 }

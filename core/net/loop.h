@@ -15,6 +15,7 @@
 
 struct gw_outside;
 struct gw_resolver;
+struct gw_tls_room;
 
 /* A call to be made at the end of the current turn, after all I/O callbacks that are ready. Lives
  * in the struct it serves, zero-initialised. How an operation that ends at once still calls back
@@ -42,6 +43,7 @@ struct gw_loop {
     struct gw_resolver *resolver; /* made at first use */
     struct gw_outside *outside;   /* in the place of the network; NULL: the real one */
     char *read_buffer;            /* GW_READ_BUFFER_SIZE bytes, lent to one read at a time */
+    struct gw_tls_room *tls_room; /* made at first use */
     struct gw_timers *timers;
     struct gw_list deferred;  /* struct gw_defer */
     struct gw_list lingering; /* connections on their gentle way out; cut short by gw_loop_free() */

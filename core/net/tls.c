@@ -1,0 +1,346 @@
+/* The engine: an SSL whose BIO reads from the slice of the current call and writes into its room.
+ * OpenSSL never waits here: used up and full are ordinary results. */
+#include "net/tls.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "base/fault.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <uv.h>
+
+#define RECORD_ROOM (GW_TLS_RECORD_MAX + 512) /* a record and what may have to go before it */
+
+/* Answers to key updates and the like: what a peer may make us say that it does not read. */
+#define UNASKED_MAX (64 * 1024)
+
+struct gw_tls {
+    SSL *ssl;
+    struct gw_slice *in; /* during a call */
+    struct gw_tls_room *room;
+    size_t unasked; /* bytes written while reading */
+    unsigned long error;
+    enum gw_tls_failure failure;
+    bool begun; /* its first byte came */
+    void (*on_free)(void *owner);
+    void *owner;
+};
+
+/* ── the BIO ── */
+
+static int bio_read(BIO *bio, char *to, size_t size, size_t *len)
+{
+    struct gw_tls *tls = BIO_get_data(bio);
+
+    BIO_clear_retry_flags(bio);
+    if (!tls->in || tls->in->len == 0) {
+        BIO_set_retry_read(bio);
+        return 0;
+    }
+    *len = size < tls->in->len ? size : tls->in->len;
+    memcpy(to, tls->in->ptr, *len);
+    *tls->in = gw_slice_skip(*tls->in, *len);
+    return 1;
+}
+
+static int bio_write(BIO *bio, const char *from, size_t size, size_t *len)
+{
+    struct gw_tls *tls = BIO_get_data(bio);
+    size_t left = sizeof(tls->room->records) - tls->room->records_len;
+
+    BIO_clear_retry_flags(bio);
+    if (left == 0) {
+        BIO_set_retry_write(bio);
+        return 0;
+    }
+    *len = size < left ? size : left;
+    memcpy(tls->room->records + tls->room->records_len, from, *len);
+    tls->room->records_len += *len;
+    return 1;
+}
+
+static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
+{
+    (void)bio;
+    (void)number;
+    (void)pointer;
+    return command == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *method;
+
+static void make_method(void)
+{
+    method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "moongate");
+    GW_ASSERT(method);
+    BIO_meth_set_read_ex(method, bio_read);
+    BIO_meth_set_write_ex(method, bio_write);
+    BIO_meth_set_ctrl(method, bio_ctrl);
+}
+
+/* ── life ── */
+
+struct gw_tls *gw_tls_new(SSL *ssl)
+{
+    static uv_once_t once = UV_ONCE_INIT;
+    struct gw_tls *tls = gw_alloc_zero(sizeof(*tls));
+
+    uv_once(&once, make_method);
+    BIO *bio = BIO_new(method);
+
+    GW_ASSERT(bio);
+    BIO_set_data(bio, tls);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(ssl, bio, bio);
+    SSL_set_app_data(ssl, tls);
+    tls->ssl = ssl;
+    return tls;
+}
+
+void gw_tls_free(struct gw_tls *tls)
+{
+    if (!tls)
+        return;
+    SSL_free(tls->ssl);
+    if (tls->on_free)
+        tls->on_free(tls->owner);
+    gw_free(tls);
+}
+
+void gw_tls_on_free(struct gw_tls *tls, void (*on_free)(void *owner), void *owner)
+{
+    tls->on_free = on_free;
+    tls->owner = owner;
+}
+
+void *gw_tls_owner(const struct gw_tls *tls)
+{
+    return tls->owner;
+}
+
+/* ── what went wrong ── */
+
+const char *gw_tls_failure_reason(enum gw_tls_failure failure)
+{
+    static const char *const reasons[] = {
+#define X(name, reason, text) reason,
+        GW_TLS_FAILURES(X)
+#undef X
+    };
+    return reasons[failure];
+}
+
+const char *gw_tls_failure_text(enum gw_tls_failure failure)
+{
+    static const char *const texts[] = {
+#define X(name, reason, text) text,
+        GW_TLS_FAILURES(X)
+#undef X
+    };
+    return texts[failure];
+}
+
+static enum gw_tls_failure failure_of(unsigned long error)
+{
+    switch (ERR_GET_REASON(error)) {
+    case SSL_R_HTTP_REQUEST:
+    case SSL_R_HTTPS_PROXY_REQUEST:
+        return GW_TLS_FAILURE_PLAIN_HTTP;
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_VERSION_TOO_LOW:
+    case SSL_R_NO_PROTOCOLS_AVAILABLE:
+    case SSL_R_INAPPROPRIATE_FALLBACK:
+    case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+        return GW_TLS_FAILURE_VERSION;
+    case SSL_R_NO_SHARED_CIPHER:
+    case SSL_R_NO_SUITABLE_KEY_SHARE:
+    case SSL_R_NO_SHARED_GROUPS:
+    case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
+    case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
+        return GW_TLS_FAILURE_CIPHER;
+    case SSL_R_NO_APPLICATION_PROTOCOL:
+        return GW_TLS_FAILURE_PROTOCOL;
+    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+        return GW_TLS_FAILURE_NO_CERTIFICATE;
+    case SSL_R_CERTIFICATE_VERIFY_FAILED:
+    case SSL_R_EE_KEY_TOO_SMALL:
+    case SSL_R_CA_KEY_TOO_SMALL:
+    case SSL_R_CA_MD_TOO_WEAK:
+        return GW_TLS_FAILURE_CERTIFICATE;
+    default:
+        /* Reasons from 1000 on are alerts that came. */
+        return ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) >= SSL_AD_REASON_OFFSET
+                   ? GW_TLS_FAILURE_ALERT
+                   : GW_TLS_FAILURE_MALFORMED;
+    }
+}
+
+static enum gw_tls_result fail(struct gw_tls *tls)
+{
+    tls->error = ERR_peek_error();
+    if (!tls->failure)
+        tls->failure = failure_of(tls->error);
+    ERR_clear_error();
+    return GW_TLS_FAILED;
+}
+
+enum gw_tls_failure gw_tls_failure(const struct gw_tls *tls)
+{
+    return tls->failure;
+}
+
+const char *gw_tls_detail(const struct gw_tls *tls)
+{
+    const char *text = tls->error ? ERR_reason_error_string(tls->error) : NULL;
+
+    return text ? text : "";
+}
+
+void gw_tls_fail(struct gw_tls *tls, enum gw_tls_failure failure)
+{
+    tls->failure = failure;
+}
+
+/* ── calls ── */
+
+static void begin(struct gw_tls *tls, struct gw_tls_room *room, struct gw_slice *in)
+{
+    tls->room = room;
+    tls->in = in;
+    ERR_clear_error();
+}
+
+static enum gw_tls_result judge(struct gw_tls *tls, int result)
+{
+    switch (SSL_get_error(tls->ssl, result)) {
+    case SSL_ERROR_NONE:
+        return GW_TLS_DONE;
+    case SSL_ERROR_WANT_READ:
+        return GW_TLS_MORE;
+    case SSL_ERROR_WANT_WRITE:
+        return GW_TLS_FULL;
+    case SSL_ERROR_ZERO_RETURN:
+        return GW_TLS_ENDED;
+    default:
+        return fail(tls);
+    }
+}
+
+enum gw_tls_result gw_tls_handshake(struct gw_tls *tls, struct gw_tls_room *room,
+                                    struct gw_slice *in)
+{
+    if (tls->failure)
+        return GW_TLS_FAILED;
+    /* Records begin with a small number, a request with its method. */
+    if (!tls->begun && in->len && SSL_is_server(tls->ssl) && in->ptr[0] >= 'A' &&
+        in->ptr[0] <= 'Z') {
+        tls->failure = GW_TLS_FAILURE_PLAIN_HTTP;
+        return GW_TLS_FAILED;
+    }
+    tls->begun = tls->begun || in->len;
+    begin(tls, room, in);
+    return GW_FAULT(TLS) ? fail(tls) : judge(tls, SSL_do_handshake(tls->ssl));
+}
+
+enum gw_tls_result gw_tls_read(struct gw_tls *tls, struct gw_tls_room *room, struct gw_slice *in)
+{
+    size_t before = room->records_len;
+    enum gw_tls_result result = GW_TLS_DONE;
+
+    if (tls->failure)
+        return GW_TLS_FAILED;
+    begin(tls, room, in);
+    while (room->plain_len < sizeof(room->plain)) {
+        size_t len = 0;
+
+        if (!SSL_read_ex(tls->ssl, room->plain + room->plain_len,
+                         sizeof(room->plain) - room->plain_len, &len)) {
+            result = judge(tls, 0);
+            break;
+        }
+        room->plain_len += len;
+    }
+    tls->unasked += room->records_len - before;
+    if (tls->unasked <= UNASKED_MAX)
+        return result;
+    tls->failure = GW_TLS_FAILURE_FLOOD;
+    return GW_TLS_FAILED;
+}
+
+/* The bytes of the next record: a part of a slice where that fills one or nothing follows, else
+ * several parts put together. */
+static struct gw_slice next_record(struct gw_tls_room *room, const struct gw_slice *slices,
+                                   unsigned count, size_t from)
+{
+    struct gw_slice first = GW_SLICE_EMPTY;
+    size_t len = 0;
+
+    for (unsigned i = 0; i < count && len < GW_TLS_RECORD_MAX; i++) {
+        struct gw_slice part = gw_slice_skip(slices[i], from);
+
+        from -= slices[i].len - part.len;
+        if (part.len > GW_TLS_RECORD_MAX - len)
+            part.len = GW_TLS_RECORD_MAX - len;
+        if (part.len == 0)
+            continue;
+        if (len == 0) {
+            first = part;
+        } else {
+            if (first.len == len)
+                memcpy(room->joined, first.ptr, len);
+            memcpy(room->joined + len, part.ptr, part.len);
+        }
+        len += part.len;
+    }
+    return len == first.len ? first : gw_slice(room->joined, len);
+}
+
+enum gw_tls_result gw_tls_write(struct gw_tls *tls, struct gw_tls_room *room,
+                                const struct gw_slice *slices, unsigned count, size_t *taken)
+{
+    struct gw_slice part;
+
+    if (tls->failure)
+        return GW_TLS_FAILED;
+    begin(tls, room, NULL);
+    while ((part = next_record(room, slices, count, *taken)).len) {
+        size_t len = 0;
+
+        if (sizeof(room->records) - room->records_len < RECORD_ROOM)
+            return GW_TLS_FULL;
+        if (!SSL_write_ex(tls->ssl, part.ptr, part.len, &len))
+            return judge(tls, 0);
+        *taken += len;
+    }
+    return GW_TLS_DONE;
+}
+
+void gw_tls_shutdown(struct gw_tls *tls, struct gw_tls_room *room)
+{
+    if (tls->failure || !gw_tls_established(tls))
+        return;
+    begin(tls, room, NULL);
+    SSL_shutdown(tls->ssl);
+    ERR_clear_error();
+}
+
+bool gw_tls_established(const struct gw_tls *tls)
+{
+    return SSL_is_init_finished(tls->ssl);
+}
+
+SSL *gw_tls_ssl(const struct gw_tls *tls)
+{
+    return tls->ssl;
+}
+
+struct gw_tls *gw_tls_of_ssl(const SSL *ssl)
+{
+    return SSL_get_app_data(ssl);
+}
+
+bool gw_tls_is_client(const struct gw_tls *tls)
+{
+    return !SSL_is_server(tls->ssl);
+}

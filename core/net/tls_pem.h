@@ -1,0 +1,30 @@
+#pragma once
+/* Certificates and keys as PEM text: what is wrong with them, in words for the operator. Lua checks
+ * configurations with it, tls_server.c makes contexts of what passed. */
+#ifndef GW_CDEF
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#endif
+
+/* Each returns NULL, or what is wrong; the text lives until the next call of the thread. */
+
+/* A chain: the certificate, then those that signed it. */
+const char *gw_tls_check_chain(const char *pem, size_t len);
+/* A key without a passphrase. Never says anything of its content. */
+const char *gw_tls_check_key(const char *pem, size_t len);
+/* Both are good: does the key belong to the certificate? */
+const char *gw_tls_check_pair(const char *chain, size_t chain_len, const char *key, size_t key_len);
+const char *gw_tls_check_ca(const char *pem, size_t len);  /* one certificate or several */
+const char *gw_tls_check_crl(const char *pem, size_t len); /* one list or several */
+/* DER, of the certificate or another one. */
+const char *gw_tls_check_ocsp(const char *der, size_t len);
+
+/* The same kind of key (RSA, EC) in both certificates, of which a listener can show only one. */
+bool gw_tls_same_kind(const char *one, size_t one_len, const char *other, size_t other_len);
+
+/* Of the first certificate, in seconds since 1970; both 0 when it is none. */
+struct gw_tls_validity {
+    int64_t from, until;
+};
+void gw_tls_validity(const char *pem, size_t len, struct gw_tls_validity *validity);
