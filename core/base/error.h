@@ -25,6 +25,7 @@ enum gw_retry {
     X(OK,                 "no error",                                                 0, NONE, NEVER)        \
     X(CLOSED,             "the peer closed the connection",                           0, NONE, NEVER)        \
     X(BAD_REQUEST,        "the request is not valid HTTP",                          400, DOWNSTREAM, NEVER)  \
+    X(PLAIN_HTTP,         "plain HTTP was sent to a port that speaks TLS",          400, DOWNSTREAM, NEVER)  \
     X(PROXY_HEADER,       "the connection begins with no valid PROXY header",       400, DOWNSTREAM, NEVER)  \
     X(BAD_TARGET,         "the request target is not valid",                        400, DOWNSTREAM, NEVER)  \
     X(PATTERN_LIMIT,      "a pattern of the configuration gave up on this path",    400, DOWNSTREAM, NEVER)  \

@@ -56,6 +56,33 @@ struct gw_listener_config *gw_build_listeners(struct gw_build *build, unsigned c
     return build->config->listeners;
 }
 
+struct gw_tls_config *gw_build_tls(struct gw_build *build, unsigned listener)
+{
+    struct gw_listener_config *config = &build->config->listeners[listener];
+
+    config->tls = new_array(build, 1, sizeof(struct gw_tls_config));
+    return config->tls;
+}
+
+struct gw_certificate_config *gw_build_certificates(struct gw_build *build, unsigned listener,
+                                                    unsigned count)
+{
+    struct gw_tls_config *tls = build->config->listeners[listener].tls;
+
+    tls->certificates = new_array(build, count, sizeof(struct gw_certificate_config));
+    tls->certificate_count = count;
+    return tls->certificates;
+}
+
+struct gw_slice *gw_build_certificate_names(struct gw_build *build,
+                                            struct gw_certificate_config *certificate,
+                                            unsigned count)
+{
+    certificate->names = new_array(build, count, sizeof(struct gw_slice));
+    certificate->name_count = count;
+    return certificate->names;
+}
+
 struct gw_limits *gw_build_listener_limits(struct gw_build *build, unsigned listener)
 {
     struct gw_listener_config *config = &build->config->listeners[listener];

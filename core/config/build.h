@@ -26,6 +26,13 @@ const char *gw_build_text(struct gw_build *build, const char *text, size_t len);
 struct gw_listener_config *gw_build_listeners(struct gw_build *build, unsigned count);
 /* Filled with zeros, one a route; after gw_build_routes(). */
 struct gw_limits *gw_build_listener_limits(struct gw_build *build, unsigned listener);
+/* Of one listener, in this order. */
+struct gw_tls_config *gw_build_tls(struct gw_build *build, unsigned listener);
+struct gw_certificate_config *gw_build_certificates(struct gw_build *build, unsigned listener,
+                                                    unsigned count);
+struct gw_slice *gw_build_certificate_names(struct gw_build *build,
+                                            struct gw_certificate_config *certificate,
+                                            unsigned count);
 struct gw_service *gw_build_services(struct gw_build *build, unsigned count);
 struct gw_route *gw_build_routes(struct gw_build *build, unsigned count);
 struct gw_consumer *gw_build_consumers(struct gw_build *build, unsigned count);

@@ -29,8 +29,11 @@ void gw_config_unref(struct gw_config *config)
     void (*on_gone)(void *ctx) = config->on_gone;
     void *on_gone_ctx = config->on_gone_ctx;
 
-    for (unsigned i = 0; i < config->listener_count; i++)
+    for (unsigned i = 0; i < config->listener_count; i++) {
         gw_cidr_set_free(config->listeners[i].proxy_from);
+        if (config->listeners[i].tls_server)
+            config->release_tls(config->listeners[i].tls_server);
+    }
     gw_router_free(config->router);
     gw_cidr_set_free(config->trusted_proxies);
     gw_arena_free(config->arena);

@@ -8,6 +8,7 @@
 struct gw_router;
 struct gw_upstream;
 struct gw_cidr_set;
+struct gw_tls_server;
 
 /* 0 means off for times and counts; sizes are bytes. Defaults: decisions.md "limits". */
 struct gw_limits {
@@ -21,6 +22,25 @@ struct gw_limits {
     unsigned connections, connections_per_client, requests_per_connection, pending;
 };
 
+/* Texts are PEM, where nothing else is said. */
+struct gw_certificate_config {
+    struct gw_slice label; /* for messages */
+    struct gw_slice cert, key, cert_alt, key_alt;
+    struct gw_slice ocsp;   /* DER */
+    struct gw_slice *names; /* "example.com", "*.example.com", "*" */
+    unsigned name_count;
+};
+
+struct gw_tls_config {
+    struct gw_certificate_config *certificates; /* the first one: for all other names */
+    unsigned certificate_count;                 /* 0: one made for development */
+    bool tls13_only, strict;
+    uint64_t handshake_timeout_us;
+    int client_mode; /* enum gw_tls_client_mode of net/tls_server.h */
+    struct gw_slice client_ca, crl;
+    unsigned client_depth;
+};
+
 struct gw_listener_config {
     struct gw_slice address; /* as written: "127.0.0.1:8000" */
     struct gw_limits limits;
@@ -31,7 +51,10 @@ struct gw_listener_config {
     struct gw_cidr_set *proxy_from;
     /* Of a unix socket's file. */
     unsigned mode;
-    int group; /* -1: as it is */
+    int group;                 /* -1: as it is */
+    struct gw_tls_config *tls; /* NULL: plain */
+    /* Made of it by who binds TLS, before the configuration is used; released with it. */
+    struct gw_tls_server *tls_server;
 };
 
 /* What of a request says which target it goes to, of upstreams that hash. */
@@ -145,6 +168,7 @@ struct gw_config {
     void (*on_free)(struct gw_config *config,
                     void *ctx); /* releases what others bound; set by who bound it */
     void *on_free_ctx;
+    void (*release_tls)(struct gw_tls_server *server); /* NULL: nothing was made */
     void (*on_gone)(void *ctx); /* the last thing that happens, on the thread of the last unref:
                                    counts generations */
     void *on_gone_ctx;

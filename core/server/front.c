@@ -1,10 +1,16 @@
 #include "server/front.h"
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "http/h1.h"
 #include "net/listener.h"
+#include "net/tls_server.h"
+#include "net/tls_start.h"
 #include "proxy/peer.h"
 #include "server/rest.h"
+
+#define HURRY_US 1000000        /* for handshakes, when a port closes */
+#define ALERT_LINGER_US 1000000 /* for the peer to read why there is no connection */
 
 /* One port as this worker listens on it. */
 struct door {
@@ -16,8 +22,10 @@ struct door {
     unsigned more_count;
     struct gw_limits limits;
     const struct gw_cidr_set *proxy_from; /* of the current generation; NULL: nobody */
-    int index;                            /* of the listener in the current generation */
-    bool wanted;                          /* by the commit being taken */
+    struct gw_tls_server *tls;            /* the same, one reference; NULL: plain */
+    uint64_t handshake_timeout_us;
+    int index;   /* of the listener in the current generation */
+    bool wanted; /* by the commit being taken */
 };
 
 /* One client connection. */
@@ -28,9 +36,18 @@ struct session {
     struct door *door; /* NULL once it is closed */
     struct gw_session *http;
     struct gw_guest *guest;         /* while it must say whom it brings, in the place of http */
+    struct hands *hands;            /* while it shakes them for TLS, in the place of http */
+    bool is_tls, was_tls;           /* speaks it; came in where it is spoken */
     struct gw_client_count *client; /* NULL: not counted by client */
     bool counted;                   /* among the port's connections */
     struct gw_rest rest;            /* in the place of http, when it has been idle for a while */
+};
+
+/* A connection with its handshake under way, and what held when it came in. */
+struct hands {
+    struct session *session;
+    struct gw_tls_start *start;
+    struct gw_limits limits;
 };
 
 /* --- connections --- */
@@ -90,6 +107,11 @@ static struct gw_session_limits http_limits(const struct gw_limits *limits)
     };
 }
 
+static struct gw_slice scheme_of(const struct session *session)
+{
+    return session->is_tls ? GW_SLICE("https") : GW_SLICE("http");
+}
+
 /* --- idle for a while --- */
 
 static struct gw_conn *wake(struct session *session)
@@ -97,7 +119,8 @@ static struct gw_conn *wake(struct session *session)
     struct gw_session_limits limits = http_limits(&session->door->limits);
     struct gw_h1_left left = gw_rest_end(&session->rest);
 
-    session->http = gw_h1_server_resume(&left, &limits, GW_SLICE("http"), &session_events, session);
+    session->http =
+        gw_h1_server_resume(&left, &limits, scheme_of(session), &session_events, session);
     return left.conn;
 }
 
@@ -165,24 +188,92 @@ static void drain_session(struct session *session)
         wake(session);
     if (session->guest)
         gw_guest_hurry(session->guest);
+    else if (session->hands)
+        gw_tls_start_hurry(session->hands->start, HURRY_US);
     else if (session->front->retires)
         gw_session_retire(session->http);
     else
         gw_session_drain(session->http);
 }
 
-static void begin(struct session *session, struct gw_conn *conn, const struct gw_limits *limits,
-                  enum gw_error error)
+static void begin_http(struct session *session, struct gw_conn *conn,
+                       const struct gw_limits *limits, enum gw_error error)
 {
     struct gw_session_limits most = http_limits(limits);
 
+    session->http = gw_h1_server_new(conn, &most, scheme_of(session), &session_events, session);
+    if (error)
+        turn_away(session, error);
+}
+
+/* Nobody can be answered: the peer has got an alert, or said nothing. */
+static void give_up_hands(struct session *session, struct gw_conn *conn,
+                          enum gw_tls_failure failure)
+{
+    if (failure == GW_TLS_FAILURE_CLOSED || failure == GW_TLS_FAILURE_SLOW)
+        gw_conn_close(conn);
+    else
+        gw_conn_close_gently(conn, ALERT_LINGER_US);
+    free_session(session);
+}
+
+static void on_secure(void *ctx, struct gw_conn *conn, enum gw_tls_failure failure,
+                      const char *detail)
+{
+    struct hands *hands = ctx;
+    struct session *session = hands->session;
+    struct gw_limits limits = hands->limits;
+
+    session->hands = NULL;
+    gw_free(hands);
+    if (failure != GW_TLS_FAILURE_NONE)
+        gw_debug("listener %s: TLS: %s%s%s", session->port->written, gw_tls_failure_text(failure),
+                 *detail ? ": " : "", detail);
+    if (failure != GW_TLS_FAILURE_NONE && failure != GW_TLS_FAILURE_PLAIN_HTTP) {
+        give_up_hands(session, conn, failure);
+        return;
+    }
+    session->is_tls = failure == GW_TLS_FAILURE_NONE;
+    begin_http(session, conn, &limits, session->is_tls ? GW_OK : GW_E_PLAIN_HTTP);
+    if (!session->door) /* closed meanwhile */
+        drain_session(session);
+}
+
+/* One that is refused costs us no handshake: it is closed as it is, with a line in the log. */
+static void begin_tls(struct session *session, struct gw_conn *conn, const struct gw_limits *limits,
+                      struct gw_slice came, enum gw_error error)
+{
+    struct gw_tls *tls = error ? NULL : gw_tls_server_accept(session->door->tls);
+    struct hands *hands;
+
+    if (!tls) {
+        gw_proxy_on_dropped(session->front->proxy, gw_conn_peer(conn),
+                            error ? error : GW_E_OVERLOADED);
+        gw_conn_close(conn);
+        free_session(session);
+        return;
+    }
+    hands = gw_alloc_zero(sizeof(*hands));
+    hands->session = session;
+    hands->limits = *limits;
+    session->hands = hands;
+    hands->start =
+        gw_tls_start_new(conn, tls, came, session->door->handshake_timeout_us, on_secure, hands);
+}
+
+static void begin(struct session *session, struct gw_conn *conn, const struct gw_limits *limits,
+                  struct gw_slice came, enum gw_error error)
+{
     if (!error)
         error = count_client_in(session, limits, gw_conn_peer(conn));
     if (limits->write_queue)
         gw_conn_set_write_limit(conn, limits->write_queue);
-    session->http = gw_h1_server_new(conn, &most, GW_SLICE("http"), &session_events, session);
-    if (error)
-        turn_away(session, error);
+    if (session->door && session->door->tls) {
+        begin_tls(session, conn, limits, came, error);
+        return;
+    }
+    begin_http(session, conn, limits, error);
+    gw_conn_pass_on(conn, came);
 }
 
 static void on_introduced(void *ctx, struct gw_conn *conn, const struct gw_limits *limits,
@@ -196,9 +287,15 @@ static void on_introduced(void *ctx, struct gw_conn *conn, const struct gw_limit
         free_session(session);
         return;
     }
-    begin(session, conn, limits, error);
-    gw_conn_pass_on(conn, rest);
-    if (!session->door) /* closed meanwhile */
+    if (!session->door && session->was_tls) { /* its certificates went with the port */
+        gw_conn_close(conn);
+        free_session(session);
+        return;
+    }
+    bool is_open = session->door != NULL;
+
+    begin(session, conn, limits, rest, error);
+    if (!is_open) /* closed meanwhile */
         drain_session(session);
 }
 
@@ -211,6 +308,7 @@ static void on_conn(void *ctx, struct gw_listener *listener, struct gw_conn *con
     session->front = door->front;
     session->port = door->port;
     session->door = door;
+    session->was_tls = door->tls != NULL;
     gw_list_append(&door->front->sessions, &session->node);
 
     enum gw_error error = count_in(session, &door->limits);
@@ -219,7 +317,7 @@ static void on_conn(void *ctx, struct gw_listener *listener, struct gw_conn *con
         session->guest = gw_lobby_enter(&door->front->lobby, door->port->written, &door->limits,
                                         conn, on_introduced, session);
     else
-        begin(session, conn, &door->limits, error);
+        begin(session, conn, &door->limits, GW_SLICE_EMPTY, error);
 }
 
 /* --- when descriptors run out --- */
@@ -312,6 +410,7 @@ static void close_door(struct door *door)
         if (door->more[i])
             gw_listener_close(door->more[i]);
     gw_free(door->more);
+    gw_tls_server_unref(door->tls);
     gw_list_remove(&door->node);
     gw_free(door);
 }
@@ -319,6 +418,9 @@ static void close_door(struct door *door)
 void gw_front_arrange(struct gw_front *front, struct gw_port_share *shares, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
+        struct gw_tls_server *tls = shares[i].tls;
+
+        shares[i].tls = NULL;
         if (shares[i].fd >= 0)
             open_door(front, &shares[i]);
         struct door *door = find_door(front, shares[i].port);
@@ -326,6 +428,9 @@ void gw_front_arrange(struct gw_front *front, struct gw_port_share *shares, unsi
         GW_ASSERT(door);
         door->limits = shares[i].limits;
         door->proxy_from = shares[i].proxy_from;
+        gw_tls_server_unref(door->tls);
+        door->tls = tls;
+        door->handshake_timeout_us = shares[i].handshake_timeout_us;
         door->index = (int)i;
         door->wanted = true;
     }
@@ -368,6 +473,12 @@ void gw_front_drain(struct gw_front *front)
         drain_session(container_of(node, struct session, node));
 }
 
+static void close_hands(struct hands *hands)
+{
+    gw_tls_start_cancel(hands->start);
+    gw_free(hands);
+}
+
 void gw_front_close(struct gw_front *front)
 {
     GW_LIST_EACH(&front->sessions, node) {
@@ -375,6 +486,8 @@ void gw_front_close(struct gw_front *front)
 
         if (session->guest)
             gw_guest_close(session->guest);
+        else if (session->hands)
+            close_hands(session->hands);
         else if (session->rest.left.conn)
             gw_conn_close(gw_rest_end(&session->rest).conn);
         else

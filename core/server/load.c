@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "script/guard.h"
 #include "server/lua_call.h"
+#include "server/tls_store.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -187,6 +188,14 @@ static void prepare_scripts(struct gw_load *load, const struct gw_load_options *
     gw_free(why);
 }
 
+static void prepare_tls(struct gw_load *load, const struct gw_load_options *options)
+{
+    char why[512];
+
+    if (options->tls && !gw_tls_store_bind(options->tls, load->config, why, sizeof(why)))
+        add_lines(load, gw_slice_from(why));
+}
+
 static void drop_built(struct gw_load *load)
 {
     for (unsigned i = 0; i < load->script_count; i++)
@@ -228,6 +237,7 @@ void gw_load(struct gw_load *load, const struct gw_load_options *options)
 
         load->config->generation = options->generation;
         prepare_scripts(load, options);
+        prepare_tls(load, options);
         if (load->error_count)
             limit_loading(before);
     }

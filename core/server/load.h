@@ -7,6 +7,8 @@
 /* What `workers` may say (lua/moongate/config/top.lua). */
 #define GW_WORKERS_MAX 512
 
+struct gw_tls_store;
+
 struct gw_load_options {
     const char *config_path; /* as it was named */
     const char *home;
@@ -14,6 +16,7 @@ struct gw_load_options {
     unsigned workers;           /* 0: what the configuration says */
     struct gw_zones *zones;     /* of the process; NULL: each script has its own */
     struct gw_metrics *metrics; /* the same, for GW_WORKERS_MAX writers */
+    struct gw_tls_store *tls;   /* of the process; NULL: no contexts are made, it is only a check */
     struct gw_sinks *sinks;     /* NULL: nobody logs, it is only a check */
     void (*on_script_unused)(struct gw_script *script, void *ctx);
     void *ctx;

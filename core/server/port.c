@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "net/tls_server.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -119,6 +120,18 @@ static bool set_access(struct gw_ports *ports, struct gw_port *port, char *why, 
     return false;
 }
 
+static void fill_share(struct gw_port_share *share, struct gw_port *port,
+                       const struct gw_listener_config *listener)
+{
+    share->port = port;
+    share->limits = listener->limits;
+    share->proxy_from = listener->proxy_from;
+    if (!listener->tls_server)
+        return;
+    share->tls = gw_tls_server_ref(listener->tls_server);
+    share->handshake_timeout_us = listener->tls->handshake_timeout_us;
+}
+
 bool gw_port_plan_make(struct gw_port_plan *plan, struct gw_ports *ports,
                        const struct gw_config *config, unsigned workers, char *why, size_t why_size)
 {
@@ -141,11 +154,8 @@ bool gw_port_plan_make(struct gw_port_plan *plan, struct gw_ports *ports,
             gw_port_plan_undo(plan, ports);
             return false;
         }
-        for (unsigned worker = 0; worker < workers; worker++) {
-            plan->shares[worker * count + i].port = port;
-            plan->shares[worker * count + i].limits = listener->limits;
-            plan->shares[worker * count + i].proxy_from = listener->proxy_from;
-        }
+        for (unsigned worker = 0; worker < workers; worker++)
+            fill_share(&plan->shares[worker * count + i], port, listener);
     }
     return true;
 }
@@ -192,6 +202,8 @@ void gw_port_share_deinit(struct gw_port_share *share)
         close(share->more[--share->more_count]);
     gw_free(share->more);
     share->more = NULL;
+    gw_tls_server_unref(share->tls);
+    share->tls = NULL;
 }
 
 void gw_port_plan_deinit(struct gw_port_plan *plan)

@@ -39,6 +39,8 @@ struct gw_port_share {
     unsigned more_count;
     struct gw_limits limits;
     const struct gw_cidr_set *proxy_from; /* lives in the configuration of the commit */
+    struct gw_tls_server *tls;            /* one reference; NULL: plain */
+    uint64_t handshake_timeout_us;
 };
 
 /* What every worker gets at a commit: shares[worker * count + i]. Owned by the caller,

@@ -273,6 +273,7 @@ static void start_walk(struct gw_reloader *reloader)
         .generation = reloader->current ? reloader->current->generation + 1 : 1,
         .workers = server->worker_count,
         .zones = server->zones,
+        .tls = server->tls,
         .sinks = server->sinks,
         .metrics = server->metrics,
         .on_script_unused = gw_generations_script_unused,

@@ -18,6 +18,7 @@
 #include "server/open_files.h"
 #include "server/options.h"
 #include "server/parent.h"
+#include "server/tls_store.h"
 #include "server/watch.h"
 #include "server/watchdog.h"
 #include "sink/sink.h"
@@ -400,6 +401,7 @@ static void free_all(struct gw_server *server)
     gw_parent_free(server->parent);
     gw_registry_free(server->registry);
     gw_zones_free(server->zones);
+    gw_tls_store_free(server->tls);
     gw_metrics_free(server->metrics);
     gw_error_log_close();
     gw_arena_trim();
@@ -414,6 +416,7 @@ int gw_server_run(const char *config_path, const char *home, bool watch)
         .loop = gw_loop_new(false),
         .registry = gw_registry_new(),
         .zones = gw_zones_new(),
+        .tls = gw_tls_store_new(),
         .metrics = gw_metrics_new(GW_WORKERS_MAX + 1), /* control is the last writer */
     };
 

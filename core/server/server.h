@@ -13,6 +13,7 @@ struct gw_log_writer;
 struct gw_metrics;
 struct gw_parent;
 struct gw_sinks;
+struct gw_tls_store;
 struct gw_watch;
 struct gw_watchdog;
 struct gw_zones;
@@ -34,6 +35,7 @@ struct gw_server {
     struct gw_registry *registry;
     struct gw_metrics *metrics;
     struct gw_zones *zones;
+    struct gw_tls_store *tls;
     struct gw_ports ports;
     struct gw_loader *loader;
     struct gw_log_writer *log_writer;

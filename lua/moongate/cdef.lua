@@ -1,5 +1,5 @@
---- `ffi.C` with everything declared that C shows to Lua: core/script/pdk.h and core/config/build.h, as the build wrote
---- them into the executable.
+--- `ffi.C` with everything declared that C shows to Lua: core/script/pdk.h, core/config/build.h and their like, as
+--- the build wrote them into the executable.
 local ffi = require("ffi")
 
 ffi.cdef("extern const char gw_pdk_cdef[];")

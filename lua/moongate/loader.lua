@@ -20,6 +20,9 @@ local function watched(path, home, normal)
     out[#out + 1] = folder
   end
   out[#out + 1] = home .. "/plugins"
+  for _, folder in ipairs(normal.tls_files or {}) do
+    out[#out + 1] = folder
+  end
   return out
 end
 

@@ -7,7 +7,17 @@ local words = require("moongate.schema.words")
 
 local M = {}
 
-local KINDS = { "services", "routes", "upstreams", "targets", "consumers", "consumer_groups", "plugins" }
+local KINDS = {
+  "services",
+  "routes",
+  "upstreams",
+  "targets",
+  "consumers",
+  "consumer_groups",
+  "plugins",
+  "certificates",
+  "snis",
+}
 local ONE = {
   services = "service",
   routes = "route",
@@ -16,6 +26,8 @@ local ONE = {
   consumers = "consumer",
   consumer_groups = "consumer group",
   plugins = "plugin",
+  certificates = "certificate",
+  snis = "SNI",
 }
 
 local add_list
@@ -52,7 +64,8 @@ end
 local function name_of(item)
   local name = item.raw.name or item.raw.username
   if type(name) ~= "string" then return nil end
-  return item.kind == "upstreams" and name:lower() or name -- a host name, which services write as they like
+  -- host names, which people write as they like
+  return (item.kind == "upstreams" or item.kind == "snis") and name:lower() or name
 end
 
 local function register(state, item)
@@ -64,7 +77,8 @@ local function register(state, item)
       report.error(
         state.report,
         report.join(item.path, item.raw.name and "name" or "username"),
-        ("a %s named %s is already there (line %d)"):format(
+        ("%s %s named %s is already there (line %d)"):format(
+          item.kind == "snis" and "an" or "a",
           ONE[item.kind],
           words.quote(name),
           report.line(state.report, other.path)
@@ -116,6 +130,7 @@ local PARENTS = {
   routes = { service = "services" },
   targets = { upstream = "upstreams" },
   plugins = { service = "services", route = "routes", consumer = "consumers" },
+  snis = { certificate = "certificates" },
 }
 
 -- A foreign key that is written, and the place an entity stands in, must not contradict each other.

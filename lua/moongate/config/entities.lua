@@ -3,6 +3,7 @@ local t = require("moongate.schema")
 local balancing = require("moongate.config.balancing")
 local later = require("moongate.config.later")
 local limits = require("moongate.config.limits")
+local tls = require("moongate.config.tls")
 local when = require("moongate.when")
 local types = require("moongate.schema.types")
 
@@ -253,6 +254,16 @@ end
 
 M.consumers = entity(later.consumer, consumer_fields(), { t.at_least_one_of { "username", "custom_id" } })
 
+M.certificates = entity({}, tls.certificate(child("an SNI", "SNIs")))
+
+M.snis = entity({}, {
+  name = tls.server_name {
+    required = true,
+    about = "`example.com`, `*.example.com` (one label), or `*`: all others.",
+  },
+  certificate = reference("Whose name it is, where it stands at the top."),
+})
+
 M.consumer_groups = entity({}, {
   name = t.name { required = true, about = "How consumers call it." },
   plugins = t.any { later = "Who you are" },
@@ -324,9 +335,16 @@ M.CHILDREN = {
   routes = { plugins = "plugins" },
   upstreams = { targets = "targets" },
   consumers = { plugins = "plugins" },
+  certificates = { snis = "snis" },
 }
 
 --- How a child knows its parent.
-M.PARENT_KEY = { services = "service", routes = "route", upstreams = "upstream", consumers = "consumer" }
+M.PARENT_KEY = {
+  services = "service",
+  routes = "route",
+  upstreams = "upstream",
+  consumers = "consumer",
+  certificates = "certificate",
+}
 
 return M

@@ -71,12 +71,39 @@ local function check_value(problems, path, value, why)
   if why ~= nil then problems[#problems + 1] = ("%s: %s: %s"):format(path, words.quote(value), ffi.string(why)) end
 end
 
+local CLIENT_MODES = { none = 0, optional = 1, required = 2 } -- enum gw_tls_client_mode
+
+local function put_tls(build, index, tls)
+  local target = C.gw_build_tls(build, index)
+  target.tls13_only, target.strict = tls.min_version == "1.3", tls.strict_sni
+  target.handshake_timeout_us = us(tls.handshake_timeout)
+  target.client_mode, target.client_depth = CLIENT_MODES[tls.client_certificate], tls.client_depth
+  put_texts(build, target, { client_ca = tls.client_ca, crl = tls.crl })
+  if #tls.certificates == 0 then return end
+  local certificates = C.gw_build_certificates(build, index, #tls.certificates)
+  for i, certificate in ipairs(tls.certificates) do
+    put_texts(build, certificates + (i - 1), {
+      label = certificate.label,
+      cert = certificate.cert,
+      key = certificate.key,
+      cert_alt = certificate.cert_alt,
+      key_alt = certificate.key_alt,
+      ocsp = certificate.ocsp,
+    })
+    local names = C.gw_build_certificate_names(build, certificates + (i - 1), #certificate.names)
+    for k, name in ipairs(certificate.names) do
+      names[k - 1].ptr, names[k - 1].len = C.gw_build_text(build, name, #name), #name
+    end
+  end
+end
+
 local function put_listeners(problems, build, normal)
   local listeners = C.gw_build_listeners(build, #normal.listeners)
   for i, listener in ipairs(normal.listeners) do
     put_text(build, listeners + (i - 1), "address", listener.text)
     put_limits(listeners[i - 1].limits, listener.limits)
     listeners[i - 1].mode = listener.mode or DEFAULT_MODE
+    if listener.tls then put_tls(build, i - 1, listener.tls) end
     if listener.group then
       local group = tostring(listener.group)
       check_value(

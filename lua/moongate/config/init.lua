@@ -46,6 +46,7 @@ local native = require("moongate.config.native")
 local plugins = require("moongate.config.plugins")
 local report = require("moongate.config.report")
 local services = require("moongate.config.services")
+local tls = require("moongate.config.tls")
 local top = require("moongate.config.top")
 local uses = require("moongate.config.uses")
 local words = require("moongate.schema.words")
@@ -121,6 +122,7 @@ local function entities(rep, config, value, opts)
   config.consumers = services.consumers(state)
   credentials.run(state, config.consumers, known)
   config.plugins = uses.run(state, known)
+  config.tls_files = tls.run(state, config)
   return state
 end
 

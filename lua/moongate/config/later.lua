@@ -41,7 +41,7 @@ local TLS, FAILURE, WHO, OFTEN, KONG =
 local none = t.none
 
 M.top = merged(
-  group(TLS, { certificates = none, snis = none, ca_certificates = none }),
+  group(TLS, { ca_certificates = none }),
   group(WHO, { vaults = none, keys = none, key_sets = none }),
   group(OFTEN, { redis = none }),
   group(KONG, {
@@ -99,8 +99,6 @@ M.plugin = merged(
 M.consumer = group(KONG, { consumer_groups = none })
 
 M.listener = group(TLS, { http2 = none })
--- Even an empty one asks for TLS: it must never become a plain listener.
-M.listener.tls = t.any { about = "Not in this version.", check = function() return nil, "is " .. M.MESSAGE end }
 
 --- Kong's ways of balancing that are not there yet.
 M.ALGORITHMS = { ["sticky-sessions"] = true }

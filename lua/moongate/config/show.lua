@@ -160,7 +160,19 @@ local function map(list, convert)
   return result
 end
 
-local NOT_SHOWN = { warnings = true, consumers = true, plugins = true }
+-- Whose certificates, and by which names: nothing of what is in them.
+local function show_listener(listener)
+  local shown = M.redact(listener)
+  if listener.tls then
+    shown.tls = { certificates = {}, client_certificate = listener.tls.client_certificate }
+    for i, certificate in ipairs(listener.tls.certificates) do
+      shown.tls.certificates[i] = { id = certificate.id, snis = certificate.names }
+    end
+  end
+  return shown
+end
+
+local NOT_SHOWN = { listeners = true, tls_files = true, warnings = true, consumers = true, plugins = true }
 
 --- The normal form as JSON without secrets.
 ---@param normal table  from moongate.config
@@ -170,6 +182,7 @@ function M.config(normal)
   for key, value in pairs(normal) do
     if not NOT_SHOWN[key] then shown[key] = M.redact(value) end
   end
+  shown.listeners = map(normal.listeners, show_listener)
   shown.consumers = map(normal.consumers, show_consumer)
   shown.plugins = map(normal.plugins, show_use)
   return M.encode(shown)

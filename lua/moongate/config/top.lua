@@ -3,6 +3,7 @@ local t = require("moongate.schema")
 local address = require("moongate.config.address")
 local entities = require("moongate.config.entities")
 local later = require("moongate.config.later")
+local tls = require("moongate.config.tls")
 local limits = require("moongate.config.limits")
 local types = require("moongate.schema.types")
 local words = require("moongate.schema.words")
@@ -100,6 +101,7 @@ local function listener()
         about = "Whose connections begin with a PROXY header, v1 or v2, and must; `unix:`: all through unix sockets.",
       },
     }, { default = t.none }),
+    tls = tls.of_listener,
     limits = limits.of_listener,
   }
   for name, kind in pairs(later.listener) do
@@ -153,6 +155,8 @@ local function fields()
     targets = list_of("a target", "targets", "Addresses of upstreams; they may stand in their upstream, too."),
     consumers = list_of("a consumer", "consumers", "Who asks, with their credentials."),
     consumer_groups = list_of("a consumer group", "consumer groups", "Names that consumers share."),
+    certificates = list_of("a certificate", "certificates", "What listeners with TLS show, by name."),
+    snis = list_of("an SNI", "SNIs", "Names of certificates; they may stand in their certificate, too."),
     plugins = list_of(
       "a plugin",
       "plugins",
@@ -362,6 +366,7 @@ function M.normalise(top, good, folder)
     listener_config.proxy_from = entry.proxy_protocol and entry.proxy_protocol.from
     listener_config.limits = limits.resolve(top.limits, entry.limits)
     listener_config.own_limits = entry.limits or {}
+    listener_config.tls = entry.tls
     config.listeners[i] = listener_config
   end
   for i, path in ipairs(top.plugin_paths or { "./plugins" }) do

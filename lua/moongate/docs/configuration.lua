@@ -18,6 +18,13 @@ local SECTIONS = {
   { "routes", "Routes", "Which requests go where. Needs one of `paths`, `hosts`, `methods`, `headers`, `query`." },
   { "upstreams", "Upstreams", "Several targets under one name, which the `host` of a service says." },
   { "targets", "Targets", "One address of an upstream." },
+  {
+    "certificates",
+    "Certificates",
+    "What listeners with `tls` show, by the name that a client asks for. Texts are PEM, or paths of files beside the "
+      .. "configuration, which are read at load and watched.",
+  },
+  { "snis", "SNIs", "One name of a certificate." },
   { "consumers", "Consumers", "Who asks." },
   { "consumer_groups", "Consumer groups", "Names that consumers share." },
   { "plugins", "Plugins", "One use of a plugin; where it stands says for which requests." },

@@ -26,6 +26,8 @@ local BY_NOUN = {
   ["a target"] = ref("target"),
   ["a consumer"] = ref("consumer"),
   ["a consumer group"] = ref("consumer-group"),
+  ["a certificate"] = ref("certificate"),
+  ["an SNI"] = ref("sni"),
   ["a plugin"] = ref("plugin"),
   ["a name or id"] = ref("reference"),
   ["a map"] = { type = "object" },
@@ -239,6 +241,8 @@ local function defs()
     upstream = convert(entities.upstreams),
     target = convert(entities.targets),
     consumer = convert(entities.consumers),
+    certificate = convert(entities.certificates),
+    sni = convert(entities.snis),
     ["consumer-group"] = convert(entities.consumer_groups),
     plugin = convert(entities.plugins),
   }
