@@ -22,8 +22,11 @@ local function back(ctx, ...)
   return ...
 end
 
---- A function that waits, called for the request that runs.
-function M.waiting(ctx, fn, ...) return back(ctx, fn(ctx, ...)) end
+--- A function that waits, called for the request that runs. Meanwhile none is known: what else runs says its own.
+function M.waiting(ctx, fn, ...)
+  M.ctx = false
+  return back(ctx, fn(ctx, ...))
+end
 
 --- A hook as the runner calls it: (conf, ctx) becomes (self, conf), once, when the plugin is loaded.
 ---@param plugin table  the handler, Kong's `self`

@@ -16,6 +16,7 @@ function M.module()
     fetch = function(_, request)
       local ctx = here.ctx
       if not ctx then error("resty.http: no request runs here", 3) end
+      if type(request.body) == "function" then error("not in this version: resty.http's body as a function", 3) end
       return here.waiting(ctx, ctx.fetch, request)
     end,
   }

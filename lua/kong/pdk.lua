@@ -16,6 +16,9 @@ local WAITS = {
 -- They end the hook.
 local LEAVES = { response = { exit = true, error = true } }
 
+-- Of ours alone: a function that runs when no hook does would not know its request.
+local OWN = { response = { stream = true } }
+
 local ABSENT = {
   cluster = "there is no cluster here",
   nginx = "there is no nginx here",
@@ -85,7 +88,7 @@ local function namespace(plugin, path, file, copied)
   local own = {}
   local waits, leaves = WAITS[file] or {}, LEAVES[file] or {}
   for key, method in pairs(require("moongate.pdk." .. file)) do
-    if type(method) == "function" then
+    if type(method) == "function" and not (OWN[file] and OWN[file][key]) then
       own[key] = bind(path .. "." .. key, method, waits[key], leaves[key], copied and copied[key])
     end
   end

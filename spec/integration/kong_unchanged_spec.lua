@@ -99,3 +99,58 @@ describe("a plugin for Kong that is not trusted", function()
     )
   end)
 end)
+
+describe("what a plugin for Kong does", function()
+  local function ask(what, options)
+    local gw = start("answers", { what = what }, options)
+    return gw:get("/"), gw
+  end
+
+  it("ends where it answers, in coroutines, xpcall and header_filter too", function()
+    for what, expected in pairs {
+      coroutine = { 418, "from a coroutine" },
+      xpcall = { 418, "from xpcall" },
+      none = { 451, "not this one" },
+    } do
+      local res = ask(what)
+      assert.same(expected, { res.status, res.body })
+    end
+    local res = ask("error")
+    assert.same({ 418, "a problem" }, { res.status, res:json().detail })
+    res = ask("redirect")
+    assert.same({ 307, "https://elsewhere.test/" }, { res.status, res.headers.location })
+  end)
+
+  it("has the modules it expects", function()
+    local res = ask("cjson")
+    assert.same({ false, "string" }, { res:json().ok, res:json().err })
+    assert.matches('"list":%[%]', res.body)
+    assert.matches('"none":null', res.body)
+    assert.equal("ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb", (ask("digest")).body)
+  end)
+
+  it("sees its timers run after the response", function()
+    local res, gw = ask("later")
+    assert.equal("at once", res.body)
+    gw.clock:advance(2)
+    assert.truthy(gw.log:find("later: now"))
+  end)
+
+  it("fails by name at what is not there, and at its own mistakes", function()
+    for what, reason in pairs {
+      raise = "answers/handler%.lua:%d+: it is broken",
+      stream = "not in this version: kong%.response%.stream %(plugin answers%)",
+      dict = "not in this version: ngx%.shared %(plugin answers%)",
+    } do
+      local res, gw = ask(what)
+      assert.equal(500, res.status)
+      assert.truthy(gw.log:find(reason), what)
+    end
+  end)
+
+  it("does the same without trust", function()
+    local res = ask("digest", { trusted = false })
+    assert.equal(64, #res.body)
+    assert.equal(418, (ask("xpcall", { trusted = false })).status)
+  end)
+end)

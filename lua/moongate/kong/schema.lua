@@ -97,6 +97,11 @@ local TESTS = {
   one_of = function(value, want) return contains(want, value), "is none of what it may be" end,
   not_one_of = function(value, want) return not contains(want, value), ("must not be %s"):format(tostring(value)) end,
   contains = function(value, want) return contains(value, want), ("must hold %s"):format(tostring(want)) end,
+  timestamp = function(value, want) return not want or value > 0, "is no timestamp" end,
+  is_regex = function(value, want)
+    if not want then return true end
+    return require("moongate.regex").check(value)
+  end,
   uuid = function(value, want) return not want or plain_find(value, "^%x+%-%x+%-%x+%-%x+%-%x+$"), "is not a UUID" end,
 }
 

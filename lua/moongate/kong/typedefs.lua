@@ -38,6 +38,22 @@ M.timeout = define { type = "integer", between = { 0, 2 ^ 31 - 2 } }
 M.utf8_name = define { type = "string" }
 M.name = own("name", { type = "string" })
 M.lua_code = define { type = "map", keys = { type = "string" }, values = { type = "string" } }
+M.cidr_v4 = M.cidr
+M.redis_host = M.host
+M.sni = M.host
+M.wildcard_host = define { type = "string", match = "^[%w%-_.*]+$" }
+M.host_with_optional_port = define { type = "string", match = "^%[?[%w%-_.:]+%]?$" }
+M.cookie_name = define { type = "string", match = "^[%w!#$%%&'*+%-.^_`|~]+$" }
+M.protocol = define {
+  type = "string",
+  one_of = { "http", "https", "tcp", "tls", "udp", "grpc", "grpcs", "tls_passthrough", "ws", "wss" },
+}
+M.semantic_version = define { type = "string", match = "^%d+%.%d+%.%d+" }
+M.certificate = define { type = "string", match = "^%s*%-%-%-%-%-BEGIN [%u%d ]*CERTIFICATE%-%-%-%-%-" }
+M.key = define { type = "string", match = "^%s*%-%-%-%-%-BEGIN [%u%d ]*KEY%-%-%-%-%-", encrypted = true }
+M.methods = define { type = "set", elements = own("http_method", { type = "string" }) }
+M.hosts = define { type = "array", elements = M.wildcard_host }
+M.paths = define { type = "array", elements = own("path", { type = "string" }) }
 M.headers = define {
   type = "map",
   keys = own("header_name", { type = "string" }),

@@ -45,6 +45,20 @@ describe("a schema of Kong's", function()
     match = { { type = "string", match = "^a" }, "b", "abc" },
     not_match = { { type = "string", not_match = "^a" }, "a", "b" },
     len_eq = { { type = "string", len_eq = 2 }, "a", "ab" },
+    is_regex = { { type = "string", is_regex = true }, "a(", "a+" },
+    timestamp = { { type = "number", timestamp = true }, -1, 1767225600 },
+    ["typedefs.cookie_name"] = { typedefs.cookie_name, "a b", "session-id" },
+    ["typedefs.wildcard_host"] = { typedefs.wildcard_host, "a/b", "*.example.com" },
+    ["typedefs.host_with_optional_port"] = {
+      typedefs.host_with_optional_port { required = true },
+      "a b",
+      "a.b:81",
+    },
+    ["typedefs.protocol"] = { typedefs.protocol, "gopher", "https" },
+    ["typedefs.semantic_version"] = { typedefs.semantic_version, "1", "1.2.3" },
+    ["typedefs.certificate"] = { typedefs.certificate, "x", "-----BEGIN CERTIFICATE-----" },
+    ["typedefs.key"] = { typedefs.key, "x", "-----BEGIN EC PRIVATE KEY-----" },
+    ["typedefs.methods"] = { typedefs.methods, { "a b" }, { "GET" } },
     starts_with = { { type = "string", starts_with = "/" }, "a", "/a" },
     one_of = { { type = "string", one_of = { "a", "b" } }, "c", "a" },
     not_one_of = { { type = "string", not_one_of = { "a" } }, "a", "c" },
@@ -142,9 +156,9 @@ describe("a schema of Kong's", function()
         reference = "consumers",
       },
       ['config.f: the type "function" of Kong\'s schemas has no like here'] = { type = "function" },
-      ['config.f: the attribute "is_regex" of Kong\'s schemas has no like here'] = {
+      ['config.f: the attribute "mutually_exclusive_subsets" of Kong\'s schemas has no like here'] = {
         type = "string",
-        is_regex = true,
+        mutually_exclusive_subsets = {},
       },
       ['config.f[]: the type "nil" of Kong\'s schemas has no like here'] = { type = "array", elements = {} },
     } do
