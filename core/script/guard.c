@@ -208,7 +208,7 @@ static void tell(const struct gw_guard *guard, bool ends)
     add_who(&line, guard);
     add_text(&line, ": has kept its thread for ");
     add_number(&line, guard->stuck_us / 1000);
-    add_text(&line, guard->loading.loads ? " ms (twice lua.load_limit)" : " ms (lua.stuck_limit)");
+    add_text(&line, guard->loading.loads ? " ms (lua.load_limit)" : " ms (lua.stuck_limit)");
     add_text(&line, " and cannot be stopped: an endless loop that is compiled, "
                     "or C code that does not come back");
     add_text(&line, consequence(guard, ends));

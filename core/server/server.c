@@ -31,6 +31,7 @@
 
 /* After the second signal; then what still does not end never will. */
 #define PATIENCE_US 2000000
+#define LOAD_PATIENCE_US 5000000 /* a load that nobody wants any more */
 
 /* What log plugins' sinks get at most to deliver what they hold, once the last request has
  * ended. */
@@ -135,13 +136,35 @@ static void on_sinks_flushed(void *ctx)
     gw_loop_defer(server->loop, &server->finish, take_down);
 }
 
+static void leave_without_loader(void *ctx)
+{
+    (void)ctx;
+    gw_error("a configuration is still being loaded and does not end: leaving without it (look "
+             "for an endless loop in a plugin's init or at load time)");
+    gw_log_flush(LAST_WORDS_MS);
+    _exit(GW_EXIT_BAD);
+}
+
+/* Nobody is served any more; whoever waits for this process to end shall not wait for ever. */
+static void on_endless_load(struct gw_timer *timer)
+{
+    struct gw_server *server = container_of(timer, struct gw_server, patience);
+
+    if (server->workers_done == server->worker_count && !server->reloader_closed)
+        gw_sinks_flush(server->sinks, SINKS_TIME_US, leave_without_loader, server);
+}
+
 static void finish_when_quiet(struct gw_server *server)
 {
     const struct gw_config *config = gw_reloader_config(server->reloader);
     uint64_t most = config ? config->drain_timeout_us : 0;
 
-    if (server->workers_done < server->worker_count || !server->reloader_closed)
+    if (server->workers_done < server->worker_count)
         return;
+    if (!server->reloader_closed) {
+        gw_timer_start(server->loop, &server->patience, LOAD_PATIENCE_US, on_endless_load);
+        return;
+    }
     gw_sinks_flush(server->sinks, most < SINKS_TIME_US ? most : SINKS_TIME_US, on_sinks_flushed,
                    server);
 }
@@ -220,12 +243,8 @@ static void hurry_drain(struct gw_server *server)
         gw_sinks_flush(server->sinks, 0, on_sinks_flushed, server);
         return;
     }
-    if (server->workers_done == server->worker_count) {
-        gw_error("a configuration is still being loaded and does not end: leaving without it (look "
-                 "for an endless loop in a plugin's init or at load time)");
-        gw_log_flush(LAST_WORDS_MS);
-        _exit(GW_EXIT_BAD);
-    }
+    if (server->workers_done == server->worker_count)
+        leave_without_loader(server);
     gw_notice("told to stop again: ending what still runs");
     if (!gw_timer_running(&server->patience))
         gw_timer_start(server->loop, &server->patience, PATIENCE_US, on_out_of_patience);

@@ -47,7 +47,7 @@ struct gw_server {
     unsigned workers_done;
     unsigned stops_by_signal, stops_by_parent; /* how often each told us to end */
     bool retires;             /* drains without an end in sight, because another process serves */
-    struct gw_timer patience; /* runs once it was told twice to stop */
+    struct gw_timer patience; /* runs once it was told twice to stop, or only a load is left */
     bool reloader_closed;
     struct gw_reloader *reloader;
     struct gw_admin *admin;

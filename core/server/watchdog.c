@@ -18,6 +18,8 @@
 #define REPEAT_LOOKS 4 /* a signal that came at a bad moment is sent again */
 #define GIVE_UP_LOOKS 8
 #define LAST_WORDS_MS 100
+#define LOADER_STUCK 4     /* times its bound: then nothing stops it */
+#define LOADER_PATIENCE 10 /* times that, when it waits instead of computing */
 
 struct watched {
     struct gw_list_node node;
@@ -75,7 +77,22 @@ static struct bounds bounds_of(const struct watched *watched, const struct gw_wa
 
     uint64_t limit = atomic_load_explicit(&loading->limit_us, memory_order_relaxed);
 
-    return (struct bounds){ limit, 2 * limit };
+    return (struct bounds){ limit, LOADER_STUCK * limit };
+}
+
+static uint64_t computed_us(const struct watched *watched)
+{
+    return read_us(watched->cpu_clock) - watched->cpu_us;
+}
+
+/* Nobody waits for a loader, so a busy machine takes nothing from it either; but what it does may
+ * also be to wait for ever. */
+static bool is_stuck(const struct watched *watched, const struct bounds *bounds)
+{
+    if (!bounds->stuck_us || watched->held_us < bounds->stuck_us)
+        return false;
+    return !watched->guard->loading.loads || computed_us(watched) >= bounds->stuck_us ||
+           watched->held_us >= LOADER_PATIENCE * bounds->stuck_us;
 }
 
 static void order(struct watched *watched, enum gw_guard_order what, uint64_t stuck_us)
@@ -106,18 +123,21 @@ static _Noreturn void give_up(void)
 }
 
 /* A worker's requests wait, so the process ends. A loader keeps nobody from being served: a plugin
- * that cannot be loaded must not take those away that are. */
-static void on_stuck(struct watched *watched, uint64_t stuck_us)
+ * that cannot be loaded must not take those away that are. True: something was ordered. */
+static bool on_stuck(struct watched *watched, const struct bounds *bounds)
 {
     const struct gw_guard_loading *loading = &watched->guard->loading;
     bool ends = !loading->loads || atomic_load_explicit(&loading->alone, memory_order_relaxed);
 
-    if (watched->ends++ > GIVE_UP_LOOKS && ends)
+    if (!ends && watched->ends > 0)
+        return false; /* what is told; it is still to be stopped when that should be possible */
+    if (watched->ends++ > GIVE_UP_LOOKS)
         give_up();
     if (watched->ends == 1)
         gw_log_flush(LAST_WORDS_MS); /* what was logged before it */
-    if (ends || watched->ends == 1)
-        order(watched, ends ? GW_GUARD_END : GW_GUARD_TELL, stuck_us);
+    order(watched, ends ? GW_GUARD_END : GW_GUARD_TELL,
+          loading->loads ? watched->held_us : bounds->stuck_us);
+    return true;
 }
 
 /* The budget is counted in the thread's own computing: a machine that is busy with others takes
@@ -138,11 +158,11 @@ static void look_at(struct watched *watched, const struct gw_watchdog *dog, uint
         return;
     }
     watched->held_us += passed_us;
-    if (bounds.stuck_us && watched->held_us >= bounds.stuck_us) {
-        on_stuck(watched, bounds.stuck_us);
-    } else if (!bounds.budget_us || watched->held_us < bounds.budget_us / 2) {
+    if (is_stuck(watched, &bounds) && on_stuck(watched, &bounds))
         return;
-    } else if (!watched->stopped ? read_us(watched->cpu_clock) - watched->cpu_us >= bounds.budget_us
+    if (!bounds.budget_us || watched->held_us < bounds.budget_us / 2) {
+        return;
+    } else if (!watched->stopped ? computed_us(watched) >= bounds.budget_us
                                  : ++watched->looks % REPEAT_LOOKS == 0) {
         watched->stopped = true;
         order(watched, GW_GUARD_STOP, 0);
