@@ -16,6 +16,7 @@ local NO_HOOKS = { "certificate", "ws_handshake", "ws_client_frame", "ws_upstrea
 ---@return boolean
 function M.may_be(text)
   text = text:gsub("%-%-[^\n]*", "")
+  if text:find("%f[%w_]kong%.%l") then return true end -- kong.request, require "kong.plugins.…"
   for _, name in ipairs(OF_KONG) do
     if text:find("%f[%w_]" .. name .. "%f[^%w_]") then return true end
   end

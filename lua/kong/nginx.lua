@@ -287,7 +287,7 @@ local function add_rest(ngx, kong)
   local function number(name)
     return function() return require("moongate.core")[name] or 0 end
   end
-  put(ngx, "worker", { id = number("worker"), pid = number("worker"), exiting = function() return false end })
+  put(ngx, "worker", { id = number("worker"), exiting = function() return false end })
   put(ngx, "timer", timers())
 end
 
