@@ -38,12 +38,13 @@ static bool is_tolerable(struct gw_h2_session *session, const nghttp2_frame_hd *
 
 static int on_begin_frame(nghttp2_session *engine, const nghttp2_frame_hd *hd, void *ctx)
 {
-    const struct gw_h2_session *session = ctx;
+    struct gw_h2_session *session = ctx;
 
     (void)engine;
     if (!session->conn) /* an owner has closed it meanwhile */
         return NGHTTP2_ERR_CALLBACK_FAILURE;
-    return is_tolerable(ctx, hd) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+    session->data_left = hd->flags & NGHTTP2_FLAG_PADDED ? SIZE_MAX : hd->length;
+    return is_tolerable(session, hd) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 static struct gw_h2_stream *accept_stream(struct gw_h2_session *session, int32_t id)
@@ -171,10 +172,12 @@ static int on_data_chunk(nghttp2_session *engine, uint8_t flags, int32_t id, con
     struct gw_h2_session *session = ctx;
     struct gw_h2_stream *stream = stream_of(engine, id);
 
-    (void)flags;
     gw_h2_guard_forgive(&session->guard, GW_H2_EMPTY, 1);
+    if (session->data_left != SIZE_MAX)
+        session->data_left -= len;
     if (stream)
-        gw_h2_stream_got_body(stream, gw_slice((const char *)data, len));
+        gw_h2_stream_got_body(stream, gw_slice((const char *)data, len),
+                              (flags & NGHTTP2_FLAG_END_STREAM) && session->data_left == 0);
     else
         nghttp2_session_consume_connection(engine, len);
     return 0;

@@ -192,8 +192,12 @@ static void join_cookies(struct gw_h2_stream *stream)
     gw_fields_set(fields, arena, name, gw_slice(all, at));
 }
 
-static void finish_length(struct gw_head *head, bool end)
+static void finish_length(struct gw_h2_stream *stream, bool end)
 {
+    struct gw_head *head = stream->head;
+
+    stream->declared = head->body_length >= 0;
+    stream->in_left = head->body_length;
     if (head->body_length == GW_BODY_NONE && !end)
         head->body_length = GW_BODY_UNKNOWN;
 }
@@ -251,7 +255,7 @@ enum gw_error gw_h2_head_finish_request(struct gw_h2_stream *stream, bool end)
     if (stream->asks_tunnel)
         head->body_length = GW_BODY_NONE;
     else
-        finish_length(head, end);
+        finish_length(stream, end);
     if (head->body_length == GW_BODY_NONE || head->body_length == 0)
         head->expect_continue = false; /* RFC 9110 10.1.1: nothing to wait with */
     return GW_OK;
@@ -262,7 +266,7 @@ void gw_h2_head_finish_response(struct gw_h2_stream *stream, bool end)
     struct gw_head *head = stream->head;
 
     if (head->status >= 200)
-        finish_length(head, end);
+        finish_length(stream, end);
     else
         head->body_length = GW_BODY_NONE;
 }

@@ -67,6 +67,7 @@ struct gw_h2_session {
     unsigned owned; /* streams with an owner */
     unsigned live;  /* streams nghttp2 knows */
     unsigned spares;
+    size_t data_left; /* of the DATA frame that is coming; SIZE_MAX: padded, nobody knows */
     uint64_t born_us;
     uint64_t head_us; /* a head has begun and is not whole since; 0: none */
     uint64_t idle_us; /* no stream since */
@@ -112,9 +113,11 @@ struct gw_h2_stream {
     /* incoming */
     struct gw_list in;
     size_t in_bytes, in_read; /* in_read: of the first chunk */
-    bool hears_head;          /* the final one was told */
-    bool in_ended;            /* END_STREAM came */
-    bool in_done;             /* and the owner knows */
+    int64_t in_left;          /* of the declared length */
+    bool declared;
+    bool hears_head; /* the final one was told */
+    bool in_ended;   /* END_STREAM came */
+    bool in_done;    /* and the owner knows */
 
     /* outgoing */
     struct gw_list out;
@@ -176,7 +179,8 @@ void gw_h2_stream_tell(struct gw_h2_stream *stream);
 /* on_end is due. */
 void gw_h2_stream_fail(struct gw_h2_stream *stream, enum gw_error why);
 
-void gw_h2_stream_got_body(struct gw_h2_stream *stream, struct gw_slice bytes);
+/* `last`: END_STREAM is in the same frame, and nghttp2 is about to say so. */
+void gw_h2_stream_got_body(struct gw_h2_stream *stream, struct gw_slice bytes, bool last);
 void gw_h2_stream_got_end(struct gw_h2_stream *stream);
 
 /* nghttp2 does not know it any more. */

@@ -198,8 +198,10 @@ void gw_h2_stream_fail(struct gw_h2_stream *stream, enum gw_error why)
     gw_h2_stream_wake(stream);
 }
 
-void gw_h2_stream_got_body(struct gw_h2_stream *stream, struct gw_slice bytes)
+void gw_h2_stream_got_body(struct gw_h2_stream *stream, struct gw_slice bytes, bool last)
 {
+    if (stream->declared)
+        stream->in_left -= (int64_t)bytes.len;
     if (!stream->open || stream->failing) {
         give_back(stream, bytes.len);
         return;
@@ -210,7 +212,10 @@ void gw_h2_stream_got_body(struct gw_h2_stream *stream, struct gw_slice bytes)
         return;
     }
     give_back(stream, bytes.len);
-    stream->stream.events->on_body(stream->stream.owner, bytes, false);
+    /* Bytes and end in one piece are one write further on. Of a body that does not keep its length
+     * nghttp2 says something else than that it has ended. */
+    stream->in_done = last && (!stream->declared || stream->in_left == 0);
+    stream->stream.events->on_body(stream->stream.owner, bytes, stream->in_done);
 }
 
 void gw_h2_stream_got_end(struct gw_h2_stream *stream)
