@@ -55,6 +55,13 @@ void gw_counters_init(struct gw_counters *counters, struct gw_metrics *metrics, 
                      .kind = GW_METRIC_COUNTER,
                      .labels = { "limit" },
                  });
+    counters->handshakes =
+        gw_metrics_family(metrics, &(struct gw_metric_def){
+                                       .name = "moongate_tls_handshakes_total",
+                                       .help = "TLS handshakes of clients, by how they ended.",
+                                       .kind = GW_METRIC_COUNTER,
+                                       .labels = { "result" },
+                                   });
     counters->upstream_active = family(metrics, "moongate_upstream_active_requests",
                                        "Requests at services now.", GW_METRIC_GAUGE, NULL, NULL, 0);
 }
@@ -190,6 +197,15 @@ static void count_rejection(const struct gw_counters *counters, enum gw_error er
     limit = gw_slice_from(limit_names[error]);
     gw_metric_add(counters->metrics, gw_metric_series(counters->rejections, &limit),
                   counters->writer, 1);
+}
+
+void gw_count_handshake(const struct gw_counters *counters, enum gw_tls_failure failure)
+{
+    struct gw_slice result = gw_slice_from(failure ? gw_tls_failure_reason(failure) : "ok");
+
+    if (counters->metrics)
+        gw_metric_add(counters->metrics, gw_metric_series(counters->handshakes, &result),
+                      counters->writer, 1);
 }
 
 void gw_count_request(const struct gw_counters *counters, struct gw_series *series,

@@ -2,6 +2,7 @@
 /* The metrics of the request's way. Series are looked up at their first use and remembered with the
  * epoch, by the index of route and service: counting a request hashes nothing. */
 #include "base/error.h"
+#include "net/tls.h"
 #include "script/script.h"
 #include "telemetry/metrics.h"
 
@@ -19,6 +20,7 @@ struct gw_counters {
     struct gw_metric_family *upstream_requests, *upstream_retries, *upstream_connect,
         *upstream_active;
     struct gw_metric_family *rejections; /* by limit */
+    struct gw_metric_family *handshakes; /* of TLS, by how they ended */
 };
 
 #define GW_COUNTED_CODES 12
@@ -54,6 +56,9 @@ void gw_counters_init(struct gw_counters *counters, struct gw_metrics *metrics, 
 
 void gw_series_init(struct gw_series *series, const struct gw_config *config);
 void gw_series_deinit(struct gw_series *series);
+
+/* A client's TLS handshake ended. */
+void gw_count_handshake(const struct gw_counters *counters, enum gw_tls_failure failure);
 
 /* A request ended with that status. */
 void gw_count_request(const struct gw_counters *counters, struct gw_series *series,

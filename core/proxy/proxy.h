@@ -39,6 +39,9 @@ void gw_proxy_on_refused(struct gw_proxy *proxy, struct gw_stream *down, struct 
 /* The line and the count of a connection that was hung up on before anybody read from it. */
 void gw_proxy_on_dropped(struct gw_proxy *proxy, const struct gw_addr *peer, enum gw_error why);
 
+/* A TLS handshake with a client ended: it is counted. */
+void gw_proxy_on_handshake(struct gw_proxy *proxy, enum gw_tls_failure failure);
+
 /* Whether that address is one of the current generation's trusted_proxies. */
 bool gw_proxy_trusts(const struct gw_proxy *proxy, const struct gw_addr *addr);
 

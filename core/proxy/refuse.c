@@ -43,6 +43,11 @@ void gw_proxy_on_dropped(struct gw_proxy *proxy, const struct gw_addr *peer, enu
     gw_arena_free(arena);
 }
 
+void gw_proxy_on_handshake(struct gw_proxy *proxy, enum gw_tls_failure failure)
+{
+    gw_count_handshake(&proxy->counters, failure);
+}
+
 static void answer(struct gw_exchange *x, enum gw_error why)
 {
     struct gw_reply *reply = gw_problem_from_error(x, why);

@@ -48,6 +48,7 @@ struct hands {
     struct session *session;
     struct gw_tls_start *start;
     struct gw_limits limits;
+    uint64_t since_us;
 };
 
 /* --- connections --- */
@@ -226,6 +227,7 @@ static void on_secure(void *ctx, struct gw_conn *conn, enum gw_tls_failure failu
 
     session->hands = NULL;
     gw_free(hands);
+    gw_proxy_on_handshake(session->front->proxy, failure);
     if (failure != GW_TLS_FAILURE_NONE)
         gw_debug("listener %s: TLS: %s%s%s", session->port->written, gw_tls_failure_text(failure),
                  *detail ? ": " : "", detail);
@@ -256,6 +258,7 @@ static void begin_tls(struct session *session, struct gw_conn *conn, const struc
     hands = gw_alloc_zero(sizeof(*hands));
     hands->session = session;
     hands->limits = *limits;
+    hands->since_us = gw_conn_loop(conn)->clock.now_us;
     session->hands = hands;
     hands->start =
         gw_tls_start_new(conn, tls, came, session->door->handshake_timeout_us, on_secure, hands);
@@ -322,12 +325,23 @@ static void on_conn(void *ctx, struct gw_listener *listener, struct gw_conn *con
 
 /* --- when descriptors run out --- */
 
+static void close_hands(struct hands *hands)
+{
+    gw_tls_start_cancel(hands->start);
+    gw_free(hands);
+}
+
 static bool shed(void *owner)
 {
     struct session *session = owner;
 
     if (session->http)
         return gw_session_shed(session->http, GW_E_DESCRIPTORS);
+    if (session->hands) {
+        close_hands(session->hands);
+        free_session(session);
+        return true;
+    }
     if (gw_conn_look(session->rest.left.conn) & GW_CONN_SEES_BYTES)
         return false;
     gw_conn_close(gw_rest_end(&session->rest).conn);
@@ -345,6 +359,8 @@ static void offer_waiting(struct gw_relief_giver *giver, struct gw_relief *relie
 
         if (session->http && gw_session_waits(session->http, &since_us))
             gw_relief_offer(relief, since_us, shed, session);
+        else if (session->hands)
+            gw_relief_offer(relief, session->hands->since_us, shed, session);
         else if (session->rest.left.conn)
             gw_relief_offer(relief, session->rest.left.since_us, shed, session);
     }
@@ -471,12 +487,6 @@ void gw_front_drain(struct gw_front *front)
      */
     GW_LIST_EACH(&front->sessions, node)
         drain_session(container_of(node, struct session, node));
-}
-
-static void close_hands(struct hands *hands)
-{
-    gw_tls_start_cancel(hands->start);
-    gw_free(hands);
 }
 
 void gw_front_close(struct gw_front *front)
