@@ -2,9 +2,10 @@
 /* The inside of a connection, for what carries its bytes: sockets (conn_socket.c) and memory
  * (memory_pair.c).
  *
- * conn.c knows the owner, the queue and the states, conn_linger.c the gentle way out, conn_watch.c
- * who went away unheard, conn_tls.c where the TLS engine sits; the carrier moves bytes. Its struct begins life with gw_conn_init(), tells
- * what happens through the gw_conn_got_*() functions and ends with gw_conn_deinit(). */
+ * conn.c knows the owner, the queue and the states, conn_linger.c the gentle way out,
+ * conn_watch.c who went away unheard, conn_tls.c where the TLS engine sits; the carrier moves
+ * bytes. Its struct begins life with gw_conn_init(), tells what happens through the
+ * gw_conn_got_*() functions and ends with gw_conn_deinit(). */
 #include "net/addr.h"
 #include "net/conn.h"
 

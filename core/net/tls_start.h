@@ -11,7 +11,8 @@ typedef void (*gw_tls_start_cb)(void *ctx, struct gw_conn *conn, enum gw_tls_fai
                                 const char *detail);
 
 /* Takes the connection over and binds it; the engine is owned by the connection. `came`: what was
- * read of it already. `timeout_us`: for the whole handshake; 0: as long as it likes. Nothing is called before it returned. */
+ * read of it already. `timeout_us`: for the whole handshake; 0: as long as it likes. Nothing is
+ * called before it returned. */
 struct gw_tls_start *gw_tls_start_new(struct gw_conn *conn, struct gw_tls *tls,
                                       struct gw_slice came, uint64_t timeout_us,
                                       gw_tls_start_cb done, void *ctx);
