@@ -122,6 +122,14 @@ struct gw_consumer *gw_build_consumers(struct gw_build *build, unsigned count)
     return build->config->consumers;
 }
 
+struct gw_breaker_config *gw_build_breaker(struct gw_build *build, struct gw_service *service)
+{
+    struct gw_breaker_config *breaker = new_array(build, 1, sizeof(*breaker));
+
+    service->breaker_config = breaker;
+    return breaker;
+}
+
 struct gw_upstream_config *gw_build_upstreams(struct gw_build *build, unsigned count)
 {
     build->config->upstreams = new_array(build, count, sizeof(struct gw_upstream_config));

@@ -34,6 +34,8 @@ struct gw_slice *gw_build_certificate_names(struct gw_build *build,
                                             struct gw_certificate_config *certificate,
                                             unsigned count);
 struct gw_service *gw_build_services(struct gw_build *build, unsigned count);
+/* Filled with zeros. */
+struct gw_breaker_config *gw_build_breaker(struct gw_build *build, struct gw_service *service);
 struct gw_route *gw_build_routes(struct gw_build *build, unsigned count);
 struct gw_consumer *gw_build_consumers(struct gw_build *build, unsigned count);
 struct gw_upstream_config *gw_build_upstreams(struct gw_build *build, unsigned count);

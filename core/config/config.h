@@ -92,6 +92,17 @@ struct gw_upstream_config {
     unsigned target_count;
 };
 
+/* What each means: policy/breaker.h. */
+struct gw_breaker_config {
+    uint32_t failure_threshold, minimum_volume, half_open_requests, success_threshold;
+    double failure_ratio;
+    uint64_t window_us, call_timeout_us, half_open_after_us, half_open_after_max_us;
+    uint64_t half_open_timeout_us;
+    bool statuses[600]; /* answers that count as failures */
+};
+
+struct gw_breaker_use;
+
 struct gw_service {
     unsigned index;
     struct gw_slice name, id;
@@ -116,6 +127,8 @@ struct gw_service {
      * Bound by gw_registry_bind() before the configuration is used; counted by the registry,
      * released with the configuration. */
     struct gw_upstream *upstream;
+    const struct gw_breaker_config *breaker_config; /* NULL: it has none */
+    const struct gw_breaker_use *breaker;           /* bound and released like the upstream */
 };
 
 struct gw_route {

@@ -22,6 +22,10 @@ void gw_flight_refuse(struct gw_flight *flight, enum gw_error why)
 
     set_reply(x, gw_problem_from_error(x, why));
     x->error = why;
+    if (why == GW_E_BREAKER_OPEN && flight->call)
+        gw_fields_add(&x->reply->fields, x->arena, GW_SLICE("retry-after"),
+                      gw_arena_printf(x->arena, "%llu",
+                                      (flight->call->retry_after_us + 999999ull) / 1000000ull));
 }
 
 static void bind_reply(struct gw_flight *flight, struct gw_reply *reply)

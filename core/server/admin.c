@@ -33,6 +33,7 @@ struct endpoint {
 };
 
 static void get_status(struct gw_admin *admin, struct gw_admin_request *request);
+static void get_breakers(struct gw_admin *admin, struct gw_admin_request *request);
 static void get_config(struct gw_admin *admin, struct gw_admin_request *request);
 static void post_reload(struct gw_admin *admin, struct gw_admin_request *request);
 static void get_metrics(struct gw_admin *admin, struct gw_admin_request *request);
@@ -40,9 +41,10 @@ static void get_live(struct gw_admin *admin, struct gw_admin_request *request);
 static void get_ready(struct gw_admin *admin, struct gw_admin_request *request);
 
 static const struct endpoint endpoints[] = {
-    { "GET", "/status", false, get_status },   { "GET", "/config", false, get_config },
-    { "POST", "/reload", false, post_reload }, { "GET", "/metrics", true, get_metrics },
-    { "GET", "/health/live", true, get_live }, { "GET", "/health/ready", true, get_ready },
+    { "GET", "/status", false, get_status },     { "GET", "/config", false, get_config },
+    { "POST", "/reload", false, post_reload },   { "GET", "/metrics", true, get_metrics },
+    { "GET", "/health/live", true, get_live },   { "GET", "/health/ready", true, get_ready },
+    { "GET", "/breakers", false, get_breakers },
 };
 
 /* --- handlers --- */
@@ -53,6 +55,16 @@ static void get_status(struct gw_admin *admin, struct gw_admin_request *request)
 
     gw_buf_init(&out, BODY_MAX);
     gw_status_write(&out, admin->server);
+    gw_admin_answer(request, 200, "application/json", gw_buf_slice(&out));
+    gw_buf_deinit(&out);
+}
+
+static void get_breakers(struct gw_admin *admin, struct gw_admin_request *request)
+{
+    struct gw_buf out;
+
+    gw_buf_init(&out, BODY_MAX);
+    gw_status_write_breakers(&out, admin->server);
     gw_admin_answer(request, 200, "application/json", gw_buf_slice(&out));
     gw_buf_deinit(&out);
 }

@@ -7,6 +7,10 @@ struct gw_server;
 void gw_status_write(struct gw_buf *out, struct gw_server *server);
 void gw_status_write_metrics(struct gw_buf *out, struct gw_server *server);
 
+/* /breakers: an array of every service's circuit breaker; and their part of /metrics. */
+void gw_status_write_breakers(struct gw_buf *out, struct gw_server *server);
+void gw_status_write_breaker_metrics(struct gw_buf *out, struct gw_server *server);
+
 /* A JSON array of strings. */
 void gw_status_write_texts(struct gw_buf *out, char *const *texts, unsigned count);
 

@@ -25,6 +25,7 @@ void gw_call_fail(struct gw_call *call, enum gw_error why)
 {
     call->state = GW_CALL_FAILED;
     gw_timer_stop(&call->timer);
+    gw_call_end_pass(call, 0, why);
     gw_attempt_end(call, why);
     if (call->stream.events)
         call->stream.events->on_end(call->stream.owner, why);
@@ -129,7 +130,8 @@ static void send_head(struct gw_stream *stream, const struct gw_head *head, bool
     call->body_ended = end;
     if (options->fresh_unless_repeatable && !gw_method_idempotent(head->method))
         call->must_be_fresh = true;
-    gw_attempt_start(call);
+    if (gw_call_may_pass(call))
+        gw_attempt_start(call);
 }
 
 /* A piece that goes straight through. Of an idempotent request on a reused connection a small one
@@ -219,6 +221,7 @@ static void close_call(struct gw_stream *stream, enum gw_error why)
     call->stream.events = NULL;
     gw_timer_stop(&call->timer);
     gw_defer_cancel(&call->defer);
+    gw_call_end_pass(call, 0, GW_OK);
     gw_attempt_end(call, why);
     gw_view_release(call->view);
     call->view = NULL;
@@ -264,6 +267,7 @@ static void on_head(void *owner, struct gw_head *head, bool end)
         call->info.status = head->status;
         call->info.head_us = call->options.loop->clock.now_us;
         gw_attempt_learn(call, GW_OK);
+        gw_call_end_pass(call, head->status, GW_OK);
         gw_call_set_timer(call);
     }
     call->stream.events->on_head(call->stream.owner, head, end);

@@ -62,6 +62,7 @@ struct gw_call_info {
     uint64_t sent_us;    /* when the request was whole on its way (clock), 0: not yet */
     uint64_t head_us;    /* when the final head came (clock), 0: not yet */
     int status;          /* of the final head */
+    uint64_t retry_after_us;      /* with GW_E_BREAKER_OPEN: when trying again makes sense */
     uint64_t bytes_in, bytes_out; /* body bytes */
     bool reused;
 };

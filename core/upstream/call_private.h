@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "net/dial.h"
 #include "net/resolver.h"
+#include "policy/breaker.h"
 #include "upstream/call.h"
 #include "upstream/target.h"
 #include "upstream/view.h"
@@ -63,6 +64,8 @@ struct gw_call {
     struct gw_dial *dial;
     struct gw_resolve *resolve;
     unsigned retries_left;
+    struct gw_breaker_pass pass; /* of the service's breaker; with `has_pass` */
+    bool has_pass;
     bool must_be_fresh; /* a reused connection failed already, or must not be used */
 
     struct gw_timer timer;
@@ -89,6 +92,13 @@ void gw_call_set_timer(struct gw_call *call);
 
 /* Bytes moved: what is waited for between two moves begins anew. */
 void gw_call_note_progress(struct gw_call *call);
+
+/* Asks the service's breaker, once a call: false: it is open, and the call fails later. */
+bool gw_call_may_pass(struct gw_call *call);
+
+/* What the call says about the service; only the first time counts. A status (of the final head),
+ * or 0 and the error; GW_OK when nobody waits any more. */
+void gw_call_end_pass(struct gw_call *call, int status, enum gw_error why);
 
 /* Begins the first or the next attempt; failures come later. */
 void gw_attempt_start(struct gw_call *call);

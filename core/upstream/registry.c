@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/buf.h"
+#include "upstream/breakers.h"
 #include "upstream/registry_private.h"
 
 #include <stdio.h>
@@ -16,6 +17,7 @@ struct binding {
     unsigned count;
     struct gw_upstream **upstreams;
     struct gw_map by_name; /* the configured ones; keys live in the configuration */
+    struct gw_breaker_uses breakers;
 };
 
 struct gw_registry *gw_registry_new(void)
@@ -24,6 +26,7 @@ struct gw_registry *gw_registry_new(void)
 
     pthread_mutex_init(&registry->lock, NULL);
     gw_map_init(&registry->upstreams);
+    gw_map_init(&registry->breakers);
     gw_map_init(&registry->names);
     return registry;
 }
@@ -33,7 +36,7 @@ void gw_registry_free(struct gw_registry *registry)
     struct gw_map_entry *entry;
     size_t at = 0;
 
-    GW_ASSERT(registry->upstreams.count == 0 && !registry->loop);
+    GW_ASSERT(registry->upstreams.count == 0 && registry->breakers.count == 0 && !registry->loop);
     while ((entry = gw_map_next(&registry->names, &at))) {
         struct gw_name *name = entry->value;
 
@@ -43,6 +46,7 @@ void gw_registry_free(struct gw_registry *registry)
     }
     gw_map_deinit(&registry->names);
     gw_map_deinit(&registry->upstreams);
+    gw_map_deinit(&registry->breakers);
     gw_free(registry->slots);
     pthread_mutex_destroy(&registry->lock);
     gw_free(registry);
@@ -306,6 +310,7 @@ static void release_binding(struct gw_config *config, void *ctx)
     pthread_mutex_lock(&binding->registry->lock);
     for (unsigned i = 0; i < binding->count; i++)
         drop_user(binding->upstreams[i]);
+    gw_breakers_release(binding->registry, &binding->breakers);
     gw_registry_post_sync(binding->registry);
     pthread_mutex_unlock(&binding->registry->lock);
     gw_map_deinit(&binding->by_name);
@@ -338,6 +343,7 @@ void gw_registry_bind(struct gw_registry *registry, struct gw_config *config)
             binding->upstreams[binding->count++] = service->upstream;
         }
     }
+    gw_breakers_bind(registry, config, &binding->breakers);
     gw_registry_post_sync(registry);
     pthread_mutex_unlock(&registry->lock);
     gw_arena_free(arena);

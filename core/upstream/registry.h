@@ -4,6 +4,7 @@
  * only. */
 #include "config/config.h"
 #include "net/loop.h"
+#include "policy/breaker.h"
 
 struct gw_registry;
 struct gw_upstream;
@@ -32,6 +33,15 @@ void gw_registry_stop(struct gw_registry *registry); /* on that loop's thread */
  * upstream. */
 struct gw_upstream *gw_registry_find(struct gw_registry *registry, const struct gw_config *config,
                                      struct gw_slice name);
+
+/* Every service that has a circuit breaker. `visit` may not call back. */
+struct gw_breaker_info {
+    struct gw_slice service;
+    struct gw_breaker_look look;
+    uint64_t opened, refused; /* how often, since the start */
+};
+void gw_registry_breakers(struct gw_registry *registry, uint64_t now_us,
+                          void (*visit)(const struct gw_breaker_info *info, void *ctx), void *ctx);
 
 /* One line a target (upstream, address, weight, in flight), as JSON for /status. */
 struct gw_buf;

@@ -56,6 +56,7 @@ struct gw_name {
 struct gw_registry {
     pthread_mutex_t lock;
     struct gw_map upstreams; /* by key */
+    struct gw_map breakers;  /* by the service's name */
     struct gw_map names;     /* by host; a name without users stays until the loop takes it away */
     bool *slots;             /* in use */
     unsigned slot_count;

@@ -14,7 +14,8 @@ describe("the admin listener", function()
   before_each(
     function()
       gw = moongate.start {
-        yaml = "routes: []\nconsumers: [{ username: ann, keyauth_credentials: [{ key: s3cret }] }]\n",
+        yaml = "routes: []\nconsumers: [{ username: ann, keyauth_credentials: [{ key: s3cret }] }]\n"
+          .. "services: [{ name: guarded, url: 'http://127.0.0.1:9/', circuit_breaker: {} }]\n",
       }
     end
   )
@@ -48,6 +49,13 @@ describe("the admin listener", function()
     assert.equal("application/json", response.headers["content-type"])
     assert.is_truthy(cjson.decode(response.body).consumers)
     assert.is_nil(response.body:find("s3cret", 1, true))
+    gw:stop()
+  end)
+
+  it("tells circuit breakers", function()
+    local list = cjson.decode(gw:ask("GET", "/breakers").body)
+    assert.same({ 1, "guarded", "closed", 0 }, { #list, list[1].service, list[1].state, list[1].refused })
+    assert.equal(1, gw:metric('moongate_breaker_state{service="guarded",state="closed"}'))
     gw:stop()
   end)
 

@@ -126,6 +126,15 @@ local function set_service(build, service, route)
   service.proxy_protocol = given.proxy_protocol or 0
   service.keepalive_idle_us = (given.keepalive_idle or 60) * 1e6
   set_limits(service.limits, route.limits or {})
+  if not route.breaker then return end
+  local breaker = c.gw_build_breaker(build, service)
+  breaker.half_open_after_us, breaker.half_open_after_max_us, breaker.half_open_timeout_us = 60e6, 600e6, 60e6
+  for key, value in pairs(route.breaker) do
+    breaker[key] = value
+  end
+  for status = 500, 599 do
+    breaker.statuses[status] = true
+  end
 end
 
 local function set_targets(build, upstream, route)

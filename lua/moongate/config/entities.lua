@@ -1,6 +1,7 @@
 --- The fields of services, routes, upstreams, targets, consumers and plugin uses: Kong's names and meanings, and ours.
 local t = require("moongate.schema")
 local balancing = require("moongate.config.balancing")
+local breaker = require("moongate.config.breaker")
 local later = require("moongate.config.later")
 local limits = require("moongate.config.limits")
 local tls = require("moongate.config.tls")
@@ -120,6 +121,7 @@ M.services = entity(later.service, {
     requests = t.count { off = true, default = 10000, about = "Requests on one connection." },
     idle = t.duration { unit = "ms", default = "60s", about = "How long a connection is kept without a request." },
   },
+  circuit_breaker = breaker.RECORD,
   limits = limits.of_scope,
   routes = child("a route", "routes"),
   plugins = child("a plugin", "plugins"),

@@ -127,6 +127,22 @@ local function authority(service)
   return service.port == 80 and host or ("%s:%d"):format(host, service.port)
 end
 
+local function put_breaker(breaker, given)
+  breaker.failure_threshold, breaker.failure_ratio = given.failure_threshold, given.failure_ratio
+  breaker.minimum_volume, breaker.window_us = given.minimum_volume, us(given.window)
+  breaker.call_timeout_us = us(given.call_timeout)
+  breaker.half_open_after_us = us(given.half_open_after)
+  breaker.half_open_after_max_us = us(given.half_open_after_max)
+  breaker.half_open_timeout_us = us(given.half_open_timeout)
+  breaker.half_open_requests, breaker.success_threshold = given.half_open_requests, given.success_threshold
+  for status = 500, 599 do
+    breaker.statuses[status] = not given.failure_statuses
+  end
+  for _, status in ipairs(given.failure_statuses or {}) do
+    breaker.statuses[status] = true
+  end
+end
+
 local function put_services(build, normal)
   local services = C.gw_build_services(build, #normal.services)
   for i, service in ipairs(normal.services) do
@@ -154,6 +170,7 @@ local function put_services(build, normal)
     target.keepalive_requests = service.keepalive.requests
     target.keepalive_idle_us = us(service.keepalive.idle)
     put_limits(target.limits, service.limits)
+    if service.circuit_breaker then put_breaker(C.gw_build_breaker(build, target), service.circuit_breaker) end
   end
   return services
 end

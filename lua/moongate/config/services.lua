@@ -96,6 +96,7 @@ function M.service(state, item, top)
     proxy_protocol = value.proxy_protocol,
     forwarded_header = value.forwarded_header,
     keepalive = value.keepalive,
+    circuit_breaker = value.circuit_breaker,
     limits = limits.resolve(top.limits, value.limits),
   }
 end

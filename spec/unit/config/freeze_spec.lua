@@ -35,6 +35,43 @@ describe("moongate.config.freeze", function()
     assert.is_false(more)
   end)
 
+  it("writes how upstreams choose, and circuit breakers", function()
+    local conf = frozen(OPEN .. [[
+services:
+  - name: s
+    url: http://up/
+    circuit_breaker: { failure_threshold: 3, failure_ratio: 0.5, half_open_after: 2s, call_timeout: "off" }
+  - { name: own, url: "http://up/", circuit_breaker: { failure_statuses: [429, 503] } }
+  - { name: none, url: "http://up/" }
+upstreams:
+  - { name: up, algorithm: consistent-hashing, hash_on: header, hash_on_header: X-User, hash_fallback: cookie,
+    hash_on_cookie: at, slots: 100, hash_balance_factor: 125, targets: [{ target: "10.1.1.1:81", priority: 2 }] }
+]])
+    local breaker, own = conf.services[0].breaker_config, conf.services[1].breaker_config
+    assert.same({ 3, 0.5, 100, 1 }, {
+      breaker.failure_threshold,
+      breaker.failure_ratio,
+      breaker.minimum_volume,
+      breaker.success_threshold,
+    })
+    assert.same({ 2000000, 0 }, { tonumber(breaker.half_open_after_us), tonumber(breaker.call_timeout_us) })
+    assert.same({ true, false }, { breaker.statuses[500], breaker.statuses[429] })
+    assert.same(
+      { false, true, 60000000 },
+      { own.statuses[500], own.statuses[429], tonumber(own.half_open_after_us) }
+    )
+    assert.is_true(conf.services[2].breaker_config == nil)
+    local up = conf.upstreams[0]
+    assert.same({ "consistent-hashing", "x-user", "at", "/" }, {
+      c.str(up.algorithm),
+      c.str(up.hash[0].name),
+      c.str(up.hash[1].name),
+      c.str(up.cookie_path),
+    })
+    assert.same({ c.GW_HASH_HEADER, c.GW_HASH_COOKIE }, { tonumber(up.hash[0].on), tonumber(up.hash[1].on) })
+    assert.same({ 100, 125, 2 }, { up.hash_slots, up.hash_balance_factor, up.targets[0].priority })
+  end)
+
   it("writes every part where the core reads it", function()
     local conf = frozen(OPEN .. [[
 workers: 3
