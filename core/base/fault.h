@@ -81,8 +81,8 @@ bool gw_fault_set(const char *plan, char *why, size_t why_size);
  * oneself again. False when it cannot be had, or another build made it. */
 bool gw_fault_share(const char *path);
 
-/* Takes the plan in $GW_FAULT, or shares $GW_FAULT_FILE; every point that fails says so on standard error, once. False when
- * it cannot be read, which is said there, too. */
+/* Takes the plan in $GW_FAULT, or shares $GW_FAULT_FILE; every point that fails says so on standard
+ * error, once. False when it cannot be read, which is said there, too. */
 bool gw_fault_set_from_environment(void);
 
 /* How often anything failed since the last plan. */

@@ -1,4 +1,5 @@
-/* The client role of HTTP/2: requests out, answers in, many at once on a connection to a service. */
+/* The client role of HTTP/2: requests out, answers in, many at once on a connection to a
+ * service. */
 #include "http/h2_session.h"
 
 #include "base/alloc.h"

@@ -51,7 +51,8 @@ static bool ends_with_colon(const char *text)
     return len > 0 && text[len - 1] == ':';
 }
 
-/* An error a line; where Lua says that a module does not load, the reason stands on the next one. */
+/* An error a line; where Lua says that a module does not load, the reason stands on the next
+ * one. */
 static void add_lines(struct gw_load *load, struct gw_slice lines)
 {
     unsigned before = load->error_count;

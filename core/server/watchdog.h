@@ -2,7 +2,8 @@
 /* The watchdog: a thread without Lua that looks at what the others run. A run that computes for
  * longer than lua.budget is stopped; one that keeps its thread beyond lua.stuck_limit all the same
  * ends the process. What the loader runs may take lua.load_limit; one that is stuck is named, and
- * ends the process only where nothing serves yet. It measures by looking again and again, so that a run costs no clock. */
+ * ends the process only where nothing serves yet. It measures by looking again and again, so that a
+ * run costs no clock. */
 #include "script/guard.h"
 
 struct gw_watchdog;
