@@ -150,6 +150,35 @@ describe("Lua that cannot be stopped", function()
   end)
 end)
 
+describe("a trusted plugin whose compiled code takes all memory", function()
+  after_each(moongate.stop_all)
+
+  local GREEDY = {
+    ["/tables"] = "local t = {} for i = 1, 1e12 do t[i] = { i, {} } end",
+    ["/keys"] = "local t = {} for i = 1, 1e12 do t[i * 7919.5] = i end",
+    ["/strings"] = "local t = {} for i = 1, 1e12 do t[i] = ('x'):rep(10000) .. i end",
+    ["/rep"] = "for i = 1, 100 do n = #('x'):rep(i < 100 and i or 1e9) end",
+    ["/concat"] = "local p = {} for i = 1, 100 do p[i] = ('x'):rep(1000) end "
+      .. "local t = {} for i = 1, 1e12 do t[i] = table.concat(p) .. i end",
+  }
+
+  it("fails its own requests alone; the process stays", function()
+    local hooks = "jit.on()\nlocal GREEDY, n = {}\n"
+    for path, body in pairs(GREEDY) do
+      hooks = hooks .. ("GREEDY[%q] = function() %s end\n"):format(path, body)
+    end
+    hooks = hooks .. "function M.access(_, ctx) local f = GREEDY[ctx.request:get_path()] if f then f() end end"
+    local gw = start(hooks, "lua: { budget: 5s, stuck_limit: off, memory: 16m }\n")
+    for path in pairs(GREEDY) do
+      assert.equal(500, gw:get(path).status, path)
+      assert.equal(200, gw:get("/").status, path)
+    end
+    assert.is_truthy(gw:wait_log("plugin bad, access, route r, request %S+: not enough memory %(lua.memory%)"))
+    assert.equal(0, gw:status().restarts)
+    gw:stop()
+  end)
+end)
+
 describe("a plugin that is not trusted", function()
   after_each(moongate.stop_all)
 
