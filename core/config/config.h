@@ -49,6 +49,7 @@ struct gw_listener_config {
     struct gw_limits *route_limits;
     /* Whose connections begin with a PROXY header; owned; NULL: nobody's. */
     struct gw_cidr_set *proxy_from;
+    bool http2; /* offered by ALPN; without TLS: clients may begin with its preface */
     /* Of a unix socket's file. */
     unsigned mode;
     int group;                 /* -1: as it is */
@@ -120,6 +121,7 @@ struct gw_service {
     unsigned keepalive_connections; /* idle ones kept per worker and target */
     unsigned keepalive_requests;
     uint64_t keepalive_idle_us;
+    bool http2;              /* is spoken to it, by prior knowledge */
     bool forwarded_header;   /* RFC 7239's Forwarded goes beside X-Forwarded-* */
     unsigned proxy_protocol; /* version of the header in front of its connections; 0: none */
     struct gw_limits limits;

@@ -268,7 +268,7 @@ void gw_hop_set_forwarded(struct gw_fields *fields, struct gw_arena *arena,
 void gw_hop_set_via(struct gw_fields *fields, struct gw_arena *arena, int version)
 {
     struct gw_slice text = version == 10   ? GW_SLICE("1.0 moongate")
-                           : version == 20 ? GW_SLICE("2.0 moongate")
+                           : version == 20 ? GW_SLICE("2 moongate")
                                            : GW_SLICE("1.1 moongate");
 
     gw_fields_add(fields, arena, GW_SLICE("via"), text);

@@ -330,6 +330,15 @@ bool gw_tls_established(const struct gw_tls *tls)
     return SSL_is_init_finished(tls->ssl);
 }
 
+struct gw_slice gw_tls_protocol(const struct gw_tls *tls)
+{
+    const unsigned char *name = NULL;
+    unsigned len = 0;
+
+    SSL_get0_alpn_selected(tls->ssl, &name, &len);
+    return gw_slice((const char *)name, len);
+}
+
 SSL *gw_tls_ssl(const struct gw_tls *tls)
 {
     return tls->ssl;

@@ -54,6 +54,7 @@ static void log_access(const struct gw_proxy *proxy, const struct gw_exchange *x
         .bytes_in = x->counts.bytes_in,
         .bytes_out = x->counts.bytes_out,
         .client_ip = x->client_ip,
+        .version = x->request.version,
         .error = x->error ? gw_slice_from(gw_error_info(x->error)->reason) : GW_SLICE_EMPTY,
     };
 

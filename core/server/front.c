@@ -3,14 +3,17 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "http/h1.h"
+#include "http/h2.h"
 #include "net/listener.h"
 #include "net/tls_server.h"
 #include "net/tls_start.h"
 #include "proxy/peer.h"
+#include "server/greeting.h"
 #include "server/rest.h"
 
 #define HURRY_US 1000000        /* for handshakes, when a port closes */
 #define ALERT_LINGER_US 1000000 /* for the peer to read why there is no connection */
+#define GREETING_US 1000000     /* a new connection is not called idle before */
 
 /* One port as this worker listens on it. */
 struct door {
@@ -24,6 +27,7 @@ struct door {
     const struct gw_cidr_set *proxy_from; /* of the current generation; NULL: nobody */
     struct gw_tls_server *tls;            /* the same, one reference; NULL: plain */
     uint64_t handshake_timeout_us;
+    bool http2;  /* without TLS: clients may begin with it */
     int index;   /* of the listener in the current generation */
     bool wanted; /* by the commit being taken */
 };
@@ -38,6 +42,8 @@ struct session {
     struct gw_guest *guest;         /* while it must say whom it brings, in the place of http */
     struct hands *hands;            /* while it shakes them for TLS, in the place of http */
     bool is_tls, was_tls;           /* speaks it; came in where it is spoken */
+    struct gw_greeting *greeting;   /* until it has said what it speaks, in the place of http */
+    struct gw_limits *greeted_with; /* what held when it came in; NULL without greeting */
     struct gw_client_count *client; /* NULL: not counted by client */
     bool counted;                   /* among the port's connections */
     struct gw_rest rest;            /* in the place of http, when it has been idle for a while */
@@ -77,6 +83,7 @@ static void free_session(struct session *session)
         gw_clients_leave(session->port->clients, session->client);
     if (session->counted)
         atomic_fetch_sub_explicit(&session->port->connections, 1, memory_order_relaxed);
+    gw_free(session->greeted_with);
     gw_free(session);
 }
 
@@ -183,14 +190,26 @@ static void turn_away(struct session *session, enum gw_error why)
     gw_session_refuse(session->http, why);
 }
 
+static void close_greeting(struct session *session)
+{
+    gw_greeting_cancel(session->greeting);
+    free_session(session);
+}
+
+/* The port it came in through is gone when this returns, and maybe the session, too. */
 static void drain_session(struct session *session)
 {
     if (session->rest.left.conn)
         wake(session);
+    session->door = NULL;
     if (session->guest)
         gw_guest_hurry(session->guest);
     else if (session->hands)
         gw_tls_start_hurry(session->hands->start, HURRY_US);
+    else if (session->greeting && !session->front->retires)
+        close_greeting(session);
+    else if (session->greeting) /* it may still bring a request; it is drained then */
+        return;
     else if (session->front->retires)
         gw_session_retire(session->http);
     else
@@ -198,13 +217,21 @@ static void drain_session(struct session *session)
 }
 
 static void begin_http(struct session *session, struct gw_conn *conn,
-                       const struct gw_limits *limits, enum gw_error error)
+                       const struct gw_limits *limits, bool is_h2)
 {
-    struct gw_session_limits most = http_limits(limits);
+    const struct gw_h2_limits most = { .session = http_limits(limits) };
+    struct gw_slice scheme = scheme_of(session);
 
-    session->http = gw_h1_server_new(conn, &most, scheme_of(session), &session_events, session);
-    if (error)
-        turn_away(session, error);
+    session->http = is_h2 ? gw_h2_server_new(conn, &most, scheme, &session_events, session)
+                          : gw_h1_server_new(conn, &most.session, scheme, &session_events, session);
+}
+
+/* What both sides agreed on (ALPN). */
+static bool speaks_h2(const struct gw_conn *conn)
+{
+    const struct gw_tls *tls = gw_conn_tls(conn);
+
+    return tls && gw_slice_equal(gw_tls_protocol(tls), GW_SLICE("h2"));
 }
 
 /* Nobody can be answered: the peer has got an alert, or said nothing. */
@@ -236,7 +263,9 @@ static void on_secure(void *ctx, struct gw_conn *conn, enum gw_tls_failure failu
         return;
     }
     session->is_tls = failure == GW_TLS_FAILURE_NONE;
-    begin_http(session, conn, &limits, session->is_tls ? GW_OK : GW_E_PLAIN_HTTP);
+    begin_http(session, conn, &limits, speaks_h2(conn));
+    if (!session->is_tls)
+        turn_away(session, GW_E_PLAIN_HTTP);
     if (!session->door) /* closed meanwhile */
         drain_session(session);
 }
@@ -264,6 +293,33 @@ static void begin_tls(struct session *session, struct gw_conn *conn, const struc
         gw_tls_start_new(conn, tls, came, session->door->handshake_timeout_us, on_secure, hands);
 }
 
+static void on_greeted(void *ctx, struct gw_conn *conn, const struct gw_greeting *came, bool is_h2,
+                       enum gw_error error)
+{
+    struct session *session = ctx;
+
+    session->greeting = NULL;
+    if (error) { /* nobody asked anything */
+        gw_conn_close(conn);
+        free_session(session);
+        return;
+    }
+    begin_http(session, conn, session->greeted_with, is_h2);
+    gw_free(session->greeted_with);
+    session->greeted_with = NULL;
+    if (!session->door) /* closed meanwhile */
+        drain_session(session);
+    gw_greeting_pass_on(came, conn);
+}
+
+static void greet(struct session *session, struct gw_conn *conn, const struct gw_limits *limits)
+{
+    session->greeted_with = gw_alloc(sizeof(*limits));
+    *session->greeted_with = *limits;
+    session->greeting = gw_greeting_start(conn, limits->idle_timeout_us, limits->head_timeout_us,
+                                          on_greeted, session);
+}
+
 static void begin(struct session *session, struct gw_conn *conn, const struct gw_limits *limits,
                   struct gw_slice came, enum gw_error error)
 {
@@ -275,7 +331,13 @@ static void begin(struct session *session, struct gw_conn *conn, const struct gw
         begin_tls(session, conn, limits, came, error);
         return;
     }
-    begin_http(session, conn, limits, error);
+    if (!error && session->door && session->door->http2) {
+        greet(session, conn, limits);
+    } else {
+        begin_http(session, conn, limits, false);
+        if (error)
+            turn_away(session, error);
+    }
     gw_conn_pass_on(conn, came);
 }
 
@@ -342,11 +404,24 @@ static bool shed(void *owner)
         free_session(session);
         return true;
     }
+    if (session->greeting) {
+        if (gw_conn_look(gw_greeting_conn(session->greeting)) & GW_CONN_SEES_BYTES)
+            return false;
+        close_greeting(session);
+        return true;
+    }
     if (gw_conn_look(session->rest.left.conn) & GW_CONN_SEES_BYTES)
         return false;
     gw_conn_close(gw_rest_end(&session->rest).conn);
     free_session(session);
     return true;
+}
+
+static bool greets_for_long(const struct session *session)
+{
+    uint64_t now_us = session->front->loop->clock.now_us;
+
+    return now_us - gw_greeting_since(session->greeting) >= GREETING_US;
 }
 
 static void offer_waiting(struct gw_relief_giver *giver, struct gw_relief *relief)
@@ -361,6 +436,8 @@ static void offer_waiting(struct gw_relief_giver *giver, struct gw_relief *relie
             gw_relief_offer(relief, since_us, shed, session);
         else if (session->hands)
             gw_relief_offer(relief, session->hands->since_us, shed, session);
+        else if (session->greeting && greets_for_long(session))
+            gw_relief_offer(relief, gw_greeting_since(session->greeting), shed, session);
         else if (session->rest.left.conn)
             gw_relief_offer(relief, session->rest.left.since_us, shed, session);
     }
@@ -416,10 +493,8 @@ static void close_door(struct door *door)
     GW_LIST_EACH(&door->front->sessions, node) {
         struct session *session = container_of(node, struct session, node);
 
-        if (session->door != door)
-            continue;
-        drain_session(session);
-        session->door = NULL;
+        if (session->door == door)
+            drain_session(session);
     }
     gw_listener_close(door->listener);
     for (unsigned i = 0; i < door->more_count; i++)
@@ -447,6 +522,7 @@ void gw_front_arrange(struct gw_front *front, struct gw_port_share *shares, unsi
         gw_tls_server_unref(door->tls);
         door->tls = tls;
         door->handshake_timeout_us = shares[i].handshake_timeout_us;
+        door->http2 = shares[i].http2;
         door->index = (int)i;
         door->wanted = true;
     }
@@ -498,6 +574,8 @@ void gw_front_close(struct gw_front *front)
             gw_guest_close(session->guest);
         else if (session->hands)
             close_hands(session->hands);
+        else if (session->greeting)
+            gw_greeting_cancel(session->greeting);
         else if (session->rest.left.conn)
             gw_conn_close(gw_rest_end(&session->rest).conn);
         else

@@ -126,6 +126,7 @@ static void fill_share(struct gw_port_share *share, struct gw_port *port,
     share->port = port;
     share->limits = listener->limits;
     share->proxy_from = listener->proxy_from;
+    share->http2 = listener->http2;
     if (!listener->tls_server)
         return;
     share->tls = gw_tls_server_ref(listener->tls_server);

@@ -38,6 +38,7 @@ struct gw_port_share {
     int *more; /* sockets that a process before this one had for workers it had more; NULL: none */
     unsigned more_count;
     struct gw_limits limits;
+    bool http2;
     const struct gw_cidr_set *proxy_from; /* lives in the configuration of the commit */
     struct gw_tls_server *tls;            /* one reference; NULL: plain */
     uint64_t handshake_timeout_us;

@@ -67,6 +67,7 @@ static bool bind_listener(struct gw_tls_store *store, struct gw_listener_config 
         .client_count = 1,
         .tls13_only = tls->tls13_only,
         .strict = tls->strict,
+        .http2 = listener->http2,
         .tickets = store->tickets,
     };
 

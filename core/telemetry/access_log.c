@@ -221,6 +221,19 @@ static char *put_request(char *at, const struct gw_access_record *record)
     return put_ms(at, record->duration_us);
 }
 
+static char *put_protocol(char *at, int version)
+{
+    switch (version) {
+    case 10:
+        return PUT(at, "\"HTTP/1.0\"");
+    case 11:
+        return PUT(at, "\"HTTP/1.1\"");
+    case 20:
+        return PUT(at, "\"HTTP/2\"");
+    }
+    return PUT(at, "null");
+}
+
 static char *put_upstream(char *at, const struct gw_access_record *record)
 {
     at = PUT(at, ",\"route\":");
@@ -266,6 +279,8 @@ size_t gw_access_log_format(char out[GW_ACCESS_LINE_MAX], const struct gw_access
     at = put_number(at, record->bytes_out);
     at = PUT(at, ",\"clientIp\":");
     at = put_text_or_null(at, record->client_ip, SHORT_MAX_BYTES);
+    at = PUT(at, ",\"protocol\":");
+    at = put_protocol(at, record->version);
     at = PUT(at, ",\"error\":");
     at = put_text_or_null(at, record->error, SHORT_MAX_BYTES);
     return (size_t)(put_phases(at, record) - out);

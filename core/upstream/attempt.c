@@ -142,27 +142,87 @@ static void on_dialled(void *ctx, struct gw_conn *conn, enum gw_error error)
     gw_call_tell_room(call);
 }
 
-static void dial(struct gw_call *call)
+static uint64_t connect_timeout(const struct gw_call *call)
 {
     const struct gw_call_options *options = &call->options;
-    uint64_t timeout = options->connect_timeout_us ? options->connect_timeout_us
-                       : options->service          ? options->service->connect_timeout_us
-                                                   : CONNECT_TIMEOUT_US;
-    unsigned *pending = gw_pool_pending(options->pool);
+
+    return options->connect_timeout_us ? options->connect_timeout_us
+           : options->service          ? options->service->connect_timeout_us
+                                       : CONNECT_TIMEOUT_US;
+}
+
+/* One more that waits for a connection, unless they are too many. */
+static bool may_wait(struct gw_call *call)
+{
+    unsigned *pending = gw_pool_pending(call->options.pool);
     unsigned limit = limits_of(call) ? limits_of(call)->pending : 0;
 
     if (limit && *pending >= limit) {
         gw_call_fail_later(call, GW_E_OVERLOADED);
-        return;
+        return false;
     }
     ++*pending;
+    return true;
+}
+
+static void dial(struct gw_call *call)
+{
+    if (!may_wait(call))
+        return;
     call->state = GW_CALL_SEEKING;
-    call->dial = gw_dial_start(options->loop, &call->target->addr, timeout, on_dialled, call);
+    call->dial =
+        gw_dial_start(loop_of(call), &call->target->addr, connect_timeout(call), on_dialled, call);
+}
+
+/* ── sharing a connection ──────────────────────────────────────────────────── */
+
+static void on_stream(void *ctx, struct gw_stream *stream, enum gw_error error)
+{
+    struct gw_call *call = ctx;
+
+    call->wait = NULL;
+    --*gw_pool_pending(call->options.pool);
+    if (error) {
+        if (!gw_attempt_retry(call, error))
+            gw_call_fail(call, error);
+        return;
+    }
+    call->info.connect_us = loop_of(call)->clock.now_us - call->info.started_us;
+    activate(call, stream);
+    gw_call_flush(call);
+    gw_call_tell_room(call);
+}
+
+static void share_with_others(struct gw_call *call)
+{
+    struct gw_trunks *trunks = gw_pool_trunks(call->options.pool);
+    struct gw_trunk_want want = {
+        .addr = &call->target->addr,
+        .address = call->target->text,
+        .service = call->options.service,
+        .limits = limits_of(call),
+        .arena = call->options.arena,
+        .timeout_us = connect_timeout(call),
+    };
+    struct gw_stream *up = gw_trunks_open(trunks, &want);
+
+    if (up) {
+        call->info.reused = true;
+        activate(call, up);
+        gw_call_flush(call);
+    } else if (may_wait(call)) {
+        call->state = GW_CALL_SEEKING;
+        call->wait = gw_trunks_wait(trunks, &want, on_stream, call);
+    }
 }
 
 static void connect_to(struct gw_call *call, struct gw_target *target)
 {
     note_target(call, target);
+    if (call->shares) {
+        share_with_others(call);
+        return;
+    }
 
     struct gw_stream *up =
         call->must_be_fresh || names_client(call)
@@ -271,8 +331,13 @@ void gw_attempt_end(struct gw_call *call, enum gw_error why)
         gw_dial_cancel(call->dial);
         --*gw_pool_pending(call->options.pool);
     }
+    if (call->wait) {
+        gw_trunk_wait_cancel(call->wait);
+        --*gw_pool_pending(call->options.pool);
+    }
     call->resolve = NULL;
     call->dial = NULL;
+    call->wait = NULL;
     call->up = NULL;
     if (up)
         gw_stream_close(up, why);

@@ -134,14 +134,16 @@ static void send_head(struct gw_stream *stream, const struct gw_head *head, bool
         gw_attempt_start(call);
 }
 
-/* A piece that goes straight through. Of an idempotent request on a reused connection a small one
- * is kept, for the race. */
+/* A piece that goes straight through. A small one is kept for another try: of an idempotent request
+ * on a reused connection, for the race, and of any that the server may refuse to take on. */
 static void keep_for_race(struct gw_call *call, struct gw_slice bytes)
 {
+    bool may_repeat =
+        call->shares || (call->info.reused && gw_method_idempotent(call->head.method));
+
     if (bytes.len == 0)
         return;
-    if (!call->body_sent && call->info.reused && gw_method_idempotent(call->head.method) &&
-        call->pending.len + bytes.len <= REPLAY_COPY_MAX)
+    if (!call->body_sent && may_repeat && call->pending.len + bytes.len <= REPLAY_COPY_MAX)
         gw_buf_append(&call->pending, bytes);
     else
         call->body_sent = true;
@@ -337,6 +339,7 @@ struct gw_stream *gw_call_open(const struct gw_call_options *options)
     call->stream.arena = options->arena;
     call->options = *options;
     call->chosen = -1;
+    call->shares = options->service && options->service->http2;
     gw_buf_init(&call->pending, PENDING_MAX);
     call->retries_left = options->retries >= 0 ? (unsigned)options->retries
                          : options->service    ? options->service->retries

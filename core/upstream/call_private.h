@@ -6,6 +6,7 @@
 #include "policy/breaker.h"
 #include "upstream/call.h"
 #include "upstream/target.h"
+#include "upstream/trunk.h"
 #include "upstream/view.h"
 
 #define GW_CALL_FOREIGN_MAX 8 /* addresses of a name outside the registry */
@@ -62,10 +63,12 @@ struct gw_call {
     struct gw_target *target; /* counted in its vitals; NULL between attempts */
     struct gw_stream *up;
     struct gw_dial *dial;
+    struct gw_trunk_wait *wait; /* for a stream on a connection that others share */
     struct gw_resolve *resolve;
     unsigned retries_left;
     struct gw_breaker_pass pass; /* of the service's breaker; with `has_pass` */
     bool has_pass;
+    bool shares;        /* the service speaks HTTP/2 */
     bool must_be_fresh; /* a reused connection failed already, or must not be used */
 
     struct gw_timer timer;

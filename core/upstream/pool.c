@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "http/h1.h"
 #include "net/relief.h"
+#include "upstream/trunk.h"
 #include "upstream/view.h"
 
 #define SWEEP_US 1000000ull
@@ -26,6 +27,7 @@ struct gw_pool {
     struct gw_list sessions; /* all, idle or not */
     struct gw_timer sweep;
     struct gw_relief_giver giver; /* of idle ones */
+    struct gw_trunks trunks;
     struct gw_views views;
     struct gw_gauge idle;
     unsigned pending;
@@ -55,6 +57,11 @@ struct gw_views *gw_pool_views(struct gw_pool *pool)
     return &pool->views;
 }
 
+struct gw_trunks *gw_pool_trunks(struct gw_pool *pool)
+{
+    return &pool->trunks;
+}
+
 unsigned *gw_pool_pending(struct gw_pool *pool)
 {
     return &pool->pending;
@@ -62,7 +69,7 @@ unsigned *gw_pool_pending(struct gw_pool *pool)
 
 unsigned gw_pool_idle(const struct gw_pool *pool)
 {
-    return gw_gauge_get(&pool->idle);
+    return gw_gauge_get(&pool->idle) + gw_gauge_get(&pool->trunks.idle);
 }
 
 /* ── shelves and sessions ──────────────────────────────────────────────────── */
@@ -255,12 +262,14 @@ struct gw_pool *gw_pool_new(struct gw_loop *loop)
     gw_list_init(&pool->sessions);
     pool->giver.offer = offer_idle;
     gw_relief_join(loop, &pool->giver);
+    gw_trunks_init(&pool->trunks, loop);
     return pool;
 }
 
 void gw_pool_drain(struct gw_pool *pool)
 {
     pool->draining = true;
+    gw_trunks_drain(&pool->trunks);
     GW_LIST_EACH(&pool->sessions, node) {
         struct session *session = container_of(node, struct session, in_pool);
 
@@ -274,6 +283,7 @@ void gw_pool_free(struct gw_pool *pool)
     GW_LIST_EACH(&pool->sessions, node) {
         close_session(container_of(node, struct session, in_pool));
     }
+    gw_trunks_deinit(&pool->trunks);
     gw_timer_stop(&pool->sweep);
     gw_relief_leave(&pool->giver);
     gw_map_deinit(&pool->shelves);

@@ -8,6 +8,7 @@
 struct gw_pool;
 struct gw_limits;
 struct gw_service;
+struct gw_trunks;
 
 struct gw_pool *gw_pool_new(struct gw_loop *loop);
 void gw_pool_free(
@@ -32,7 +33,10 @@ struct gw_stream *gw_pool_adopt(struct gw_pool *pool, struct gw_slice address, s
                                 const struct gw_service *service, const struct gw_limits *limits,
                                 struct gw_arena *arena);
 
+/* For services that speak HTTP/2. */
+struct gw_trunks *gw_pool_trunks(struct gw_pool *pool);
+
 struct gw_views *gw_pool_views(struct gw_pool *pool);
 
-/* Connection attempts in flight: *gw_pool_pending() is counted by who dials. */
+/* Requests that wait for a connection: *gw_pool_pending() is counted by who waits. */
 unsigned *gw_pool_pending(struct gw_pool *pool);

@@ -108,6 +108,10 @@ M.services = entity(later.service, {
     about = "Begin every connection with a PROXY header that names the client; each request then has a connection "
       .. "of its own.",
   },
+  http2 = t.boolean {
+    default = false,
+    about = "Speak HTTP/2 to it, without asking first (prior knowledge): requests share one connection, or few.",
+  },
   forwarded_header = t.boolean {
     default = false,
     about = "Say who asks as `Forwarded` (RFC 7239), too, beside `X-Forwarded-*`.",

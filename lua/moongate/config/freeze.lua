@@ -101,6 +101,7 @@ local function put_listeners(problems, build, normal)
   local listeners = C.gw_build_listeners(build, #normal.listeners)
   for i, listener in ipairs(normal.listeners) do
     put_text(build, listeners + (i - 1), "address", listener.text)
+    listeners[i - 1].http2 = listener.http2 or false
     put_limits(listeners[i - 1].limits, listener.limits)
     listeners[i - 1].mode = listener.mode or DEFAULT_MODE
     if listener.tls then put_tls(build, i - 1, listener.tls) end
@@ -164,6 +165,7 @@ local function put_services(build, normal)
     target.event_stream_timeout_us = us(service.event_stream_timeout)
     target.has_websocket_timeout = service.websocket_timeout ~= nil
     target.websocket_timeout_us = us(service.websocket_timeout)
+    target.http2 = service.http2
     target.forwarded_header = service.forwarded_header
     target.proxy_protocol = VERSIONS[service.proxy_protocol] or 0
     target.keepalive_connections = service.keepalive.connections

@@ -21,7 +21,8 @@
 ---     trusted_proxies { "10.0.0.0/8", … }             plugin_paths    { absolute folders }
 ---     services[]      { id, name, tags, enabled, protocol, host, port, path, upstream = index | nil, retries,
 ---                       connect_timeout, write_timeout, read_timeout, response_timeout,
----                       event_stream_timeout | nil, websocket_timeout | nil, forwarded_header, proxy_protocol | nil,
+---                       event_stream_timeout | nil, websocket_timeout | nil, forwarded_header, http2,
+---                       proxy_protocol | nil,
 ---                       keepalive = { connections, requests, idle }, limits }
 ---     routes[]        { id, name, tags, service = index | nil, enabled (false: its service is off),
 ---                       paths = { { kind = "prefix" | "exact" | "regex" | "template", text without = and ~ } },

@@ -98,7 +98,7 @@ M.plugin = merged(
 
 M.consumer = group(KONG, { consumer_groups = none })
 
-M.listener = group(TLS, { http2 = none })
+M.listener = {}
 
 --- Kong's ways of balancing that are not there yet.
 M.ALGORITHMS = { ["sticky-sessions"] = true }

@@ -75,6 +75,13 @@ end
 function M.service(state, item, top)
   local value = item.value
   local place = location(state.report, item) or {}
+  if value.http2 and value.proxy_protocol then
+    report.error(
+      state.report,
+      report.join(item.path, "proxy_protocol"),
+      "names one client a connection, and with http2 requests of all clients share one: write one of them"
+    )
+  end
   local upstream = place.host and state.names.upstreams[place.host]
   return {
     id = item.id,
@@ -94,6 +101,7 @@ function M.service(state, item, top)
     event_stream_timeout = value.event_stream_timeout,
     websocket_timeout = value.websocket_timeout,
     proxy_protocol = value.proxy_protocol,
+    http2 = value.http2,
     forwarded_header = value.forwarded_header,
     keepalive = value.keepalive,
     circuit_breaker = value.circuit_breaker,

@@ -102,6 +102,10 @@ local function listener()
       },
     }, { default = t.none }),
     tls = tls.of_listener,
+    http2 = t.boolean {
+      about = "Whether HTTP/2 is spoken, too: with `tls` by ALPN, unless this is `false`; without, if it is `true`, to "
+        .. "clients that begin with it (prior knowledge).",
+    },
     limits = limits.of_listener,
   }
   for name, kind in pairs(later.listener) do
@@ -363,6 +367,8 @@ function M.normalise(top, good, folder)
   for i, entry in ipairs(top.listeners) do
     local listener_config = place_of(entry, folder) or {}
     listener_config.mode, listener_config.group = entry.mode, entry.group
+    listener_config.http2 = entry.http2
+    if entry.http2 == nil then listener_config.http2 = entry.tls ~= nil end
     listener_config.proxy_from = entry.proxy_protocol and entry.proxy_protocol.from
     listener_config.limits = limits.resolve(top.limits, entry.limits)
     listener_config.own_limits = entry.limits or {}

@@ -27,7 +27,8 @@ describe("the access log", function()
       assert.equal(
         '{"correlationId":"id-1","timestamp":"2026-02-28T23:59:59.042Z","method":"GET","path":"/users/1?x=y","statusCode":200,'
           .. '"duration":12.345,"route":"users","service":"user-service","consumer":"ada","upstream":"10.0.0.1:80",'
-          .. '"upstreamStatus":201,"tries":2,"bytesIn":3,"bytesOut":18446744073709551615,"clientIp":"::1","error":"reset",'
+          .. '"upstreamStatus":201,"tries":2,"bytesIn":3,"bytesOut":18446744073709551615,"clientIp":"::1","protocol":"HTTP/2",'
+          .. '"error":"reset",'
           .. '"phases":{"rewrite":0.001,"access":0.000,"connect":1.000,"head":10.100,"response":0.020,"body":null}}\n',
         line {
           correlation_id = "id-1",
@@ -45,6 +46,7 @@ describe("the access log", function()
           bytes_in = 3,
           bytes_out = 0xffffffffffffffffULL,
           client_ip = "::1",
+          version = 20,
           error = "reset",
           rewrite_us = 1,
           access_us = 0,
@@ -57,6 +59,12 @@ describe("the access log", function()
     end
   )
 
+  it("knows the versions of HTTP", function()
+    for version, name in pairs { [10] = "HTTP/1.0", [11] = "HTTP/1.1", [20] = "HTTP/2" } do
+      assert.equal(name, json.decode(line { version = version }).protocol)
+    end
+  end)
+
   it("has null for what is not there", function()
     local parsed = json.decode(line { duration_us = -5, status = -1, rewrite_us = -1 })
     for _, name in ipairs({
@@ -67,6 +75,7 @@ describe("the access log", function()
       "upstream",
       "upstreamStatus",
       "clientIp",
+      "protocol",
       "error",
     }) do
       assert.equal(json.null, parsed[name], name)
