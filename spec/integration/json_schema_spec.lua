@@ -61,7 +61,7 @@ local BAD = {
   { "limits: { body: 10 }", "limits.body: " },
   { "limits: { body: 10q }", "limits.body: " },
   { "admin: {}", "admin: 'address' is a required property" },
-  { "certificates: [{ cert: x }]", "certificates: " },
+  { "certificates: [{ cert: x }]", "certificates.0: 'key' is a required property" },
   { "services: [{ name: a }]", "services.0: " },
   { "services: [{ url: http://a, retries: -1 }]", "services.0.retries: " },
   { "services: [{ url: http://a, limits: { connections: 5 } }]", "services.0.limits.connections: " },
