@@ -94,8 +94,8 @@ const char *gw_tls_detail(const struct gw_tls *tls);
 /* Tells why it is to fail; for callbacks of OpenSSL, which know no better word for it. */
 void gw_tls_fail(struct gw_tls *tls, enum gw_tls_failure failure);
 
-/* What both sides agreed to speak (ALPN), such as "h2"; empty: nothing. Lives as long as the engine.
- */
+/* What both sides agreed to speak (ALPN), such as "h2"; empty: nothing. Lives as long as the
+ * engine. */
 struct gw_slice gw_tls_protocol(const struct gw_tls *tls);
 
 SSL *gw_tls_ssl(const struct gw_tls *tls);
