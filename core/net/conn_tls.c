@@ -21,7 +21,8 @@ struct gw_conn_tls {
 
 static struct gw_tls_room *room_of(struct gw_loop *loop)
 {
-    static_assert(GW_TLS_READ_MAX >= GW_READ_BUFFER_SIZE, "one read is decrypted at once");
+    static_assert(sizeof(loop->tls_room->plain) >= GW_READ_BUFFER_SIZE,
+                  "one read is decrypted at once");
     if (!loop->tls_room)
         loop->tls_room = gw_alloc_zero(sizeof(*loop->tls_room));
     return loop->tls_room;

@@ -53,7 +53,7 @@ static void changed(struct gw_balance *balance)
         balance->slots[i].credit = 0;
     for (unsigned i = 0; i < balance->candidate_count; i++)
         divisor = greatest_divisor(balance->slots[balance->candidates[i]].weight, divisor);
-    if (!balance->random_start)
+    if (!balance->random_start || divisor == 0 || balance->count == 0)
         return;
 
     uint64_t sum = balance->weights_until[balance->candidate_count - 1];
