@@ -1,5 +1,6 @@
 #pragma once
-/* What call.c (the stream to the owner, the timers) and attempt.c (the way to a target) share. */
+/* What call.c (the stream to the owner, the timers), attempt.c (targets and tries) and
+ * attempt_connect.c (the way to a target) share. */
 #include "base/buf.h"
 #include "net/dial.h"
 #include "net/resolver.h"
@@ -114,5 +115,11 @@ bool gw_attempt_retry(struct gw_call *call, enum gw_error why);
 
 /* Ends whatever runs of it, at once. */
 void gw_attempt_end(struct gw_call *call, enum gw_error why);
+
+/* Connects to call->target, and sends what is kept of the request. */
+void gw_attempt_connect(struct gw_call *call);
+
+/* Nobody waits for a connection any more. */
+void gw_attempt_stop_connecting(struct gw_call *call);
 
 extern const struct gw_stream_events gw_call_events; /* of call->up; the owner is the call */
