@@ -8,6 +8,7 @@
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 static _Thread_local char problem[256];
@@ -148,6 +149,25 @@ const char *gw_tls_check_pair(const char *chain, size_t chain_len, const char *k
     EVP_PKEY_free(private);
     ERR_clear_error();
     return fits ? NULL : "does not belong to the certificate";
+}
+
+const char *gw_tls_check_digest(const char *pem, size_t len, const char *digest, size_t digest_len)
+{
+    STACK_OF(X509) *all = gw_tls_read_certificates(pem, len);
+    unsigned char made[EVP_MAX_MD_SIZE];
+    char hex[2 * EVP_MAX_MD_SIZE + 1] = "";
+    unsigned made_len = 0;
+
+    if (!all)
+        return say("holds no certificate in PEM form that can be read");
+    X509_digest(sk_X509_value(all, 0), EVP_sha256(), made, &made_len);
+    sk_X509_pop_free(all, X509_free);
+    for (unsigned i = 0; i < made_len; i++)
+        snprintf(hex + (size_t)2 * i, 3, "%02x", made[i]);
+    if (digest_len == strlen(hex) && strncasecmp(digest, hex, digest_len) == 0)
+        return NULL;
+    snprintf(problem, sizeof(problem), "is not that of the certificate, which is %s", hex);
+    return problem;
 }
 
 const char *gw_tls_check_ocsp(const char *der, size_t len)

@@ -17,6 +17,8 @@ const char *gw_tls_check_key(const char *pem, size_t len);
 const char *gw_tls_check_pair(const char *chain, size_t chain_len, const char *key, size_t key_len);
 const char *gw_tls_check_ca(const char *pem, size_t len);  /* one certificate or several */
 const char *gw_tls_check_crl(const char *pem, size_t len); /* one list or several */
+/* Of the first certificate, SHA-256 in hexadecimal. */
+const char *gw_tls_check_digest(const char *pem, size_t len, const char *digest, size_t digest_len);
 /* DER, of the certificate or another one. */
 const char *gw_tls_check_ocsp(const char *der, size_t len);
 

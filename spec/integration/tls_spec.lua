@@ -241,4 +241,21 @@ describe("a mistake in TLS", function()
       result.stderr .. result.stdout
     )
   end)
+
+  it("is a CA certificate that is none, has another digest, or a name twice", function()
+    local digest = output(("openssl x509 -in %s/a.pem -noout -fingerprint -sha256"):format(shared))
+      :match("=([%x:]+)")
+      :gsub(":", "")
+    local good = check(("ca_certificates: [{ name: a, cert: a.pem, cert_digest: %s }]\n"):format(digest:lower()))
+    assert.equal(0, good.code, good.stderr .. good.stdout)
+    for list, message in pairs {
+      ["[{ cert: a.key }]"] = "ca_certificates%[0%].cert: holds no certificate in PEM form",
+      [("[{ cert: a.pem, cert_digest: %s }]"):format(("0"):rep(64))] = "cert_digest: is not that of the certificate",
+      ["[{ name: a, cert: a.pem }, { name: a, cert: a.pem }]"] = 'a CA certificate named "a" is already there',
+    } do
+      local result = check(("ca_certificates: %s\n"):format(list))
+      assert.equal(1, result.code, list)
+      assert.matches(message, result.stderr .. result.stdout)
+    end
+  end)
 end)

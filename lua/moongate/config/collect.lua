@@ -16,6 +16,7 @@ local KINDS = {
   "consumer_groups",
   "plugins",
   "certificates",
+  "ca_certificates",
   "snis",
 }
 local ONE = {
@@ -27,6 +28,7 @@ local ONE = {
   consumer_groups = "consumer group",
   plugins = "plugin",
   certificates = "certificate",
+  ca_certificates = "CA certificate",
   snis = "SNI",
 }
 

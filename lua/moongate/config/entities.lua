@@ -1,10 +1,10 @@
 --- The fields of services, routes, upstreams, targets, consumers and plugin uses: Kong's names and meanings, and ours.
 local t = require("moongate.schema")
 local balancing = require("moongate.config.balancing")
+local certificates = require("moongate.config.certificates")
 local breaker = require("moongate.config.breaker")
 local later = require("moongate.config.later")
 local limits = require("moongate.config.limits")
-local tls = require("moongate.config.tls")
 local when = require("moongate.when")
 local types = require("moongate.schema.types")
 
@@ -260,10 +260,12 @@ end
 
 M.consumers = entity(later.consumer, consumer_fields(), { t.at_least_one_of { "username", "custom_id" } })
 
-M.certificates = entity({}, tls.certificate(child("an SNI", "SNIs")))
+M.certificates = entity({}, certificates.fields(child("an SNI", "SNIs")))
+
+M.ca_certificates = entity({}, certificates.ca_fields())
 
 M.snis = entity({}, {
-  name = tls.server_name {
+  name = certificates.server_name {
     required = true,
     about = "`example.com`, `*.example.com` (one label), or `*`: all others.",
   },

@@ -38,6 +38,7 @@
 ---                       dir = the plugin's folder, hooks = { access = true, … }, shown = config without secrets }
 ---     warnings[]      { path, line, file, message }, as errors are
 local access = require("moongate.config.access")
+local certificates = require("moongate.config.certificates")
 local collect = require("moongate.config.collect")
 local credentials = require("moongate.config.credentials")
 local document = require("moongate.config.document")
@@ -112,6 +113,7 @@ end
 local function entities(rep, config, value, opts)
   local state = collect.run(rep)
   local known = finder(config, opts)
+  certificates.run(state, config)
   config.services, config.routes = {}, {}
   for i, item in ipairs(state.items.services) do
     config.services[i] = services.service(state, item, value)
@@ -123,7 +125,8 @@ local function entities(rep, config, value, opts)
   config.consumers = services.consumers(state)
   credentials.run(state, config.consumers, known)
   config.plugins = uses.run(state, known)
-  config.tls_files = tls.run(state, config)
+  tls.run(state, config)
+  config.tls_files = words.keys(state.folders)
   return state
 end
 

@@ -160,6 +160,11 @@ local function fields()
     consumers = list_of("a consumer", "consumers", "Who asks, with their credentials."),
     consumer_groups = list_of("a consumer group", "consumer groups", "Names that consumers share."),
     certificates = list_of("a certificate", "certificates", "What listeners with TLS show, by name."),
+    ca_certificates = list_of(
+      "a CA certificate",
+      "CA certificates",
+      "Whose signatures count; services and listeners refer to them by id or name."
+    ),
     snis = list_of("an SNI", "SNIs", "Names of certificates; they may stand in their certificate, too."),
     plugins = list_of(
       "a plugin",

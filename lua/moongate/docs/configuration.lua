@@ -25,6 +25,11 @@ local SECTIONS = {
       .. "configuration, which are read at load and watched.",
   },
   { "snis", "SNIs", "One name of a certificate." },
+  {
+    "ca_certificates",
+    "CA certificates",
+    "Whose signatures count. Others refer to them by `id` or `name`.",
+  },
   { "consumers", "Consumers", "Who asks." },
   { "consumer_groups", "Consumer groups", "Names that consumers share." },
   { "plugins", "Plugins", "One use of a plugin; where it stands says for which requests." },

@@ -28,6 +28,7 @@ local BY_NOUN = {
   ["a consumer group"] = ref("consumer-group"),
   ["a certificate"] = ref("certificate"),
   ["an SNI"] = ref("sni"),
+  ["a CA certificate"] = ref("ca-certificate"),
   ["a plugin"] = ref("plugin"),
   ["a name or id"] = ref("reference"),
   ["a map"] = { type = "object" },
@@ -243,6 +244,7 @@ local function defs()
     consumer = convert(entities.consumers),
     certificate = convert(entities.certificates),
     sni = convert(entities.snis),
+    ["ca-certificate"] = convert(entities.ca_certificates),
     ["consumer-group"] = convert(entities.consumer_groups),
     plugin = convert(entities.plugins),
   }
