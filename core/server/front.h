@@ -10,10 +10,10 @@
 
 struct gw_front {
     struct gw_loop *loop;
-    struct gw_proxy *proxy; /* gets the requests */
-    bool retires;           /* gw_front_retire() */
-    struct gw_list doors;
-    struct gw_list sessions;
+    struct gw_proxy *proxy;  /* gets the requests */
+    bool retires;            /* gw_front_retire() */
+    struct gw_list doors;    /* server/visitor.h */
+    struct gw_list visitors; /* server/visitor.h */
     struct gw_lobby lobby;
     struct gw_relief_giver giver; /* of those that wait */
 };
