@@ -146,7 +146,7 @@ static uint64_t next_return(const struct gw_balance *balance, uint64_t now_us)
     for (unsigned i = 0; i < balance->count; i++) {
         const struct gw_vitals *vitals = balance->slots[i].vitals;
         uint64_t until =
-            vitals ? atomic_load_explicit(&vitals->ejected_until_us, memory_order_relaxed) : 0;
+            vitals ? atomic_load_explicit(&vitals->ejection.until_us, memory_order_relaxed) : 0;
 
         if (until > now_us && (next == 0 || until < next))
             next = until;

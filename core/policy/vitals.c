@@ -25,8 +25,7 @@ static double kept(struct latency known, uint64_t decay_us, uint64_t now_us)
 
 bool gw_vitals_usable(const struct gw_vitals *vitals, uint64_t now_us)
 {
-    return !atomic_load_explicit(&vitals->unhealthy, memory_order_relaxed) &&
-           atomic_load_explicit(&vitals->ejected_until_us, memory_order_relaxed) <= now_us;
+    return !gw_health_down(&vitals->health) && !gw_ejection_is(&vitals->ejection, now_us);
 }
 
 void gw_vitals_observe(struct gw_vitals *vitals, uint64_t took_us, uint64_t decay_us,

@@ -2,16 +2,13 @@
 /* What all workers know of one target: how much it has to do, how fast it is, and whether it may be
  * used. Written by whoever learns something, read at every choice; each number stands for itself,
  * so plain atomics do. */
-#ifndef GW_CDEF
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
-#endif
+#include "policy/ejection.h"
+#include "policy/health.h"
 
 struct gw_vitals {
-    atomic_uint active;             /* requests on their way, of all workers */
-    atomic_bool unhealthy;          /* checks say so (policy/health.h) */
-    atomic_ullong ejected_until_us; /* traffic says so (policy/ejection.h); 0: no */
+    atomic_uint active; /* requests on their way, of all workers */
+    struct gw_health health;
+    struct gw_ejection ejection;
     atomic_ullong
         ramp_from_us;      /* slow start began: the first passed check, or the recovery; 0: none */
     atomic_ullong latency; /* peak EWMA; packed by vitals.c */

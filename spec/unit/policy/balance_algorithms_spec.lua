@@ -186,7 +186,7 @@ describe("gw_balance_consistent_hashing (2.2.3)", function()
     local balance = new("consistent-hashing", same(3, 1))
     local own = balance.pick(0, 9ULL)
     assert.equal(c.GW_BALANCE_CHOSEN, tonumber(balance.why[0]))
-    balance.vitals[own].ejected_until_us = 100
+    balance.vitals[own].ejection.until_us = 100
     c.gw_balance_changed(balance.balance)
     assert.is_true(balance.pick(1, 9ULL) ~= own)
     assert.equal(c.GW_BALANCE_MOVED, tonumber(balance.why[0]))
@@ -221,7 +221,7 @@ describe("balancing when targets fail (2.2.5)", function()
   local function of_five(change)
     local balance = new("round-robin", same(5, 1), change)
     for i = 0, 2 do
-      balance.vitals[i].unhealthy = true
+      balance.vitals[i].health.word = 1
     end
     return balance
   end
@@ -253,7 +253,7 @@ describe("balancing when targets fail (2.2.5)", function()
     assert.is_true(balance.pick() < 2)
     assert.equal(c.GW_BALANCE_AGAIN, tonumber(balance.why[0]))
     balance.ask.tried = nil
-    balance.vitals[0].unhealthy, balance.vitals[1].unhealthy = true, true
+    balance.vitals[0].health.word, balance.vitals[1].health.word = 1, 1
     c.gw_balance_changed(balance.balance)
     assert.equal(2, balance.pick())
     assert.equal(c.GW_BALANCE_BACKUP, tonumber(balance.why[0]))
