@@ -44,87 +44,43 @@ M.top = merged(
   group(WHO, { vaults = none, keys = none, key_sets = none }),
   group(OFTEN, { redis = none }),
   group(KONG, {
-    filter_chains = none,
-    licenses = none,
-    parameters = none,
-    workspaces = none,
-    custom_entities = none,
-    degraphql_routes = none,
-    graphql_ratelimiting_cost_decorations = none,
-    partials = none,
-    consumer_group_plugins = none,
-    rbac_roles = none,
-    _plugin_configs = none,
+    filter_chains = none, licenses = none, parameters = none, workspaces = none, custom_entities = none,
+    degraphql_routes = none, graphql_ratelimiting_cost_decorations = none, partials = none,
+    consumer_group_plugins = none, rbac_roles = none, _plugin_configs = none,
   })
 )
 
 M.service = group(TLS, {
-  client_certificate = none,
-  tls_verify = none,
-  tls_verify_depth = none,
-  ca_certificates = none,
-  tls_sans = none,
+  client_certificate = none, tls_verify = none, tls_verify_depth = none, ca_certificates = none, tls_sans = none,
 })
 
 M.route = merged(
   group(TLS, { snis = none, https_redirect_status_code = 426 }),
   group(KONG, {
-    sources = none,
-    destinations = none,
-    expression = none,
-    priority = none,
-    path_handling = "v0",
-    request_buffering = true,
-    response_buffering = true,
+    sources = none, destinations = none, expression = none, priority = none, path_handling = "v0",
+    request_buffering = true, response_buffering = true,
   })
 )
 
 M.upstream = merged(
   group(FAILURE, {
-    use_srv_name = false,
-    sticky_sessions_cookie = none,
-    sticky_sessions_cookie_path = "/",
+    use_srv_name = false, sticky_sessions_cookie = none, sticky_sessions_cookie_path = "/",
     healthchecks = {
       threshold = 0,
       active = {
-        type = "http",
-        timeout = 1,
-        concurrency = 10,
-        http_path = "/",
-        https_verify_certificate = true,
+        type = "http", timeout = 1, concurrency = 10, http_path = "/", https_verify_certificate = true,
         headers = {},
         healthy = { interval = 0, http_statuses = { 200, 302 }, successes = 0 },
         unhealthy = {
-          interval = 0,
-          http_statuses = { 429, 404, 500, 501, 502, 503, 504, 505 },
-          tcp_failures = 0,
-          timeouts = 0,
-          http_failures = 0,
+          interval = 0, http_statuses = { 429, 404, 500, 501, 502, 503, 504, 505 }, tcp_failures = 0,
+          timeouts = 0, http_failures = 0,
         },
       },
       passive = {
         type = "http",
         healthy = {
           http_statuses = {
-            200,
-            201,
-            202,
-            203,
-            204,
-            205,
-            206,
-            207,
-            208,
-            226,
-            300,
-            301,
-            302,
-            303,
-            304,
-            305,
-            306,
-            307,
-            308,
+            200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 306, 307, 308,
           },
           successes = 0,
         },
@@ -135,7 +91,9 @@ M.upstream = merged(
   group(TLS, { client_certificate = none })
 )
 
-M.plugin = merged(group(KONG, { consumer_group = none, ordering = none, condition = none, partials = none }))
+M.plugin = merged(
+  group(KONG, { consumer_group = none, ordering = none, condition = none, partials = none })
+)
 
 M.consumer = group(KONG, { consumer_groups = none })
 
@@ -147,51 +105,13 @@ M.ALGORITHMS = { ["sticky-sessions"] = true }
 --- Plugins of Kong's that have no folder here yet.
 M.PLUGINS = {}
 for _, name in ipairs {
-  "acl",
-  "acme",
-  "ai-prompt-decorator",
-  "ai-prompt-guard",
-  "ai-prompt-template",
-  "ai-proxy",
-  "ai-request-transformer",
-  "ai-response-transformer",
-  "aws-lambda",
-  "azure-functions",
-  "basic-auth",
-  "bot-detection",
-  "cors",
-  "datadog",
-  "file-log",
-  "grpc-gateway",
-  "grpc-web",
-  "hmac-auth",
-  "http-log",
-  "ip-restriction",
-  "jwt",
-  "ldap-auth",
-  "loggly",
-  "oauth2",
-  "opentelemetry",
-  "post-function",
-  "pre-function",
-  "prometheus",
-  "proxy-cache",
-  "rate-limiting",
-  "redirect",
-  "request-size-limiting",
-  "request-termination",
-  "response-ratelimiting",
-  "session",
-  "standard-webhooks",
-  "statsd",
-  "syslog",
-  "tcp-log",
-  "udp-log",
-  "zipkin",
-  "key-auth",
-  "correlation-id",
-  "request-transformer",
-  "response-transformer",
+  "acl", "acme", "ai-prompt-decorator", "ai-prompt-guard", "ai-prompt-template", "ai-proxy", "ai-request-transformer",
+  "ai-response-transformer", "aws-lambda", "azure-functions", "basic-auth", "bot-detection", "cors", "datadog",
+  "file-log", "grpc-gateway", "grpc-web", "hmac-auth", "http-log", "ip-restriction", "jwt", "ldap-auth", "loggly",
+  "oauth2", "opentelemetry", "post-function", "pre-function", "prometheus", "proxy-cache", "rate-limiting",
+  "redirect", "request-size-limiting", "request-termination", "response-ratelimiting", "session",
+  "standard-webhooks", "statsd", "syslog", "tcp-log", "udp-log", "zipkin", "key-auth", "correlation-id",
+  "request-transformer", "response-transformer",
 } do
   M.PLUGINS[name] = true
 end
@@ -201,7 +121,9 @@ end
 ---@param reason string  what the finder of plugins said
 ---@return string
 function M.plugin_reason(name, reason)
-  if M.PLUGINS[name] and reason:find("^no plugin named") then return ('"%s" is %s'):format(name, M.MESSAGE) end
+  if M.PLUGINS[name] and reason:find("^no plugin named") then
+    return ('"%s" is %s'):format(name, M.MESSAGE)
+  end
   return reason
 end
 
