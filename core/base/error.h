@@ -33,11 +33,13 @@ enum gw_retry {
     X(BAD_FRAMING,        "the length of the request body is ambiguous",            400, DOWNSTREAM, NEVER)  \
     X(BAD_BODY,           "the request body is malformed",                          400, DOWNSTREAM, NEVER)  \
     X(BODY_CUT,           "the client ended the request before its body was whole", 400, DOWNSTREAM, NEVER)  \
+    X(BAD_DEADLINE,       "grpc-timeout is malformed",                              400, DOWNSTREAM, NEVER)  \
     X(NO_ROUTE,           "no route matches this request",                          404, DOWNSTREAM, NEVER)  \
     X(NO_METHOD,          "this resource does not answer to that method",           405, DOWNSTREAM, NEVER)  \
     X(HEAD_SLOW,          "the client sent its head too slowly",                    408, DOWNSTREAM, NEVER)  \
     X(BODY_SLOW,          "the client sent its body too slowly",                    408, DOWNSTREAM, NEVER)  \
     X(BODY_TOO_LARGE,     "the request body is larger than allowed",                413, DOWNSTREAM, NEVER)  \
+    X(NOT_GRPC,           "this route takes gRPC alone",                            415, DOWNSTREAM, NEVER)  \
     X(TARGET_TOO_LONG,    "the request target is longer than allowed",              414, DOWNSTREAM, NEVER)  \
     X(EXPECT,             "the expectation cannot be met",                          417, DOWNSTREAM, NEVER)  \
     X(HEAD_TOO_LARGE,     "the request head is larger than allowed",                431, DOWNSTREAM, NEVER)  \
@@ -69,6 +71,7 @@ enum gw_retry {
     X(READ_TIMEOUT,       "the upstream paused for too long",                       504, UPSTREAM, NEVER)     \
     X(WRITE_TIMEOUT,      "the upstream took too long to read the request",         504, UPSTREAM, NEVER)     \
     X(TOTAL_TIMEOUT,      "the request took longer than allowed",                   504, LOCAL, NEVER)        \
+    X(DEADLINE,           "the call took longer than its client allows",            504, DOWNSTREAM, NEVER)  \
     X(HTTP_VERSION,       "only HTTP/1.0 and HTTP/1.1 are spoken here",             505, DOWNSTREAM, NEVER)   \
     X(IDLE,               "the connection was idle for too long",                   0, NONE, NEVER)          \
     X(CANCELLED,          "cancelled",                                              0, LOCAL, NEVER)

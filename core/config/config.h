@@ -115,9 +115,9 @@ struct gw_service {
     unsigned retries;
     uint64_t connect_timeout_us, write_timeout_us, read_timeout_us, response_timeout_us;
     /* In the place of read_timeout_us, where the service says so: between two events of an event
-     * stream, and while a tunnel (a WebSocket) is silent both ways. */
-    bool has_event_stream_timeout, has_websocket_timeout;
-    uint64_t event_stream_timeout_us, websocket_timeout_us;
+     * stream, and while a tunnel (a WebSocket) or a call of gRPC is silent both ways. */
+    bool has_event_stream_timeout, has_websocket_timeout, has_grpc_idle_timeout;
+    uint64_t event_stream_timeout_us, websocket_timeout_us, grpc_idle_timeout_us;
     unsigned keepalive_connections; /* idle ones kept per worker and target */
     unsigned keepalive_requests;
     uint64_t keepalive_idle_us;
@@ -138,6 +138,7 @@ struct gw_route {
     struct gw_slice name, id;
     const struct gw_service *service; /* NULL: a plugin must answer */
     bool strip_path, preserve_host;
+    bool grpc; /* takes nothing else */
     struct gw_limits limits;
 };
 

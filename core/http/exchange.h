@@ -136,6 +136,8 @@ struct gw_exchange {
     /* set by a hook that answers (exit) or by proxy; taken over by the reply stream */
     struct gw_reply *reply;
     bool response_started; /* the final head went to the client */
+    bool grpc;             /* the request is a call of gRPC */
+    int grpc_status;       /* how the call ended; GW_GRPC_NONE */
     /* the service's, once they came; NULL: none (yet) */
     struct gw_fields *received_trailers;
     struct gw_fields trailers; /* of plugins: they go with the service's own */

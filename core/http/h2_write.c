@@ -5,7 +5,7 @@
 #include "http/date.h"
 #include "http/token.h"
 
-#define PSEUDO_MAX 8 /* pseudo fields, content-length, date, expect */
+#define PSEUDO_MAX 9 /* pseudo fields, content-length, date, expect, te */
 
 #define IS(name, literal) gw_slice_equal(name, GW_SLICE(literal))
 
@@ -105,6 +105,8 @@ nghttp2_nv *gw_h2_head_write_request(const struct gw_head *head, bool end, struc
     nv[(*count)++] = pair(GW_SLICE(":authority"), head->authority);
     if (head->body_length >= 0 && !upgrades && head->method != GW_METHOD_CONNECT)
         put_length(nv, count, head->body_length, arena);
+    if (head->wants_trailers)
+        nv[(*count)++] = pair(GW_SLICE("te"), GW_SLICE("trailers"));
     if (head->expect_continue && !end)
         nv[(*count)++] = pair(GW_SLICE("expect"), GW_SLICE("100-continue"));
     return put_fields(nv, count, &head->fields, upgrades) ? nv : NULL;

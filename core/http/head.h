@@ -41,6 +41,7 @@ struct gw_head {
     /* upgrade token, lower case: h1 Upgrade, h2 :protocol; else empty */
     struct gw_slice protocol;
     bool expect_continue; /* request: the client waits for a 100 */
+    bool wants_trailers;  /* request: "te: trailers" goes with it, where the version has room */
     /* 10 or 11 as received; what is written is the codec's own business */
     int version;
     int status;              /* response */

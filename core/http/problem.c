@@ -87,6 +87,7 @@ struct gw_reply *gw_problem_new(struct gw_exchange *x, int status, struct gw_sli
 
     reply->status = status;
     reply->error = error;
+    reply->message = detail.len ? detail : gw_slice_from(title);
     reply->body = gw_blob_new(gw_buf_slice(&out));
     gw_fields_add(&reply->fields, x->arena, GW_SLICE("content-type"),
                   GW_SLICE("application/problem+json"));

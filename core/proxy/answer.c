@@ -47,6 +47,7 @@ void gw_flight_open_reply(struct gw_flight *flight)
     x->reply = NULL;
     if (reply->error)
         x->error = reply->error;
+    flight->message = reply->message;
     bind_reply(flight, reply);
 }
 
@@ -101,6 +102,7 @@ static struct source from_reply(struct gw_flight *flight)
     gw_flight_close_up(flight, GW_E_CANCELLED);
     if (reply->error)
         x->error = reply->error;
+    flight->message = reply->message;
     flight->tunnel = false;
     x->response = (struct gw_head){
         .status = reply->status,
@@ -193,7 +195,9 @@ void gw_flight_respond(struct gw_flight *flight)
 {
     struct gw_exchange *x = &flight->x;
     struct source source = choose_source(flight);
-    bool no_body = gw_status_has_no_body(x->response.status, x->request.method) && !flight->tunnel;
+    bool no_body =
+        gw_flight_answer_call(flight) ||
+        (gw_status_has_no_body(x->response.status, x->request.method) && !flight->tunnel);
     bool more = put_hooks_between(flight) || add_trailers(flight);
     bool end = no_body || (source.all && source.memory.len == 0 && !source.trailers && !more);
 

@@ -1,6 +1,7 @@
 #include "proxy/counters.h"
 
 #include "base/alloc.h"
+#include "base/check.h"
 #include "config/config.h"
 #include "http/exchange.h"
 #include "upstream/call.h"
@@ -35,6 +36,9 @@ void gw_counters_init(struct gw_counters *counters, struct gw_metrics *metrics, 
         return;
     counters->requests = family(metrics, "moongate_requests_total", "Requests answered.",
                                 GW_METRIC_COUNTER, "route", "code", 10000);
+    counters->grpc = family(metrics, "moongate_grpc_requests_total",
+                            "gRPC calls ended, by the number of their status.", GW_METRIC_COUNTER,
+                            "route", "status", 10000);
     counters->duration =
         family(metrics, "moongate_request_duration_seconds", "From the request's head to its end.",
                GW_METRIC_HISTOGRAM, "route", NULL, 10000);
@@ -77,8 +81,11 @@ void gw_series_init(struct gw_series *series, const struct gw_config *config)
 
 void gw_series_deinit(struct gw_series *series)
 {
-    for (unsigned i = 0; i <= series->route_count; i++)
+    for (unsigned i = 0; i <= series->route_count; i++) {
+        if (series->routes[i])
+            gw_free(series->routes[i]->grpc);
         gw_free(series->routes[i]);
+    }
     for (unsigned i = 0; i <= series->service_count; i++)
         gw_free(series->services[i]);
     gw_free(series->routes);
@@ -221,6 +228,32 @@ void gw_count_request(const struct gw_counters *counters, struct gw_series *seri
     gw_metric_add(counters->metrics, requests_of(counters, route, x, status), counters->writer, 1);
     gw_metric_observe_us(counters->metrics, route->duration, counters->writer,
                          x->times.end - x->times.start);
+}
+
+static gw_metric grpc_of(const struct gw_counters *counters, struct gw_route_series *route,
+                         const struct gw_exchange *x, int grpc_status)
+{
+    char text[12];
+
+    if (!route->grpc)
+        route->grpc = gw_alloc_zero(GW_COUNTED_GRPC * sizeof(gw_metric));
+    if (route->grpc[grpc_status] == GW_METRIC_NONE) {
+        int len = snprintf(text, sizeof(text), "%d", grpc_status);
+        struct gw_slice labels[] = { service_name(x), route_name(x), gw_slice(text, (size_t)len) };
+
+        route->grpc[grpc_status] = gw_metric_series(counters->grpc, labels);
+    }
+    return route->grpc[grpc_status];
+}
+
+void gw_count_grpc(const struct gw_counters *counters, struct gw_series *series,
+                   const struct gw_exchange *x, int grpc_status)
+{
+    GW_ASSERT(grpc_status >= 0 && grpc_status < GW_COUNTED_GRPC);
+    if (counters->metrics)
+        gw_metric_add(counters->metrics,
+                      grpc_of(counters, of_route(counters, series, x), x, grpc_status),
+                      counters->writer, 1);
 }
 
 /* ── calls, by service ─────────────────────────────────────────────────────── */

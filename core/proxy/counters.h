@@ -16,7 +16,7 @@ struct gw_counters {
     unsigned writer;
     struct gw_call_watch
         watch; /* for scripts: their calls are counted like those to the services */
-    struct gw_metric_family *requests, *duration;
+    struct gw_metric_family *requests, *duration, *grpc;
     struct gw_metric_family *upstream_requests, *upstream_retries, *upstream_connect,
         *upstream_active;
     struct gw_metric_family *rejections; /* by limit */
@@ -24,6 +24,7 @@ struct gw_counters {
 };
 
 #define GW_COUNTED_CODES 12
+#define GW_COUNTED_GRPC 17 /* OK to UNAUTHENTICATED */
 
 /* The `code` label of a status: itself when it is registered (or our 499), else the first digit of
  * its class, which stands for "2xx" … "5xx"; 0 for anything else. A service that invents statuses
@@ -37,6 +38,7 @@ struct gw_route_series {
         int status;
         gw_metric requests;
     } by_code[GW_COUNTED_CODES];
+    gw_metric *grpc; /* one a status; NULL: it had no calls */
 };
 
 struct gw_service_series {
@@ -63,6 +65,10 @@ void gw_count_handshake(const struct gw_counters *counters, enum gw_tls_failure 
 /* A request ended with that status. */
 void gw_count_request(const struct gw_counters *counters, struct gw_series *series,
                       const struct gw_exchange *x, int status);
+
+/* It was a call of gRPC that ended so. */
+void gw_count_grpc(const struct gw_counters *counters, struct gw_series *series,
+                   const struct gw_exchange *x, int grpc_status);
 
 /* A call began, and ended; `error` is why it failed. */
 void gw_count_call_begun(const struct gw_counters *counters, struct gw_series *series,

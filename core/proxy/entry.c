@@ -2,6 +2,7 @@
  * belong to. */
 #include "base/alloc.h"
 #include "base/log.h"
+#include "http/grpc.h"
 #include "net/loop.h"
 #include "proxy/flight.h"
 #include "script/phase.h"
@@ -159,6 +160,7 @@ static struct gw_flight *new_flight(struct gw_proxy *proxy, struct gw_stream *do
     x->outgoing.retries = -1;
     x->ctx_slot = -1;
     x->body_limit = -1;
+    x->grpc_status = GW_GRPC_NONE;
     x->times.wall_us = x->loop->clock.wall_us;
     x->times.start = x->loop->clock.now_us;
     gw_list_init(&x->holds);
@@ -180,9 +182,10 @@ void gw_proxy_on_request(struct gw_proxy *proxy, struct gw_stream *down, struct 
     flight->request_ended = end;
     gw_stream_bind(down, &gw_down_events, flight);
     gw_flight_identify(flight);
+    gw_flight_begin_grpc(flight);
     if (!end)
         gw_flight_watch_pace(flight);
-    if (flight->x.limits->total_timeout_us)
+    if (flight->x.limits->total_timeout_us || flight->deadline_us)
         gw_flight_start_total_timeout(flight);
     gw_flight_advance(flight);
 }

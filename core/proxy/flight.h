@@ -54,7 +54,11 @@ struct gw_flight {
                               gets them too */
     bool replying;         /* x.up is a reply stream */
     bool tunnel;
-    bool cut; /* the client's stream must end visibly unfinished */
+    bool cut;             /* the client's stream must end visibly unfinished */
+    uint64_t deadline_us; /* how long a call of gRPC may take, as its client says; 0: for ever */
+    enum gw_error grpc_error; /* what is wrong with that */
+    bool speaks_grpc;         /* to the service */
+    struct gw_slice message;  /* of the reply: struct gw_reply */
     enum gw_error
         up_error; /* the service's stream ended so, in a moment when nothing could be answered */
 
@@ -111,7 +115,7 @@ void gw_flight_identify(struct gw_flight *flight);
 
 /* ── routing.c ─────────────────────────────────────────────────────────────────── */
 
-/* (Again) from the head on, with the limits that hold now. */
+/* (Again) from the head on, with the limits that hold now, and the deadline of a call. */
 void gw_flight_start_total_timeout(struct gw_flight *flight);
 
 /* Finds the route and fills x.outgoing. What stands in the way is a reply in x.reply. */
@@ -134,6 +138,23 @@ enum gw_error gw_flight_call(struct gw_flight *flight);
  * it. */
 struct gw_slice gw_outgoing_path(struct gw_arena *arena, struct gw_slice base,
                                  struct gw_slice request, size_t matched, bool strip);
+
+/* ── grpc.c ────────────────────────────────────────────────────────────────────── */
+
+/* Whether the request is a call, and how long it may take. */
+void gw_flight_begin_grpc(struct gw_flight *flight);
+
+/* What of the client's time is left, for the service to know. */
+void gw_flight_pass_deadline(const struct gw_flight *flight, struct gw_fields *fields);
+
+/* Turns a reply into what a call can read; false: it is none, or one of gRPC already. */
+bool gw_flight_answer_call(struct gw_flight *flight);
+
+/* A call whose answer has begun and cannot go on: trailers say why. */
+void gw_flight_end_call(struct gw_flight *flight, enum gw_error why);
+
+/* How the call ended, for log and metrics; GW_GRPC_NONE where there was none. */
+int gw_flight_grpc_status(const struct gw_flight *flight);
 
 /* ── answer.c ──────────────────────────────────────────────────────────────────── */
 

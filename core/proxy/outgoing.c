@@ -1,5 +1,6 @@
 /* What goes to the service: the request as hooks left it, without what belongs to one hop, with
  * what says who really asks. */
+#include "http/grpc.h"
 #include "http/h1.h"
 #include "http/hop.h"
 #include "net/loop.h"
@@ -91,6 +92,8 @@ static void fill_fields(struct gw_exchange *x, struct gw_fields *fields)
         gw_hop_ask_for_whole(fields);
     if (gw_flight_has_hooks(gw_flight_of(x), GW_PHASE_REQUEST_BODY))
         gw_hop_forget_digests(fields);
+    if (x->grpc)
+        gw_flight_pass_deadline(gw_flight_of(x), fields);
     gw_hop_set_forwarded(fields, x->arena, &forwarded);
     gw_hop_set_via(fields, x->arena, x->request.version);
 }
@@ -147,6 +150,18 @@ static bool may_upgrade(const struct gw_exchange *x)
     return x->request.protocol.len && !gw_slice_equal(x->request.protocol, GW_SLICE("h2c"));
 }
 
+/* Plugins make calls of what is none. */
+static bool is_call(const struct gw_exchange *x, const struct gw_fields *fields)
+{
+    const struct gw_service *service = x->route ? x->route->service : NULL;
+    const struct gw_slice *type;
+
+    if (x->grpc || !service || !service->http2 || x->outgoing.method != GW_METHOD_POST)
+        return x->grpc;
+    type = gw_fields_get(fields, GW_SLICE("content-type"));
+    return type && gw_grpc_is_type(*type);
+}
+
 static void fill_head(struct gw_flight *flight, struct gw_head *head)
 {
     struct gw_exchange *x = &flight->x;
@@ -171,6 +186,7 @@ static void fill_head(struct gw_flight *flight, struct gw_head *head)
     else if (head->authority.len == 0 && service)
         head->authority = service->authority;
     fill_fields(x, &head->fields);
+    head->wants_trailers = flight->speaks_grpc = is_call(x, &head->fields);
 }
 
 /* Who asks, for a PROXY header: with its port where it is the peer itself, without one where

@@ -141,6 +141,8 @@ static enum gw_next step_finish(struct gw_flight *flight, bool woken)
     gw_timer_stop(&flight->total);
     gw_timer_stop(&flight->pace);
     gw_readers_cancel(flight);
+    if (flight->cut)
+        gw_flight_end_call(flight, why);
     gw_relay_stop(&flight->to_service);
     gw_relay_stop(&flight->to_client);
     gw_flight_close_up(flight, why);

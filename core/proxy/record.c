@@ -36,7 +36,7 @@ static void fill_phases(const struct gw_exchange *x, const struct gw_call_info *
 }
 
 static void log_access(const struct gw_proxy *proxy, const struct gw_exchange *x,
-                       const struct gw_call_info *call)
+                       const struct gw_call_info *call, int grpc_status)
 {
     struct gw_access_record record = {
         .correlation_id = x->correlation_id,
@@ -44,6 +44,7 @@ static void log_access(const struct gw_proxy *proxy, const struct gw_exchange *x
         .method = x->request.method_name,
         .path = path_of(x),
         .status = status_of(x),
+        .grpc_status = grpc_status,
         .duration_us = (int64_t)(x->times.end - x->times.start),
         .route = x->route ? x->route->name : GW_SLICE_EMPTY,
         .service = x->route && x->route->service ? x->route->service->name : GW_SLICE_EMPTY,
@@ -65,9 +66,13 @@ static void log_access(const struct gw_proxy *proxy, const struct gw_exchange *x
 static void record(struct gw_proxy *proxy, struct gw_series *series, const struct gw_exchange *x,
                    const struct gw_call_info *call)
 {
+    int grpc_status = gw_flight_grpc_status(container_of(x, struct gw_flight, x));
+
     gw_count_request(&proxy->counters, series, x, status_of(x));
+    if (grpc_status >= 0)
+        gw_count_grpc(&proxy->counters, series, x, grpc_status);
     if (proxy->options.on_log)
-        log_access(proxy, x, call);
+        log_access(proxy, x, call, grpc_status);
 }
 
 void gw_flight_record(struct gw_flight *flight)

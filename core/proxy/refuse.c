@@ -1,5 +1,6 @@
 /* What the codec refuses never becomes an exchange: it gets an answer where one can be read, its
  * log line and its count, and the connection ends. No hook sees it. */
+#include "http/grpc.h"
 #include "http/h1.h"
 #include "http/problem.h"
 #include "net/loop.h"
@@ -23,6 +24,8 @@ static struct gw_exchange *make_bare(struct gw_proxy *proxy, struct gw_stream *d
     if (peer)
         x->peer = *peer;
     x->request = *head;
+    x->grpc = gw_grpc_asks(head);
+    x->grpc_status = GW_GRPC_NONE;
     if (x->request.path.len == 0)
         x->request.path = head->raw_target;
     x->times.wall_us = x->loop->clock.wall_us;
@@ -48,6 +51,13 @@ void gw_proxy_on_handshake(struct gw_proxy *proxy, enum gw_tls_failure failure)
     gw_count_handshake(&proxy->counters, failure);
 }
 
+static void send_call(struct gw_exchange *x, enum gw_error why)
+{
+    gw_grpc_answer(&x->response, x->arena, gw_slice_from(gw_error_info(why)->text), why);
+    x->grpc_status = gw_grpc_status_in(&x->response.fields);
+    gw_stream_send_head(x->down, &x->response, true);
+}
+
 static void answer(struct gw_exchange *x, enum gw_error why)
 {
     struct gw_reply *reply = gw_problem_from_error(x, why);
@@ -59,7 +69,9 @@ static void answer(struct gw_exchange *x, enum gw_error why)
         .fields = reply->fields,
         .body_length = (int64_t)body.len,
     };
-    if (x->request.method == GW_METHOD_HEAD && x->request.method_name.len) {
+    if (x->grpc) {
+        send_call(x, why);
+    } else if (x->request.method == GW_METHOD_HEAD && x->request.method_name.len) {
         gw_stream_send_head(x->down, &x->response, true);
     } else {
         gw_stream_send_head(x->down, &x->response, false);

@@ -64,6 +64,10 @@ static bool is_not_for_routes(struct gw_flight *flight)
 {
     const struct gw_head *request = &flight->x.request;
 
+    if (flight->grpc_error) {
+        gw_flight_refuse(flight, flight->grpc_error);
+        return true;
+    }
     if (request->method == GW_METHOD_CONNECT || request->method == GW_METHOD_TRACE) {
         gw_flight_refuse(flight, GW_E_NOT_IMPLEMENTED);
         return true;
@@ -95,15 +99,21 @@ static void on_total_timeout(struct gw_timer *timer)
     gw_flight_fail(container_of(timer, struct gw_flight, total), GW_E_TOTAL_TIMEOUT);
 }
 
+static void on_deadline(struct gw_timer *timer)
+{
+    gw_flight_fail(container_of(timer, struct gw_flight, total), GW_E_DEADLINE);
+}
+
 void gw_flight_start_total_timeout(struct gw_flight *flight)
 {
     struct gw_exchange *x = &flight->x;
-    uint64_t timeout = x->limits->total_timeout_us;
+    uint64_t total = x->limits->total_timeout_us, own = flight->deadline_us;
+    uint64_t timeout = own && (!total || own <= total) ? own : total;
     uint64_t spent = x->loop->clock.now_us - x->times.start;
 
     if (timeout)
         gw_timer_start(x->loop, &flight->total, timeout > spent ? timeout - spent : 0,
-                       on_total_timeout);
+                       timeout == own ? on_deadline : on_total_timeout);
     else
         gw_timer_stop(&flight->total);
 }
@@ -146,6 +156,10 @@ void gw_flight_route(struct gw_flight *flight)
     }
     x->route = match.route;
     x->limits = limits_of(flight, match.route);
+    if (match.route->grpc && !x->grpc) {
+        gw_flight_refuse(flight, GW_E_NOT_GRPC);
+        return;
+    }
     keep_captures(x, &match);
     fill_outgoing(x, match.matched);
     gw_flight_start_total_timeout(flight);

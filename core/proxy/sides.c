@@ -77,7 +77,7 @@ static bool sends_too_slowly(const struct gw_flight *flight)
 {
     uint64_t least = flight->x.limits->body_min_rate * (PACE_US / 1000000);
 
-    return !flight->request_ended && !flight->down_held && !flight->tunnel &&
+    return !flight->request_ended && !flight->down_held && !flight->tunnel && !flight->x.grpc &&
            (flight->asked_for_body || !flight->x.request.expect_continue) &&
            flight->x.counts.bytes_in - flight->paced_in < least;
 }

@@ -190,6 +190,8 @@ int gw_pdk_set_consumer(struct gw_pdk *h, uint32_t consumer);
 int gw_pdk_reply_new(struct gw_pdk *h, int status);
 int gw_pdk_reply_header(struct gw_pdk *h, const char *name, size_t name_len, const char *value,
                         size_t value_len);
+/* The answer in a line, for those who get no body: calls of gRPC. */
+int gw_pdk_reply_message(struct gw_pdk *h, const char *text, size_t len);
 /* `type`: content-type unless a header said it. Replaces an earlier answer. */
 void gw_pdk_reply_send(struct gw_pdk *h, const char *body, size_t len, const char *type,
                        size_t type_len);

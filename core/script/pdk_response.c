@@ -102,6 +102,16 @@ int gw_pdk_reply_header(struct gw_pdk *h, const char *name, size_t name_len, con
     return verdict;
 }
 
+/* Only calls of gRPC are told. */
+int gw_pdk_reply_message(struct gw_pdk *h, const char *text, size_t len)
+{
+    const size_t most = 1024;
+
+    if (h->x->grpc)
+        ctx_of(h)->draft->message = gw_pdk_keep(h, text, len < most ? len : most);
+    return GW_PDK_FINE;
+}
+
 static void answer(struct gw_pdk *h, struct gw_reply *reply)
 {
     struct gw_exchange *x = h->x;

@@ -217,6 +217,10 @@ static char *put_request(char *at, const struct gw_access_record *record)
     at = put_text(at, record->path, PATH_MAX_BYTES);
     at = PUT(at, ",\"statusCode\":");
     at = put_number(at, record->status > 0 ? (uint64_t)record->status : 0);
+    if (record->grpc_status >= 0) {
+        at = PUT(at, ",\"grpcStatus\":");
+        at = put_number(at, (uint64_t)record->grpc_status);
+    }
     at = PUT(at, ",\"duration\":");
     return put_ms(at, record->duration_us);
 }

@@ -10,6 +10,7 @@ struct gw_access_record {
     struct gw_slice method;
     struct gw_slice path; /* as the client sent it; cut at 2 KiB */
     int status;           /* 0: nothing was sent */
+    int grpc_status;      /* below 0: it was no call, and the line has no place for it */
     int64_t duration_us;
     struct gw_slice route, service, consumer, upstream; /* or null */
     int upstream_status;                                /* 0: null */

@@ -9,6 +9,12 @@ static uint64_t timeout_of(const struct gw_call *call, uint64_t own, uint64_t se
     return own ? own : call->options.service ? services : TIMEOUT_US;
 }
 
+/* Its request may stay open for as long as it likes: what counts is silence both ways. */
+static bool is_grpc(const struct gw_call *call)
+{
+    return call->head.wants_trailers;
+}
+
 static enum gw_call_wait what_is_awaited(const struct gw_call *call)
 {
     if (call->state != GW_CALL_ACTIVE)
@@ -18,11 +24,14 @@ static enum gw_call_wait what_is_awaited(const struct gw_call *call)
     if (!call->final_head) {
         bool expects = call->head.expect_continue && !call->interim && !call->info.bytes_out;
 
+        if (!call->request_whole && !expects && is_grpc(call))
+            return GW_CALL_WAIT_READ;
         return call->request_whole || expects ? GW_CALL_WAIT_RESPONSE : GW_CALL_WAIT_NONE;
     }
     if (call->response_whole || call->held)
         return GW_CALL_WAIT_NONE;
-    return call->request_whole || call->tunnel ? GW_CALL_WAIT_READ : GW_CALL_WAIT_NONE;
+    return call->request_whole || call->tunnel || is_grpc(call) ? GW_CALL_WAIT_READ
+                                                                : GW_CALL_WAIT_NONE;
 }
 
 static void on_timeout(struct gw_timer *timer)
@@ -40,11 +49,19 @@ static void on_timeout(struct gw_timer *timer)
     gw_call_fail(call, errors[call->waits]);
 }
 
+/* Services of gRPC send their head with their first message, which may be long in coming. */
+static bool has_own_time(const struct gw_call *call)
+{
+    return is_grpc(call) && call->options.service && call->options.service->has_grpc_idle_timeout;
+}
+
 /* How long the service may say nothing. */
 static uint64_t quiet_time(const struct gw_call *call)
 {
     const struct gw_service *service = call->options.service;
 
+    if (has_own_time(call))
+        return service->grpc_idle_timeout_us;
     if (call->tunnel && service && service->has_websocket_timeout)
         return service->websocket_timeout_us;
     if (call->events)
@@ -67,8 +84,9 @@ static void start_timer(struct gw_call *call)
             timeout_of(call, options->write_timeout_us, service ? service->write_timeout_us : 0);
         break;
     case GW_CALL_WAIT_RESPONSE:
-        delay = timeout_of(call, options->response_timeout_us,
-                           service ? service->response_timeout_us : 0);
+        delay = has_own_time(call) ? service->grpc_idle_timeout_us
+                                   : timeout_of(call, options->response_timeout_us,
+                                                service ? service->response_timeout_us : 0);
         break;
     case GW_CALL_WAIT_READ:
         delay = quiet_time(call);

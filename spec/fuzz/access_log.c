@@ -19,7 +19,8 @@ GW_FUZZ_TARGET(access_log)
     char *owned, *line = malloc(GW_ACCESS_LINE_MAX);
     struct gw_slice rest = fuzz_copy(data, size, &owned);
     struct fuzz_choice choice = fuzz_choice(data, size);
-    struct gw_access_record record = { .wall_us = (int64_t)fuzz_pick(&choice, SIZE_MAX / 4),
+    struct gw_access_record record = { .grpc_status = -1,
+                                       .wall_us = (int64_t)fuzz_pick(&choice, SIZE_MAX / 4),
                                        .status = (int)fuzz_pick(&choice, 600),
                                        .duration_us = (int64_t)fuzz_pick(&choice, SIZE_MAX / 4) - 9,
                                        .bytes_in = fuzz_pick(&choice, SIZE_MAX),

@@ -7,7 +7,7 @@ const http2 = require("http2");
 
 const say = (line) => fs.writeSync(1, JSON.stringify(line) + "\n");
 
-// What came, and trailers behind it. /refused: nothing was done with it, the first time. /reset: it breaks off. /leave: GOAWAY
+// What came, and trailers behind it. …/hang: nothing, and a line with the code when the stream ends. /refused: nothing was done with it, the first time. /reset: it breaks off. /leave: GOAWAY
 // goes out before the answer.
 function serve() {
   const refused = new Set();
@@ -23,6 +23,7 @@ function serve() {
       return stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
     }
     if (path === "/reset") return stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
+    if (path.endsWith("/hang")) return stream.on("close", () => say({ closed: stream.rstCode }));
     if (headers[":protocol"]) {
       stream.respond({ ":status": 200 });
       stream.on("data", (chunk) => stream.write(chunk));

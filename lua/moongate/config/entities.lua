@@ -5,6 +5,7 @@ local certificates = require("moongate.config.certificates")
 local breaker = require("moongate.config.breaker")
 local later = require("moongate.config.later")
 local limits = require("moongate.config.limits")
+local protocols = require("moongate.config.protocols")
 local when = require("moongate.when")
 local types = require("moongate.schema.types")
 
@@ -52,7 +53,7 @@ local function entity(extra, fields, rules)
   return t.record(all)
 end
 
-local PROTOCOLS_LATER = { "https", "grpc", "grpcs", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss" }
+local PROTOCOLS_LATER = { "https", "grpcs", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss" }
 
 -- A URL, or nginx's way to write a unix socket, which services.lua takes apart.
 local function service_url()
@@ -71,7 +72,11 @@ M.services = entity(later.service, {
   name = t.name { about = "How routes, plugins, logs and metrics call it." },
   enabled = t.boolean { default = true, about = "Whether its routes take requests." },
   url = service_url(),
-  protocol = later.choice({ "http" }, PROTOCOLS_LATER, { about = "`http`, where no `url` says it." }),
+  protocol = later.choice(
+    { "http", "grpc" },
+    PROTOCOLS_LATER,
+    { about = "`http`, where no `url` says it. `grpc`: HTTP/2, as `http2` says." }
+  ),
   host = t.host { about = "Where it is: a name, an address, or the name of an upstream." },
   port = t.port { about = "80 where nothing is written." },
   path = t.path { about = "Put before the path of every request." },
@@ -102,6 +107,12 @@ M.services = entity(later.service, {
     off = true,
     about = "How long a WebSocket may be silent both ways; `read_timeout` where nothing is written.",
   },
+  grpc_idle_timeout = t.duration {
+    unit = "ms",
+    off = true,
+    about = "How long a gRPC call may be silent both ways, also before its answer begins; `response_timeout` and "
+      .. "`read_timeout` where nothing is written.",
+  },
   proxy_protocol = t.one_of {
     "v1",
     "v2",
@@ -131,14 +142,7 @@ M.services = entity(later.service, {
   plugins = child("a plugin", "plugins"),
 })
 
-local function protocols_of_route(list)
-  for _, name in ipairs(list) do
-    if name == "http" then return true end
-  end
-  return nil, "https alone is " .. later.MESSAGE
-end
-
-local HTTP_LATER = { "grpc", "grpcs", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss" }
+local HTTP_LATER = { "tcp", "tls", "tls_passthrough", "udp", "ws", "wss" }
 
 local function no_host_header(headers)
   for name in pairs(headers) do
@@ -151,11 +155,11 @@ M.routes = entity(later.route, {
   name = t.name { about = "How plugins, logs and metrics call it." },
   service = reference("Where its requests go; none: a plugin must answer."),
   protocols = t.set {
-    later.choice({ "http", "https" }, HTTP_LATER),
+    later.choice({ "http", "https", "grpc", "grpcs" }, HTTP_LATER),
     default = { "http", "https" },
     len_min = 1,
-    check = protocols_of_route,
-    about = "`http` must be among them; TLS is not in this version.",
+    check = protocols.of_route,
+    about = "`http` or `grpc` must be among them. `grpc`: it takes calls of gRPC and nothing else.",
   },
   methods = t.set { t.http_method {}, about = "Methods it takes; without it every one." },
   hosts = t.set {
@@ -285,9 +289,9 @@ M.credential_extras = entity({}, { consumer = reference("Whose it is, where it s
 
 local function protocols_of_plugin(list)
   for _, name in ipairs(list) do
-    if name == "http" then return true end
+    if protocols.FAMILY[name] then return true end
   end
-  return nil, "without http is " .. later.MESSAGE
+  return nil, "without http, https, grpc or grpcs is " .. later.MESSAGE
 end
 
 local function config_of_plugin()
@@ -310,7 +314,7 @@ M.plugins = entity(later.plugin, {
     t.one_of { "http", "https", "grpc", "grpcs", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss" },
     default = { "grpc", "grpcs", "http", "https" },
     check = protocols_of_plugin,
-    about = "Kong's; `http` must be among them.",
+    about = "Kong's; `http`, `https`, `grpc` or `grpcs` must be among them.",
   },
   service = reference("Only for requests to this service."),
   route = reference("Only for requests that this route takes."),

@@ -13,6 +13,7 @@ local C = native.available and require("moongate.cdef") or nil
 local M = {}
 
 local VERSIONS = { v1 = 1, v2 = 2 } -- of the PROXY protocol
+local SCHEMES = { http = "http", grpc = "http" }
 local DEFAULT_MODE = tonumber("600", 8)
 local LEVELS = { debug = 0, info = 1, notice = 2, warn = 3, error = 4 } -- enum gw_log_level
 
@@ -151,7 +152,7 @@ local function put_services(build, normal)
     put_texts(build, services + (i - 1), {
       name = service.name,
       id = service.id,
-      scheme = service.protocol,
+      scheme = SCHEMES[service.protocol],
       host = service.host,
       path = service.path,
       authority = authority(service),
@@ -165,6 +166,8 @@ local function put_services(build, normal)
     target.event_stream_timeout_us = us(service.event_stream_timeout)
     target.has_websocket_timeout = service.websocket_timeout ~= nil
     target.websocket_timeout_us = us(service.websocket_timeout)
+    target.has_grpc_idle_timeout = service.grpc_idle_timeout ~= nil
+    target.grpc_idle_timeout_us = us(service.grpc_idle_timeout)
     target.http2 = service.http2
     target.forwarded_header = service.forwarded_header
     target.proxy_protocol = VERSIONS[service.proxy_protocol] or 0
@@ -258,6 +261,7 @@ local function put_routes(problems, build, normal, services)
     put_texts(build, routes + (i - 1), { name = route.name or route.id, id = route.id })
     if route.service then target.service = services + (route.service - 1) end
     target.strip_path, target.preserve_host = route.strip_path, route.preserve_host
+    target.grpc = route.grpc
     put_limits(target.limits, route.limits)
     if route.enabled ~= false then -- a route that asks for nothing gets no requests
       put_match(problems, build, i - 1, route)

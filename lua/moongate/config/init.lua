@@ -21,14 +21,14 @@
 ---     trusted_proxies { "10.0.0.0/8", … }             plugin_paths    { absolute folders }
 ---     services[]      { id, name, tags, enabled, protocol, host, port, path, upstream = index | nil, retries,
 ---                       connect_timeout, write_timeout, read_timeout, response_timeout,
----                       event_stream_timeout | nil, websocket_timeout | nil, forwarded_header, http2,
----                       proxy_protocol | nil,
+---                       event_stream_timeout | nil, websocket_timeout | nil, grpc_idle_timeout | nil,
+---                       forwarded_header, http2, proxy_protocol | nil,
 ---                       keepalive = { connections, requests, idle }, limits }
 ---     routes[]        { id, name, tags, service = index | nil, enabled (false: its service is off),
 ---                       paths = { { kind = "prefix" | "exact" | "regex" | "template", text without = and ~ } },
 ---                       hosts = { { kind = "exact" | "leading" | "trailing", text } }, methods = { "GET" },
 ---                       headers, query = { { name, values = { … } (none: it must be there) | nil, regex | nil } },
----                       regex_priority, strip_path, preserve_host, path_match, public,
+---                       regex_priority, grpc, strip_path, preserve_host, path_match, public,
 ---                       limits, own_limits = what service and route say themselves, path, line }
 ---     upstreams[]     { id, name, tags, balancing (balancing.lua), host_header,
 ---                       targets = { { id, host, port, weight, priority, tags } } }

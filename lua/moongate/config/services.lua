@@ -5,6 +5,7 @@ local collect = require("moongate.config.collect")
 local later = require("moongate.config.later")
 local limits = require("moongate.config.limits")
 local match = require("moongate.config.match")
+local protocols = require("moongate.config.protocols")
 local report = require("moongate.config.report")
 local schema = require("moongate.schema")
 local types = require("moongate.schema.types")
@@ -29,8 +30,8 @@ end
 local function split_url(url)
   local scheme, authority, rest = url:match("^(%a[%w+.-]*)://([^/?#]*)(.*)$")
   scheme = scheme:lower()
-  if scheme ~= "http" then
-    local known = scheme == "https" or scheme == "grpc" or scheme == "grpcs" or scheme == "ws" or scheme == "wss"
+  if scheme ~= "http" and scheme ~= "grpc" then
+    local known = scheme == "https" or scheme == "grpcs" or scheme == "ws" or scheme == "wss"
     return nil,
       known and ('"%s" is %s'):format(scheme, later.MESSAGE) or ('"%s" is no protocol of a service'):format(scheme)
   elseif authority:find("^unix:") then
@@ -75,7 +76,8 @@ end
 function M.service(state, item, top)
   local value = item.value
   local place = location(state.report, item) or {}
-  if value.http2 and value.proxy_protocol then
+  local http2 = protocols.speaks_http2(state.report, item, place)
+  if http2 and value.proxy_protocol then
     report.error(
       state.report,
       report.join(item.path, "proxy_protocol"),
@@ -100,8 +102,9 @@ function M.service(state, item, top)
     response_timeout = value.response_timeout,
     event_stream_timeout = value.event_stream_timeout,
     websocket_timeout = value.websocket_timeout,
+    grpc_idle_timeout = value.grpc_idle_timeout,
     proxy_protocol = value.proxy_protocol,
-    http2 = value.http2,
+    http2 = http2,
     forwarded_header = value.forwarded_header,
     keepalive = value.keepalive,
     circuit_breaker = value.circuit_breaker,
@@ -120,6 +123,7 @@ end
 function M.route(state, item, config, top, opts)
   local value = item.value
   local parts = match.of_route(state.report, item, opts.check_regex)
+  local grpc = protocols.takes_grpc(state.report, item)
   local service = item.parents.service
   local service_limits = service and service.value and service.value.limits
   local own = {}
@@ -140,7 +144,8 @@ function M.route(state, item, config, top, opts)
     headers = parts.headers,
     query = parts.query,
     regex_priority = value.regex_priority,
-    strip_path = value.strip_path,
+    grpc = grpc,
+    strip_path = value.strip_path and not grpc,
     preserve_host = value.preserve_host,
     path_match = value.path_match or config.path_match,
     public = value.public,

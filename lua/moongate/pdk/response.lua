@@ -110,7 +110,8 @@ local function add_headers(h, what, headers)
 end
 
 --- Answers the request. In rewrite and access the hooks that are left are skipped; in response it replaces the answer.
---- It returns, so write `return ctx.response:exit(…)`.
+--- It returns, so write `return ctx.response:exit(…)`. A call of gRPC gets the status as grpc-status, and a text, or a
+--- table's `message` or `detail`, as its grpc-message.
 ---@phase rewrite, access, response
 ---@param status integer  200 to 599
 ---@param content? string|table  a table is sent as JSON
@@ -118,9 +119,10 @@ end
 function M:exit(status, content, headers)
   local h = enter(self, "ctx.response:exit", ANSWER)
   check.integer(status, "ctx.response:exit", "the status", 200, 599)
-  local kind, media = type(content), "text/plain; charset=utf-8"
+  local kind, media, message = type(content), "text/plain; charset=utf-8", content
   if kind == "table" then
     local reason
+    message = content.message or content.detail
     content, reason = json.encode(content)
     if not content then error("ctx.response:exit: the body cannot be JSON: " .. reason, 2) end
     media = "application/json"
@@ -131,6 +133,7 @@ function M:exit(status, content, headers)
   end
   C.gw_pdk_reply_new(h, status)
   add_headers(h, "ctx.response:exit", headers)
+  if type(message) == "string" then C.gw_pdk_reply_message(h, message, #message) end
   if content then
     C.gw_pdk_reply_send(h, content, #content, media, #media)
   else
@@ -160,7 +163,8 @@ function M:stream(status, headers, fn)
   C.gw_pdk_reply_stream(h)
 end
 
---- Answers with a problem (RFC 9457): application/problem+json that carries the correlation id.
+--- Answers with a problem (RFC 9457): application/problem+json that carries the correlation id. A call of gRPC gets
+--- grpc-status and the detail as grpc-message.
 ---@phase rewrite, access, response
 ---@param status integer  400 to 599
 ---@param detail? string  what went wrong, for people

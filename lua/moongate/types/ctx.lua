@@ -384,7 +384,8 @@ function Response:clear_header(name) end
 function Response:set_headers(headers) end
 
 ---Answers the request. In rewrite and access the hooks that are left are skipped; in response it replaces the answer.
----It returns, so write `return ctx.response:exit(…)`.
+---It returns, so write `return ctx.response:exit(…)`. A call of gRPC gets the status as grpc-status, and a text, or a
+---table's `message` or `detail`, as its grpc-message.
 ---
 ---In rewrite, access, response.
 ---@param status integer # 200 to 599
@@ -404,7 +405,8 @@ function Response:exit(status, content, headers) end
 ---@param fn fun(send: fun(chunk: string): true?, string?) # `send` answers true; nil, "closed" when the body is over
 function Response:stream(status, headers, fn) end
 
----Answers with a problem (RFC 9457): application/problem+json that carries the correlation id.
+---Answers with a problem (RFC 9457): application/problem+json that carries the correlation id. A call of gRPC gets
+---grpc-status and the detail as grpc-message.
 ---
 ---In rewrite, access, response.
 ---@param status integer # 400 to 599

@@ -8,7 +8,7 @@ describe("the access log", function()
   before_each(function() keep = {} end)
 
   local function line(fields)
-    local record = ffi.new("struct gw_access_record")
+    local record = ffi.new("struct gw_access_record", { grpc_status = -1 })
     for name, value in pairs(fields) do
       if type(value) == "string" then
         keep[#keep + 1] = value
@@ -197,5 +197,11 @@ describe("the access log", function()
       end
     end
     assert.equal(3000, #out)
+  end)
+
+  it("has the status of a call behind that of HTTP, and only then", function()
+    assert.equal(4, json.decode(line { status = 200, grpc_status = 4 }).grpcStatus)
+    assert.truthy(line({ status = 200, grpc_status = 0 }):find('"statusCode":200,"grpcStatus":0,', 1, true))
+    assert.is_nil(json.decode(line { status = 200 }).grpcStatus)
   end)
 end)
