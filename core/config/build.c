@@ -122,6 +122,22 @@ struct gw_consumer *gw_build_consumers(struct gw_build *build, unsigned count)
     return build->config->consumers;
 }
 
+struct gw_retry_config *gw_build_retry(struct gw_build *build, struct gw_service *service)
+{
+    struct gw_retry_config *retry = new_array(build, 1, sizeof(*retry));
+
+    service->retry = retry;
+    return retry;
+}
+
+struct gw_slice *gw_build_retry_methods(struct gw_build *build, struct gw_retry_config *retry,
+                                        unsigned count)
+{
+    retry->methods = new_array(build, count, sizeof(*retry->methods));
+    retry->method_count = count;
+    return retry->methods;
+}
+
 struct gw_breaker_config *gw_build_breaker(struct gw_build *build, struct gw_service *service)
 {
     struct gw_breaker_config *breaker = new_array(build, 1, sizeof(*breaker));

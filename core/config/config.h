@@ -93,6 +93,18 @@ struct gw_upstream_config {
     unsigned target_count;
 };
 
+/* What each means: policy/retry.h. */
+struct gw_retry_config {
+    unsigned on; /* enum gw_retry_on; its bit for statuses is not looked at */
+    uint64_t per_try_timeout_us, backoff_base_us, backoff_max_us, retry_after_max_us;
+    double budget_ratio;
+    uint32_t budget_min;
+    size_t replay;            /* bytes of a body that are kept for another try */
+    struct gw_slice *methods; /* that may reach the service twice */
+    unsigned method_count;
+    bool statuses[600]; /* answers that are tried again */
+};
+
 /* What each means: policy/breaker.h. */
 struct gw_breaker_config {
     uint32_t failure_threshold, minimum_volume, half_open_requests, success_threshold;
@@ -129,6 +141,7 @@ struct gw_service {
      * Bound by gw_registry_bind() before the configuration is used; counted by the registry,
      * released with the configuration. */
     struct gw_upstream *upstream;
+    const struct gw_retry_config *retry;            /* NULL: it has none */
     const struct gw_breaker_config *breaker_config; /* NULL: it has none */
     const struct gw_breaker_use *breaker;           /* bound and released like the upstream */
 };

@@ -69,7 +69,8 @@ struct gw_try {
     const struct gw_try *before;
     struct gw_slice target; /* "ip:port" */
     uint64_t started_us;
-    enum gw_error error;
+    enum gw_error error; /* GW_OK: it answered … */
+    int status;          /* … so */
 };
 
 typedef void (*gw_body_cb)(void *ctx, struct gw_slice body, enum gw_error error);

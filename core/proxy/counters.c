@@ -46,8 +46,15 @@ void gw_counters_init(struct gw_counters *counters, struct gw_metrics *metrics, 
         family(metrics, "moongate_upstream_requests_total",
                "Requests sent to services, by outcome: ok, or why it failed.", GW_METRIC_COUNTER,
                "outcome", NULL, 10000);
-    counters->upstream_retries =
-        family(metrics, "moongate_upstream_retries_total", "Tries beyond the first.",
+    counters->upstream_retries = family(metrics, "moongate_upstream_retries_total",
+                                        "Tries beyond the first, by why the one before failed.",
+                                        GW_METRIC_COUNTER, "reason", NULL, 10000);
+    counters->upstream_retried = family(metrics, "moongate_upstream_retried_requests_total",
+                                        "Requests that were tried again, by whether that helped.",
+                                        GW_METRIC_COUNTER, "outcome", NULL, 0);
+    counters->upstream_over_budget =
+        family(metrics, "moongate_upstream_retries_refused_total",
+               "Requests that were not tried again because the budget of retries was spent.",
                GW_METRIC_COUNTER, NULL, NULL, 0);
     counters->upstream_connect =
         family(metrics, "moongate_upstream_connect_duration_seconds",
@@ -261,7 +268,6 @@ void gw_count_grpc(const struct gw_counters *counters, struct gw_series *series,
 static void fill_service(const struct gw_counters *counters, struct gw_service_series *series,
                          struct gw_slice name)
 {
-    series->retries = gw_metric_series(counters->upstream_retries, &name);
     series->connect = gw_metric_series(counters->upstream_connect, &name);
     series->active = gw_metric_series(counters->upstream_active, &name);
 }
@@ -299,6 +305,28 @@ void gw_count_call_begun(const struct gw_counters *counters, struct gw_series *s
                       1);
 }
 
+static void count_one(const struct gw_counters *counters, struct gw_metric_family *family,
+                      struct gw_slice name, const char *label)
+{
+    struct gw_slice labels[] = { name, label ? gw_slice_from(label) : GW_SLICE_EMPTY };
+
+    gw_metric_add(counters->metrics, gw_metric_series(family, labels), counters->writer, 1);
+}
+
+/* Rare enough to look the series up each time. */
+static void count_retries(const struct gw_counters *counters, struct gw_slice name,
+                          const struct gw_call_info *call, enum gw_error error)
+{
+    for (const struct gw_try *one = call->failed; one; one = one->before)
+        count_one(counters, counters->upstream_retries, name,
+                  one->status ? "status" : gw_error_info(one->error)->reason);
+    if (call->tries > 1)
+        count_one(counters, counters->upstream_retried, name,
+                  error || call->gave_up ? "failed" : "ok");
+    if (call->over_budget)
+        count_one(counters, counters->upstream_over_budget, name, NULL);
+}
+
 static void count_end(const struct gw_counters *counters, struct gw_service_series *service,
                       struct gw_slice name, const struct gw_call_info *call, enum gw_error error)
 {
@@ -307,8 +335,8 @@ static void count_end(const struct gw_counters *counters, struct gw_service_seri
 
     gw_metric_add(metrics, service->active, writer, -1);
     gw_metric_add(metrics, outcome_of(counters, service, name, error), writer, 1);
-    if (call->tries > 1)
-        gw_metric_add(metrics, service->retries, writer, call->tries - 1);
+    if (call->failed || call->over_budget)
+        count_retries(counters, name, call, error);
     if (call->tries && !call->reused && call->connect_us)
         gw_metric_observe_us(metrics, service->connect, writer, call->connect_us);
 }

@@ -17,8 +17,8 @@ struct gw_counters {
     struct gw_call_watch
         watch; /* for scripts: their calls are counted like those to the services */
     struct gw_metric_family *requests, *duration, *grpc;
-    struct gw_metric_family *upstream_requests, *upstream_retries, *upstream_connect,
-        *upstream_active;
+    struct gw_metric_family *upstream_requests, *upstream_retries, *upstream_retried,
+        *upstream_over_budget, *upstream_connect, *upstream_active;
     struct gw_metric_family *rejections; /* by limit */
     struct gw_metric_family *handshakes; /* of TLS, by how they ended */
 };
@@ -42,7 +42,7 @@ struct gw_route_series {
 };
 
 struct gw_service_series {
-    gw_metric retries, connect, active;
+    gw_metric connect, active;
     gw_metric outcomes[GW_E_COUNT];
 };
 

@@ -227,6 +227,8 @@ static struct gw_call_options call_options(struct gw_exchange *x)
         .connect_timeout_us = x->outgoing.connect_timeout_us,
         .write_timeout_us = x->outgoing.write_timeout_us,
         .read_timeout_us = x->outgoing.read_timeout_us,
+        .deadline_us =
+            x->limits->total_timeout_us ? x->times.start + x->limits->total_timeout_us : 0,
         .retries = x->outgoing.retries,
         .authority_of_target = x->outgoing.authority.len == 0,
         /* A client knows the race on connections it kept itself, and only there tries again. */

@@ -269,6 +269,8 @@ static void open_call(struct gw_fetch *fetch, const struct gw_fetch_job *job, st
         .upstream = upstream,
         .target_host = gw_arena_copy(arena, job->host),
         .target_port = job->port,
+        .deadline_us =
+            job->timeout > 0 ? script->loop->clock.now_us + (uint64_t)(job->timeout * 1e6) : 0,
         .retries = -1,
         .authority_of_target = job->upstream.len > 0,
         .body = gw_arena_copy(arena, job->body),

@@ -1,12 +1,8 @@
-/* One try of a call: find an address, connect to it (attempt_connect.c), and the decision whether
- * another try may follow.
- *
- * The rule of trying again: only when no byte of the request reached the kernel, or when the method
- * is idempotent; and only when all of the request is still here. That a connection was reused
- * changes how many tries there are (one more), never the rule. */
-#include "base/log.h"
+/* One try of a call: find an address, connect to it (attempt_connect.c), and end it. Whether
+ * another one follows is decided in attempt_retry.c. */
 #include "http/h1.h"
 #include "upstream/call_private.h"
+#include "upstream/registry_private.h"
 
 static struct gw_loop *loop_of(const struct gw_call *call)
 {
@@ -22,15 +18,6 @@ static struct gw_upstream *upstream_of(const struct gw_call *call)
     if (options->upstream || options->target_host.len || !options->service)
         return options->upstream;
     return options->service->upstream;
-}
-
-static void note_tried(struct gw_call *call)
-{
-    if (!call->view || call->chosen < 0)
-        return;
-    if (!call->tried)
-        call->tried = gw_arena_alloc_zero(call->options.arena, call->view->set->count);
-    call->tried[call->chosen] = true;
 }
 
 static struct gw_target *choose(struct gw_call *call)
@@ -73,6 +60,7 @@ static void note_target(struct gw_call *call, struct gw_target *target)
     info->connect_us = 0;
     info->started_us = loop_of(call)->clock.now_us;
     set_authority(call);
+    gw_retry_watch(call);
 }
 
 static void release_target(struct gw_call *call)
@@ -128,6 +116,7 @@ static void look_at(struct gw_call *call, struct gw_upstream *upstream)
     const struct gw_call_options *options = &call->options;
 
     call->view = gw_views_get(gw_pool_views(options->pool), upstream, &loop_of(call)->random);
+    gw_retry_begin(call, upstream);
 
     const struct gw_balancing *how = &call->view->set->how;
 
@@ -178,74 +167,10 @@ void gw_attempt_end(struct gw_call *call, enum gw_error why)
     if (call->resolve)
         gw_resolve_cancel(call->resolve);
     call->resolve = NULL;
+    gw_timer_stop(&call->try_timer);
     gw_attempt_stop_connecting(call);
     call->up = NULL;
     if (up)
         gw_stream_close(up, why);
     release_target(call);
-}
-
-static bool may_retry(struct gw_call *call, enum gw_error why)
-{
-    if (call->final_head || call->interim || call->body_sent)
-        return false;
-    switch (gw_error_info(why)->retry) {
-    case GW_RETRY_NEVER:
-        return false;
-    case GW_RETRY_ALWAYS:
-        if (call->retries_left == 0)
-            return false;
-        call->retries_left--;
-        note_tried(call);
-        return true;
-    case GW_RETRY_IF_UNSENT_OR_IDEMPOTENT:
-        /* Only the race with a server that closes an idle connection, and only once: the next try
-         * gets a connection of its own. */
-        if (!call->info.reused || call->must_be_fresh)
-            return false;
-        if (gw_stream_sent(call->up) && !gw_method_idempotent(call->head.method))
-            return false;
-        call->must_be_fresh = true;
-        return true;
-    }
-    return false;
-}
-
-/* For the log: only those that failed are kept, so that a plain request pays nothing. */
-static void note_failed(struct gw_call *call, enum gw_error why)
-{
-    struct gw_call_info *info = &call->info;
-
-    if (info->tries > GW_CALL_TRIES_KEPT)
-        return;
-
-    struct gw_try *failed = gw_arena_alloc(call->options.arena, sizeof(*failed));
-
-    *failed = (struct gw_try){
-        .before = info->failed,
-        .target = gw_arena_copy(call->options.arena, gw_slice_from(info->target)),
-        .started_us = info->started_us,
-        .error = why,
-    };
-    info->failed = failed;
-}
-
-bool gw_attempt_retry(struct gw_call *call, enum gw_error why)
-{
-    if (!call->final_head)
-        gw_attempt_learn(call, why);
-    if (!may_retry(call, why))
-        return false;
-    gw_debug("call %.*s: %s: %s; trying again", GW_SLICE_ARG(call->options.correlation_id),
-             call->info.target, gw_error_info(why)->text);
-    note_failed(call, why);
-    gw_attempt_end(call, why);
-    call->body_at = 0;
-    call->blocked = call->request_whole = false;
-    call->info.sent_us = 0;
-    call->state = GW_CALL_SEEKING;
-    gw_call_set_timer(call);
-    gw_attempt_start(call);
-    gw_call_tell_room(call);
-    return true;
 }

@@ -11,7 +11,8 @@
 #define INTERIM_MAX 20            /* heads below 200 before the final one */
 #define PENDING_MAX (1024 * 1024) /* more than any stream gives after it was told to stop */
 #define MEMORY_PIECE (128 * 1024) /* of a body in memory, given to the connection at once */
-/* Of an idempotent request's body: so much is copied for the race on reused connections. */
+/* Of an idempotent request's body: so much is copied for the race on reused connections, where the
+ * service does not say how much. */
 #define REPLAY_COPY_MAX (16 * 1024)
 
 static struct gw_call *call_of(struct gw_stream *stream)
@@ -25,6 +26,7 @@ void gw_call_fail(struct gw_call *call, enum gw_error why)
 {
     call->state = GW_CALL_FAILED;
     gw_timer_stop(&call->timer);
+    gw_timer_stop(&call->try_timer);
     gw_call_end_pass(call, 0, why);
     gw_attempt_end(call, why);
     if (call->stream.events)
@@ -42,6 +44,7 @@ void gw_call_fail_later(struct gw_call *call, enum gw_error why)
 {
     call->state = GW_CALL_FAILED;
     call->failure = why;
+    gw_timer_stop(&call->try_timer);
     gw_loop_defer(call->options.loop, &call->defer, on_fail_defer);
 }
 
@@ -52,6 +55,8 @@ static void request_is_whole(struct gw_call *call)
     call->request_whole = true;
     if (!call->info.sent_us)
         call->info.sent_us = call->options.loop->clock.now_us;
+    if (!call->whole_us)
+        call->whole_us = call->info.sent_us;
 }
 
 /* Sends as much of a body in memory as there is room for. */
@@ -71,6 +76,14 @@ static void pump_memory(struct gw_call *call, struct gw_slice body, struct gw_bl
     }
 }
 
+/* What went out is not kept any more: no other try can repeat it. */
+static void forget_body(struct gw_call *call)
+{
+    call->body_sent = true;
+    gw_buf_deinit(&call->pending);
+    gw_buf_init(&call->pending, PENDING_MAX);
+}
+
 static void flush_pending(struct gw_call *call)
 {
     bool end = call->body_ended && !call->trailers;
@@ -80,12 +93,10 @@ static void flush_pending(struct gw_call *call)
     if (end)
         request_is_whole(call);
     call->info.bytes_out += call->pending.len;
-    /* A reset of this connection could only be followed by another try if the bytes stayed here;
-     * but this connection is new. */
-    call->body_sent = call->body_sent || call->pending.len > 0;
     call->blocked = !gw_stream_send_body(call->up, gw_buf_slice(&call->pending), NULL, end);
-    gw_buf_deinit(&call->pending);
-    gw_buf_init(&call->pending, PENDING_MAX);
+    /* Without rules nothing is tried again after a reset of this connection, which is new. */
+    if (call->pending.len > call->replay_max)
+        forget_body(call);
     if (call->trailers) {
         request_is_whole(call);
         gw_stream_send_trailers(call->up, call->trailers);
@@ -134,19 +145,28 @@ static void send_head(struct gw_stream *stream, const struct gw_head *head, bool
         gw_attempt_start(call);
 }
 
-/* A piece that goes straight through. A small one is kept for another try: of an idempotent request
+/* A small body is kept for another try: where the service's rules say so, of an idempotent request
  * on a reused connection, for the race, and of any that the server may refuse to take on. */
+static size_t kept_of_body(const struct gw_call *call)
+{
+    bool may_race = call->shares || (call->info.reused && gw_method_idempotent(call->head.method));
+
+    return call->replay_max ? call->replay_max : may_race ? REPLAY_COPY_MAX : 0;
+}
+
+/* A piece that goes straight through. */
 static void keep_for_race(struct gw_call *call, struct gw_slice bytes)
 {
-    bool may_repeat =
-        call->shares || (call->info.reused && gw_method_idempotent(call->head.method));
-
-    if (bytes.len == 0)
+    if (bytes.len == 0 || call->body_sent)
         return;
-    if (!call->body_sent && may_repeat && call->pending.len + bytes.len <= REPLAY_COPY_MAX)
-        gw_buf_append(&call->pending, bytes);
-    else
-        call->body_sent = true;
+    if (call->pending.len + bytes.len > kept_of_body(call)) {
+        forget_body(call);
+        return;
+    }
+    if (call->pending.len == 0 && call->pending.max < kept_of_body(call) + PENDING_MAX)
+        call->pending.max = kept_of_body(call) + PENDING_MAX;
+    if (!gw_buf_append(&call->pending, bytes))
+        forget_body(call);
 }
 
 static bool keep_until_connected(struct gw_call *call, struct gw_slice bytes, struct gw_blob *owner,
@@ -222,6 +242,7 @@ static void close_call(struct gw_stream *stream, enum gw_error why)
     call->state = GW_CALL_CLOSED;
     call->stream.events = NULL;
     gw_timer_stop(&call->timer);
+    gw_timer_stop(&call->try_timer);
     gw_defer_cancel(&call->defer);
     gw_call_end_pass(call, 0, GW_OK);
     gw_attempt_end(call, why);
@@ -261,7 +282,10 @@ static void on_head(void *owner, struct gw_head *head, bool end)
             return;
         }
         gw_call_note_progress(call);
+    } else if (gw_attempt_retry_answer(call, head, end)) {
+        return;
     } else {
+        gw_timer_stop(&call->try_timer);
         call->final_head = true;
         call->tunnel = head->status == 101;
         call->events = is_event_stream(call, head);

@@ -29,6 +29,8 @@ struct gw_call_options {
     uint16_t target_port;
     uint64_t connect_timeout_us, write_timeout_us, read_timeout_us,
         response_timeout_us;  /* 0: the service's */
+    uint64_t deadline_us;     /* no try begins behind it (clock); 0: none. Ending the call is the
+                                 owner's */
     int retries;              /* -1: the service's */
     bool authority_of_target; /* Host becomes the upstream's host_header or the target's own, where
                                  it has one */
@@ -65,6 +67,8 @@ struct gw_call_info {
     uint64_t retry_after_us;      /* with GW_E_BREAKER_OPEN: when trying again makes sense */
     uint64_t bytes_in, bytes_out; /* body bytes */
     bool reused;
+    bool gave_up;     /* the answer is one that is tried again, and could not be */
+    bool over_budget; /* a retry was refused for that */
 };
 
 /* Owned by who binds it, until gw_stream_close(). Nothing starts before send_head(). Lives in the

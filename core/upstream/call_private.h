@@ -1,10 +1,11 @@
 #pragma once
-/* What call.c (the stream to the owner, the timers), attempt.c (targets and tries) and
- * attempt_connect.c (the way to a target) share. */
+/* What call.c (the stream to the owner, the timers), attempt.c (targets and tries), attempt_retry.c
+ * (whether another follows) and attempt_connect.c (the way to a target) share. */
 #include "base/buf.h"
 #include "net/dial.h"
 #include "net/resolver.h"
 #include "policy/breaker.h"
+#include "policy/retry.h"
 #include "upstream/call.h"
 #include "upstream/target.h"
 #include "upstream/trunk.h"
@@ -14,7 +15,7 @@
 
 enum gw_call_state {
     GW_CALL_NEW,     /* send_head() has not come */
-    GW_CALL_SEEKING, /* resolves or dials */
+    GW_CALL_SEEKING, /* resolves, dials, or pauses before the next try */
     GW_CALL_ACTIVE,  /* a stream carries it */
     GW_CALL_FAILED,  /* the error is on its way up, or was told */
     GW_CALL_CLOSED,
@@ -66,7 +67,15 @@ struct gw_call {
     struct gw_dial *dial;
     struct gw_trunk_wait *wait; /* for a stream on a connection that others share */
     struct gw_resolve *resolve;
-    unsigned retries_left;
+    /* Tries that follow; the service's rules and its upstream's budget, NULL: it has none. */
+    const struct gw_retry_config *retry;
+    struct gw_retry_budget *budget;
+    struct gw_timer try_timer; /* per_try_timeout; between two tries: the pause */
+    unsigned retries_left, retries_made;
+    size_t replay_max; /* bytes of a body that is streamed are kept for another try; 0: none */
+    bool repeatable;   /* the rules say that its method may reach the service twice */
+    uint64_t whole_us; /* when the request was whole on its way the first time */
+
     struct gw_breaker_pass pass; /* of the service's breaker; with `has_pass` */
     bool has_pass;
     bool shares;        /* the service speaks HTTP/2 */
@@ -97,6 +106,9 @@ void gw_call_set_timer(struct gw_call *call);
 /* Bytes moved: what is waited for between two moves begins anew. */
 void gw_call_note_progress(struct gw_call *call);
 
+/* When response_timeout ends, whatever try it is; UINT64_MAX: it does not run (yet). */
+uint64_t gw_call_answer_due(const struct gw_call *call);
+
 /* Asks the service's breaker, once a call: false: it is open, and the call fails later. */
 bool gw_call_may_pass(struct gw_call *call);
 
@@ -110,8 +122,18 @@ void gw_attempt_start(struct gw_call *call);
 /* The attempt came to its head (GW_OK), or failed: its target is measured by it. */
 void gw_attempt_learn(struct gw_call *call, enum gw_error error);
 
-/* The attempt is over with that error. Starts another and returns true, where that is allowed. */
+/* The call goes to that upstream: finds the rules of trying again, once a call. */
+void gw_retry_begin(struct gw_call *call, struct gw_upstream *upstream);
+
+/* A try begins: its own timeout runs, where it has one. */
+void gw_retry_watch(struct gw_call *call);
+
+/* The attempt is over with that error. Another one follows, now or after a pause: true; else the
+ * caller tells the error. */
 bool gw_attempt_retry(struct gw_call *call, enum gw_error why);
+
+/* The same for an answer's final head: false: it is the call's. */
+bool gw_attempt_retry_answer(struct gw_call *call, const struct gw_head *head, bool end);
 
 /* Ends whatever runs of it, at once. */
 void gw_attempt_end(struct gw_call *call, enum gw_error why);

@@ -44,9 +44,14 @@ static void on_timeout(struct gw_timer *timer)
     };
     struct gw_call *call = container_of(timer, struct gw_call, timer);
 
-    if (!call->final_head)
-        gw_attempt_learn(call, errors[call->waits]);
-    gw_call_fail(call, errors[call->waits]);
+    enum gw_error why = errors[call->waits];
+
+    /* The time for an answer is the call's, not a try's. */
+    if (call->waits == GW_CALL_WAIT_WRITE && gw_attempt_retry(call, why))
+        return;
+    if (call->waits != GW_CALL_WAIT_WRITE && !call->final_head)
+        gw_attempt_learn(call, why);
+    gw_call_fail(call, why);
 }
 
 /* Services of gRPC send their head with their first message, which may be long in coming. */
@@ -69,6 +74,23 @@ static uint64_t quiet_time(const struct gw_call *call)
     return timeout_of(call, call->options.read_timeout_us, service ? service->read_timeout_us : 0);
 }
 
+static uint64_t answer_time(const struct gw_call *call)
+{
+    const struct gw_service *service = call->options.service;
+
+    if (has_own_time(call))
+        return service->grpc_idle_timeout_us;
+    return timeout_of(call, call->options.response_timeout_us,
+                      service ? service->response_timeout_us : 0);
+}
+
+uint64_t gw_call_answer_due(const struct gw_call *call)
+{
+    uint64_t time_us = answer_time(call);
+
+    return call->whole_us && time_us ? call->whole_us + time_us : UINT64_MAX;
+}
+
 static void start_timer(struct gw_call *call)
 {
     const struct gw_call_options *options = &call->options;
@@ -84,9 +106,12 @@ static void start_timer(struct gw_call *call)
             timeout_of(call, options->write_timeout_us, service ? service->write_timeout_us : 0);
         break;
     case GW_CALL_WAIT_RESPONSE:
-        delay = has_own_time(call) ? service->grpc_idle_timeout_us
-                                   : timeout_of(call, options->response_timeout_us,
-                                                service ? service->response_timeout_us : 0);
+        delay = answer_time(call);
+        if (delay && call->whole_us) {
+            uint64_t spent_us = options->loop->clock.now_us - call->whole_us;
+
+            delay = delay > spent_us ? delay - spent_us : 1;
+        }
         break;
     case GW_CALL_WAIT_READ:
         delay = quiet_time(call);

@@ -4,6 +4,7 @@
  * over: made anew from specs and names whenever either changes. */
 #include "base/list.h"
 #include "base/map.h"
+#include "policy/retry.h"
 #include "upstream/registry.h"
 #include "upstream/target.h"
 
@@ -28,6 +29,8 @@ struct gw_upstream {
     unsigned slot;   /* place in the workers' tables of views; taken again after it was freed */
     uint64_t serial; /* never taken again */
     atomic_ullong version; /* of the set: workers look at this alone while nothing changes */
+
+    struct gw_retry_budget retries;
 
     /* Below: under the registry's lock. */
     unsigned users; /* configurations */

@@ -104,6 +104,28 @@ local function text(build, slice, value)
   slice.ptr, slice.len = c.gw_build_text(build, value, #value), #value
 end
 
+-- { on = { … }, statuses = { … }, methods = { … }, … }: times in seconds.
+local function set_retry(build, service, given)
+  local retry = c.gw_build_retry(build, service)
+  local bits = { connect = 1, refused = 2, reset = 4, timeout = 8 }
+  for _, what in ipairs(given.on or { "connect", "refused", "reset" }) do
+    retry.on = retry.on + bits[what]
+  end
+  for _, status in ipairs(given.statuses or { 502, 503, 504 }) do
+    retry.statuses[status] = true
+  end
+  local methods = given.methods or { "GET", "HEAD", "PUT" }
+  local texts = c.gw_build_retry_methods(build, retry, #methods)
+  for i, method in ipairs(methods) do
+    text(build, texts[i - 1], method)
+  end
+  retry.per_try_timeout_us = (given.per_try_timeout or 0) * 1e6
+  retry.backoff_base_us, retry.backoff_max_us = (given.base or 0) * 1e6, (given.max or 0.25) * 1e6
+  retry.retry_after_max_us = (given.retry_after or 5) * 1e6
+  retry.budget_ratio, retry.budget_min = given.ratio or 0.2, given.min or 100
+  retry.replay = given.replay or 65536
+end
+
 local function set_service(build, service, route)
   local given = route.service or {}
   text(build, service.name, route.name)
@@ -126,6 +148,7 @@ local function set_service(build, service, route)
   service.proxy_protocol = given.proxy_protocol or 0
   service.keepalive_idle_us = (given.keepalive_idle or 60) * 1e6
   set_limits(service.limits, route.limits or {})
+  if route.retry then set_retry(build, service, route.retry) end
   if not route.breaker then return end
   local breaker = c.gw_build_breaker(build, service)
   breaker.half_open_after_us, breaker.half_open_after_max_us, breaker.half_open_timeout_us = 60e6, 600e6, 60e6

@@ -6,6 +6,7 @@ local breaker = require("moongate.config.breaker")
 local later = require("moongate.config.later")
 local limits = require("moongate.config.limits")
 local protocols = require("moongate.config.protocols")
+local retry = require("moongate.config.retry")
 local when = require("moongate.when")
 local types = require("moongate.schema.types")
 
@@ -136,6 +137,7 @@ M.services = entity(later.service, {
     requests = t.count { off = true, default = 10000, about = "Requests on one connection." },
     idle = t.duration { unit = "ms", default = "60s", about = "How long a connection is kept without a request." },
   },
+  retry = retry.RECORD,
   circuit_breaker = breaker.RECORD,
   limits = limits.of_scope,
   routes = child("a route", "routes"),

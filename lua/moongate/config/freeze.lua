@@ -145,6 +145,25 @@ local function put_breaker(breaker, given)
   end
 end
 
+local RETRY_ON = { connect = 1, refused = 2, reset = 4, timeout = 8 } -- enum gw_retry_on
+
+local function put_retry(build, retry, given)
+  retry.per_try_timeout_us = us(given.per_try_timeout)
+  retry.backoff_base_us, retry.backoff_max_us = us(given.backoff.base), us(given.backoff.max)
+  retry.retry_after_max_us, retry.replay = us(given.retry_after), given.replay
+  retry.budget_ratio, retry.budget_min = given.budget.ratio, given.budget.min
+  for _, what in ipairs(given.on) do
+    retry.on = retry.on + RETRY_ON[what]
+  end
+  for _, status in ipairs(given.statuses) do
+    retry.statuses[status] = true
+  end
+  local methods = C.gw_build_retry_methods(build, retry, #given.methods)
+  for i, method in ipairs(given.methods) do
+    methods[i - 1].ptr, methods[i - 1].len = C.gw_build_text(build, method, #method), #method
+  end
+end
+
 local function put_services(build, normal)
   local services = C.gw_build_services(build, #normal.services)
   for i, service in ipairs(normal.services) do
@@ -175,6 +194,7 @@ local function put_services(build, normal)
     target.keepalive_requests = service.keepalive.requests
     target.keepalive_idle_us = us(service.keepalive.idle)
     put_limits(target.limits, service.limits)
+    if service.retry then put_retry(build, C.gw_build_retry(build, target), service.retry) end
     if service.circuit_breaker then put_breaker(C.gw_build_breaker(build, target), service.circuit_breaker) end
   end
   return services

@@ -7,6 +7,7 @@ local limits = require("moongate.config.limits")
 local match = require("moongate.config.match")
 local protocols = require("moongate.config.protocols")
 local report = require("moongate.config.report")
+local retry = require("moongate.config.retry")
 local schema = require("moongate.schema")
 local types = require("moongate.schema.types")
 local words = require("moongate.schema.words")
@@ -84,6 +85,7 @@ function M.service(state, item, top)
       "names one client a connection, and with http2 requests of all clients share one: write one of them"
     )
   end
+  retry.check(state.report, item.path, value)
   local upstream = place.host and state.names.upstreams[place.host]
   return {
     id = item.id,
@@ -107,6 +109,7 @@ function M.service(state, item, top)
     http2 = http2,
     forwarded_header = value.forwarded_header,
     keepalive = value.keepalive,
+    retry = value.retry,
     circuit_breaker = value.circuit_breaker,
     limits = limits.resolve(top.limits, value.limits),
   }

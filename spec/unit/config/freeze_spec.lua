@@ -72,6 +72,47 @@ upstreams:
     assert.same({ 100, 125, 2 }, { up.hash_slots, up.hash_balance_factor, up.targets[0].priority })
   end)
 
+  it("writes the rules of trying again", function()
+    local conf = frozen(OPEN .. [[
+services:
+  - { name: none, url: "http://up/" }
+  - { name: plain, url: "http://up/", retry: {} }
+  - name: s
+    url: http://up/
+    retry: { on: [timeout, reset], statuses: [429], methods: [POST], per_try_timeout: 2s, retry_after: 1m, replay: 1k,
+      backoff: { base: "off", max: 1s }, budget: { ratio: 0.1, min: 0 } }
+]])
+    assert.is_true(conf.services[0].retry == nil)
+    local plain, own = conf.services[1].retry, conf.services[2].retry
+    assert.same({ 7, 0, 25000, 250000, 5000000, 65536, 6 }, {
+      plain.on,
+      tonumber(plain.per_try_timeout_us),
+      tonumber(plain.backoff_base_us),
+      tonumber(plain.backoff_max_us),
+      tonumber(plain.retry_after_max_us),
+      tonumber(plain.replay),
+      plain.method_count,
+    })
+    assert.same(
+      { 0.2, 3, true, false },
+      { plain.budget_ratio, plain.budget_min, plain.statuses[503], plain.statuses[500] }
+    )
+    assert.same({ 12, 2000000, 0, 1000000, 60000000, 1024, 1, "POST" }, {
+      own.on,
+      tonumber(own.per_try_timeout_us),
+      tonumber(own.backoff_base_us),
+      tonumber(own.backoff_max_us),
+      tonumber(own.retry_after_max_us),
+      tonumber(own.replay),
+      own.method_count,
+      c.str(own.methods[0]),
+    })
+    assert.same(
+      { 0.1, 0, true, false },
+      { own.budget_ratio, own.budget_min, own.statuses[429], own.statuses[503] }
+    )
+  end)
+
   it("writes every part where the core reads it", function()
     local conf = frozen(OPEN .. [[
 workers: 3

@@ -77,7 +77,10 @@ describe("gw_retry_budget", function()
         one.requests(1)
         requests, retries = requests + 1, retries + one.take(5)
       end
-      assert.is_true(retries <= 0.2 * requests + 3, ("%d retries of %d, a request every %d us"):format(retries, requests, gap))
+      assert.is_true(
+        retries <= 0.2 * requests + 3,
+        ("%d retries of %d, a request every %d us"):format(retries, requests, gap)
+      )
       assert.is_true(retries >= 0.19 * requests)
     end
   end)
