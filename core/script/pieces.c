@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,6 +12,17 @@
  * collector; it bounds what sizes that nobody wants any more can hold back. Mapped, so that
  * nothing of it stays behind when another generation comes. */
 #define REGION_SIZE ((size_t)4 * 1024 * 1024)
+
+/* In front of each block; keeps what is behind it aligned as malloc() does. */
+struct block {
+    _Alignas(max_align_t) struct gw_list_node node;
+};
+
+void gw_pieces_init(struct gw_pieces *pieces)
+{
+    *pieces = (struct gw_pieces){ .start = NULL };
+    gw_list_init(&pieces->blocks);
+}
 
 void gw_pieces_open(struct gw_pieces *pieces)
 {
@@ -23,11 +35,45 @@ void gw_pieces_open(struct gw_pieces *pieces)
     pieces->end = pieces->start + REGION_SIZE;
 }
 
-void gw_pieces_close(struct gw_pieces *pieces)
+static void free_block(struct block *block)
 {
+    gw_list_remove(&block->node);
+    gw_free(block);
+}
+
+void gw_pieces_deinit(struct gw_pieces *pieces)
+{
+    struct gw_list_node *node;
+
+    while ((node = gw_list_first(&pieces->blocks)))
+        free_block(container_of(node, struct block, node));
     if (pieces->start)
         munmap(pieces->start, REGION_SIZE);
-    *pieces = (struct gw_pieces){ 0 };
+    gw_pieces_init(pieces);
+}
+
+static void *take_block(struct gw_pieces *pieces, size_t size)
+{
+    struct block *block = gw_alloc(sizeof(*block) + size);
+
+    block->node = (struct gw_list_node){ NULL, NULL };
+    gw_list_append(&pieces->blocks, &block->node);
+    return block + 1;
+}
+
+static struct block *block_of(void *ptr)
+{
+    return (struct block *)ptr - 1;
+}
+
+static void *resize_block(struct gw_pieces *pieces, void *ptr, size_t size)
+{
+    struct block *block = block_of(ptr);
+
+    gw_list_remove(&block->node);
+    block = gw_realloc(block, sizeof(*block) + size);
+    gw_list_append(&pieces->blocks, &block->node);
+    return block + 1;
 }
 
 static bool is_piece(const struct gw_pieces *pieces, const void *ptr)
@@ -46,7 +92,7 @@ static void *take(struct gw_pieces *pieces, size_t size)
     size_t class = class_of(size);
 
     if (size > GW_PIECES_MAX)
-        return gw_alloc(size);
+        return take_block(pieces, size);
 
     void **piece = pieces->free[class];
 
@@ -56,7 +102,7 @@ static void *take(struct gw_pieces *pieces, size_t size)
     }
     size = (class + 1) * GW_PIECES_STEP;
     if ((size_t)(pieces->end - pieces->at) < size)
-        return gw_alloc(size);
+        return take_block(pieces, size);
     pieces->at += size;
     return pieces->at - size;
 }
@@ -64,7 +110,7 @@ static void *take(struct gw_pieces *pieces, size_t size)
 static void give_back(struct gw_pieces *pieces, void *ptr, size_t size)
 {
     if (!is_piece(pieces, ptr)) {
-        gw_free(ptr);
+        free_block(block_of(ptr));
         return;
     }
     *(void **)ptr = pieces->free[class_of(size)];
@@ -74,7 +120,7 @@ static void give_back(struct gw_pieces *pieces, void *ptr, size_t size)
 static void *move(struct gw_pieces *pieces, void *ptr, size_t old_size, size_t new_size)
 {
     if (!is_piece(pieces, ptr))
-        return gw_realloc(ptr, new_size);
+        return resize_block(pieces, ptr, new_size);
     if (class_of(old_size) == class_of(new_size))
         return ptr;
 

@@ -157,6 +157,7 @@ struct gw_script *gw_script_new(const struct gw_script_options *options, char **
     gw_list_init(&script->running);
     gw_list_init(&script->idle);
     gw_list_init(&script->tasks);
+    gw_pieces_init(&script->pieces);
     gw_random_init(&script->random);
     script->config = gw_config_ref(config);
     script->generation = config->generation;
@@ -245,7 +246,7 @@ void gw_script_free(struct gw_script *script)
     gw_run_free_all(script);
     if (script->L && !script->borrowed)
         lua_close(script->L);
-    gw_pieces_close(&script->pieces);
+    gw_pieces_deinit(&script->pieces);
     gw_tasks_free(script);
     gw_script_close_sinks(script);
     gw_ctx_free_all(script);

@@ -19,7 +19,7 @@ require("moongate.coroutines").install(core.wait_token)
 -- A borrowed state is not ours to change.
 if not core.harness then
   require("moongate.finalisers").install(core.script)
-  require("moongate.stopping").install(core.script)
+  require("moongate.catching").install(core.script)
 end
 
 -- The compiler rests while this runs (core/script/load.c); a plugin that wants it off for good says so here.

@@ -92,7 +92,6 @@ M.INTERNAL = {
   "schema",
   "sink_url",
   "spec",
-  "stopping",
   "strings",
   "types",
   "views",
