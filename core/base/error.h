@@ -15,7 +15,8 @@ enum gw_side {
 
 enum gw_retry {
     GW_RETRY_NEVER,
-    GW_RETRY_ALWAYS, /* no byte of the request reached the kernel */
+    GW_RETRY_ALWAYS,    /* no byte of the request reached the kernel */
+    GW_RETRY_ELSEWHERE, /* the same, but this target will say it again: only another one */
     GW_RETRY_IF_UNSENT_OR_IDEMPOTENT,
 };
 
@@ -52,6 +53,16 @@ enum gw_retry {
     X(NOT_IMPLEMENTED,    "this gateway does not support that",                     501, LOCAL, NEVER)        \
     X(RESOLVE,            "the name of the upstream does not resolve",              502, UPSTREAM, ALWAYS)    \
     X(CONNECT,            "cannot connect to the upstream",                         502, UPSTREAM, ALWAYS)    \
+    X(TLS_EXPIRED,        "the upstream's certificate has expired or is not valid yet", 502, UPSTREAM,     \
+      ELSEWHERE)                                                                                             \
+    X(TLS_UNTRUSTED,      "the upstream's certificate is signed by nobody who is trusted", 502, UPSTREAM,    \
+      ELSEWHERE)                                                                                             \
+    X(TLS_NAME,           "the upstream's certificate is for another name",         502, UPSTREAM, ELSEWHERE) \
+    X(TLS_CERTIFICATE,    "the upstream's certificate is not accepted",             502, UPSTREAM, ELSEWHERE) \
+    X(TLS_REFUSED,        "the upstream and the gateway do not agree on TLS",       502, UPSTREAM, ELSEWHERE) \
+    X(TLS_PROTOCOL,       "the upstream does not agree to the HTTP version asked for", 502, UPSTREAM,        \
+      ELSEWHERE)                                                                                             \
+    X(TLS_HANDSHAKE,      "the TLS handshake with the upstream failed",             502, UPSTREAM, ALWAYS)    \
     X(RESET,              "the upstream closed the connection",                     502, UPSTREAM,            \
       IF_UNSENT_OR_IDEMPOTENT)                                                                               \
     X(UPSTREAM_REFUSED,   "the upstream did not take the request on",               502, UPSTREAM, ALWAYS)    \
@@ -67,6 +78,7 @@ enum gw_retry {
     X(SHUTDOWN,           "the gateway is shutting down",                           503, LOCAL, NEVER)        \
     X(OLD_GENERATION,     "its configuration was replaced, and is given up",        503, LOCAL, NEVER)        \
     X(CONNECT_TIMEOUT,    "the connection to the upstream took too long",           504, UPSTREAM, ALWAYS)    \
+    X(TLS_TIMEOUT,        "the TLS handshake with the upstream took too long",      504, UPSTREAM, ALWAYS)    \
     X(RESPONSE_TIMEOUT,   "the upstream took too long to answer",                   504, UPSTREAM, NEVER)     \
     X(READ_TIMEOUT,       "the upstream paused for too long",                       504, UPSTREAM, NEVER)     \
     X(WRITE_TIMEOUT,      "the upstream took too long to read the request",         504, UPSTREAM, NEVER)     \

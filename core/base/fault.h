@@ -31,6 +31,7 @@
     X(CONNECT,          "connect",          EADDRNOTAVAIL, "connecting, at once")                  \
     X(CONNECT_LATER,    "connect.later",    ECONNREFUSED,  "connecting, in the end")               \
     X(TLS,              "tls",              EPROTO,        "a step of a TLS handshake")            \
+    X(TLS_ENGINE,       "tls.engine",       ENOMEM,        "an engine for TLS to a service")       \
     X(TLS_CONTEXT,      "tls.context",      ENOMEM,        "making a context for TLS")             \
     X(DNS_START,        "dns.start",        ENOMEM,        "starting the resolver")                \
     X(DNS_WATCH,        "dns.watch",        EMFILE,        "watching a socket of the resolver")    \

@@ -138,6 +138,15 @@ struct gw_slice *gw_build_retry_methods(struct gw_build *build, struct gw_retry_
     return retry->methods;
 }
 
+struct gw_service_tls_config *gw_build_service_tls(struct gw_build *build,
+                                                   struct gw_service *service)
+{
+    struct gw_service_tls_config *tls = new_array(build, 1, sizeof(*tls));
+
+    service->tls_config = tls;
+    return tls;
+}
+
 struct gw_breaker_config *gw_build_breaker(struct gw_build *build, struct gw_service *service)
 {
     struct gw_breaker_config *breaker = new_array(build, 1, sizeof(*breaker));

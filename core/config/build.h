@@ -38,6 +38,8 @@ struct gw_service *gw_build_services(struct gw_build *build, unsigned count);
 struct gw_retry_config *gw_build_retry(struct gw_build *build, struct gw_service *service);
 struct gw_slice *gw_build_retry_methods(struct gw_build *build, struct gw_retry_config *retry,
                                         unsigned count);
+struct gw_service_tls_config *gw_build_service_tls(struct gw_build *build,
+                                                   struct gw_service *service);
 struct gw_breaker_config *gw_build_breaker(struct gw_build *build, struct gw_service *service);
 struct gw_route *gw_build_routes(struct gw_build *build, unsigned count);
 struct gw_consumer *gw_build_consumers(struct gw_build *build, unsigned count);

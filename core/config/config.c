@@ -34,6 +34,11 @@ void gw_config_unref(struct gw_config *config)
         if (config->listeners[i].tls_server)
             config->release_tls(config->listeners[i].tls_server);
     }
+    for (unsigned i = 0; i < config->service_count; i++)
+        if (config->services[i].tls)
+            config->release_tls_client(config->services[i].tls);
+    if (config->fetch_tls)
+        config->release_tls_client(config->fetch_tls);
     gw_router_free(config->router);
     gw_cidr_set_free(config->trusted_proxies);
     gw_arena_free(config->arena);

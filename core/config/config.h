@@ -8,6 +8,7 @@
 struct gw_router;
 struct gw_upstream;
 struct gw_cidr_set;
+struct gw_tls_client;
 struct gw_tls_server;
 
 /* 0 means off for times and counts; sizes are bytes. Defaults: decisions.md "limits". */
@@ -116,10 +117,19 @@ struct gw_breaker_config {
 
 struct gw_breaker_use;
 
+/* Texts are PEM, where nothing else is said. */
+struct gw_service_tls_config {
+    bool verify;
+    unsigned depth;            /* certificates between the server's and a trusted one */
+    struct gw_slice ca;        /* who is trusted; empty: whom the system trusts */
+    struct gw_slice cert, key; /* shown to servers that ask; empty: none */
+    struct gw_slice name; /* whom the certificate must be for; empty: what the target is called */
+};
+
 struct gw_service {
     unsigned index;
     struct gw_slice name, id;
-    struct gw_slice scheme; /* "http" */
+    struct gw_slice scheme; /* "http", "https" */
     struct gw_slice host;   /* an upstream's name, a DNS name, an IP literal, "unix:/path" */
     uint16_t port;
     struct gw_slice path;      /* put before the request's; empty or starts with "/" */
@@ -133,7 +143,10 @@ struct gw_service {
     unsigned keepalive_connections; /* idle ones kept per worker and target */
     unsigned keepalive_requests;
     uint64_t keepalive_idle_us;
-    bool http2;              /* is spoken to it, by prior knowledge */
+    bool http2; /* is spoken to it: by prior knowledge, or over TLS by ALPN */
+    const struct gw_service_tls_config *tls_config; /* NULL: plain */
+    /* Made of it by who binds TLS, before the configuration is used; released with it. */
+    struct gw_tls_client *tls;
     bool forwarded_header;   /* RFC 7239's Forwarded goes beside X-Forwarded-* */
     unsigned proxy_protocol; /* version of the header in front of its connections; 0: none */
     struct gw_limits limits;
@@ -176,6 +189,7 @@ struct gw_config {
     unsigned consumer_count;
     struct gw_router *router;
     struct gw_cidr_set *trusted_proxies;
+    bool fetches_tls; /* plugins may fetch https:// URLs */
     unsigned workers; /* 0: auto */
     uint64_t drain_timeout_us;
     struct gw_slice access_log;     /* "stdout", "off" or a path */
@@ -197,7 +211,9 @@ struct gw_config {
     void (*on_free)(struct gw_config *config,
                     void *ctx); /* releases what others bound; set by who bound it */
     void *on_free_ctx;
+    struct gw_tls_client *fetch_tls; /* for URLs that plugins fetch; NULL: none may be */
     void (*release_tls)(struct gw_tls_server *server); /* NULL: nothing was made */
+    void (*release_tls_client)(struct gw_tls_client *client);
     void (*on_gone)(void *ctx); /* the last thing that happens, on the thread of the last unref:
                                    counts generations */
     void *on_gone_ctx;

@@ -1,6 +1,7 @@
 #include "harness/harness.h"
 
 #include "base/alloc.h"
+#include "server/tls_services.h"
 #include "sink/sink.h"
 #include "telemetry/access_log.h"
 #include "telemetry/metrics.h"
@@ -131,7 +132,13 @@ bool gw_harness_load(struct gw_harness *harness, struct gw_config *config, const
         .loader = loader,
     };
     struct gw_script *script;
+    char problem[512];
 
+    if (!gw_tls_services_bind(config, problem, sizeof(problem))) {
+        *why = gw_strndup(problem, strlen(problem));
+        gw_config_unref(config);
+        return false;
+    }
     config->generation = harness->config ? harness->config->generation + 1 : 1;
     script = gw_script_new(&options, why);
     if (!script) {

@@ -118,6 +118,10 @@ static void on_eof(struct gw_h1_session *session)
     }
     switch (gw_h1_parse_eof(&session->parse)) {
     case GW_H1_END:
+        if (gw_conn_cut(session->conn)) { /* RFC 9112 9.8: its end is not the server's word */
+            gw_h1_session_fail_now(session, GW_E_UPSTREAM_CUT);
+            break;
+        }
         session->in_done = true;
         if (session->stream.events && !session->failing)
             session->stream.events->on_body(session->stream.owner, GW_SLICE_EMPTY, true);
@@ -136,11 +140,14 @@ static void on_eof(struct gw_h1_session *session)
 static void on_broken(struct gw_h1_session *session)
 {
     struct gw_h1_client *client = client_of(session);
+    enum gw_error why = head_has_begun(session)          ? GW_E_UPSTREAM_CUT
+                        : gw_conn_refused(session->conn) ? GW_E_TLS_REFUSED
+                                                         : GW_E_RESET;
 
     client->spoiled = true;
     close_client(client);
     if (!session->in_done) /* a whole response stays one, whatever became of the request's rest */
-        gw_h1_session_fail_now(session, head_has_begun(session) ? GW_E_UPSTREAM_CUT : GW_E_RESET);
+        gw_h1_session_fail_now(session, why);
 }
 
 static void finish(struct gw_h1_session *session)

@@ -99,8 +99,11 @@ static void on_room(void *owner)
 /* Who ends its side sends no WINDOW_UPDATE any more: nothing can go on. */
 static void on_conn_end(void *owner, enum gw_error why)
 {
+    struct gw_h2_session *session = owner;
+    bool refused = !session->is_server && !session->settled && gw_conn_refused(session->conn);
+
     (void)why;
-    gw_h2_session_close(owner, 0, GW_OK);
+    gw_h2_session_close(session, 0, refused ? GW_E_TLS_REFUSED : GW_OK);
 }
 
 static const struct gw_conn_events conn_events = {

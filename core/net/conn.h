@@ -51,6 +51,10 @@ const struct gw_tls *gw_conn_tls(const struct gw_conn *conn);
  * the way cut it: an error where the end of the bytes means something (RFC 9112 9.8). */
 bool gw_conn_cut(const struct gw_conn *conn);
 
+/* Over TLS: it is broken because the peer did not accept what it saw. A server of TLS 1.3 judges
+ * our certificate when our handshake is done already. */
+bool gw_conn_refused(const struct gw_conn *conn);
+
 /* Writes the slices in one system call where possible, queues the rest. False: the queue is over
  * its limit, send no more until on_room (what was given is kept all the same). */
 bool gw_conn_write(struct gw_conn *conn, const struct gw_slice *slices, unsigned count);

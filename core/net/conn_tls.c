@@ -240,3 +240,8 @@ bool gw_conn_cut(const struct gw_conn *conn)
 {
     return conn->tls && conn->tls->cut;
 }
+
+bool gw_conn_refused(const struct gw_conn *conn)
+{
+    return conn->tls && gw_tls_failure(conn->tls->engine) == GW_TLS_FAILURE_ALERT;
+}

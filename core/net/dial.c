@@ -143,3 +143,8 @@ void gw_dial_cancel(struct gw_dial *dial)
 {
     fail(dial, GW_OK);
 }
+
+bool gw_dial_is_outside(const struct gw_dial *dial)
+{
+    return dial->outside != NULL;
+}

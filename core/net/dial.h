@@ -13,3 +13,6 @@ typedef void (*gw_dial_cb)(void *ctx, struct gw_conn *conn, enum gw_error error)
 struct gw_dial *gw_dial_start(struct gw_loop *loop, const struct gw_addr *addr, uint64_t timeout_us,
                               gw_dial_cb done, void *ctx);
 void gw_dial_cancel(struct gw_dial *dial);
+
+/* Somebody connects it in the place of the network (net/outside.h). */
+bool gw_dial_is_outside(const struct gw_dial *dial);

@@ -21,6 +21,7 @@ struct gw_tls {
     struct gw_tls_room *room;
     size_t unasked; /* bytes written while reading */
     unsigned long error;
+    long verdict; /* on the server's certificate: X509_V_ERR_… */
     enum gw_tls_failure failure;
     bool begun; /* its first byte came */
     void (*on_free)(void *owner);
@@ -160,6 +161,7 @@ static enum gw_tls_failure failure_of(unsigned long error)
     case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
         return GW_TLS_FAILURE_CIPHER;
     case SSL_R_NO_APPLICATION_PROTOCOL:
+    case SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL:
         return GW_TLS_FAILURE_PROTOCOL;
     case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
         return GW_TLS_FAILURE_NO_CERTIFICATE;
@@ -176,11 +178,37 @@ static enum gw_tls_failure failure_of(unsigned long error)
     }
 }
 
+/* What a client found wrong with the server's certificate. */
+static enum gw_tls_failure failure_of_verify(long result)
+{
+    switch (result) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return GW_TLS_FAILURE_EXPIRED;
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        return GW_TLS_FAILURE_HOST;
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_CERT_UNTRUSTED:
+        return GW_TLS_FAILURE_UNTRUSTED;
+    default:
+        return GW_TLS_FAILURE_CERTIFICATE;
+    }
+}
+
 static enum gw_tls_result fail(struct gw_tls *tls)
 {
     tls->error = ERR_peek_error();
     if (!tls->failure)
         tls->failure = failure_of(tls->error);
+    if (tls->failure == GW_TLS_FAILURE_CERTIFICATE && gw_tls_is_client(tls)) {
+        tls->verdict = SSL_get_verify_result(tls->ssl);
+        tls->failure = failure_of_verify(tls->verdict);
+    }
     ERR_clear_error();
     return GW_TLS_FAILED;
 }
@@ -192,7 +220,9 @@ enum gw_tls_failure gw_tls_failure(const struct gw_tls *tls)
 
 const char *gw_tls_detail(const struct gw_tls *tls)
 {
-    const char *text = tls->error ? ERR_reason_error_string(tls->error) : NULL;
+    const char *text = tls->verdict ? X509_verify_cert_error_string(tls->verdict)
+                       : tls->error ? ERR_reason_error_string(tls->error)
+                                    : NULL;
 
     return text ? text : "";
 }

@@ -43,6 +43,9 @@ enum gw_tls_result {
     X(NAME,            "name",             "no certificate for the name that was asked for")       \
     X(NO_CERTIFICATE,  "no_certificate",   "the peer showed no certificate")                       \
     X(CERTIFICATE,     "certificate",      "the peer's certificate is not accepted")               \
+    X(EXPIRED,         "expired",          "the peer's certificate has expired, or is not valid yet") \
+    X(UNTRUSTED,       "untrusted",        "the peer's certificate is signed by nobody who is trusted") \
+    X(HOST,            "host",             "the peer's certificate is for another name")           \
     X(ALERT,           "alert",            "the peer did not accept what it saw")                  \
     X(FLOOD,           "flood",            "the peer asks for too many new keys")                  \
     X(CLOSED,          "closed",           "the peer went away in the handshake")                  \

@@ -25,6 +25,9 @@ const char *gw_tls_check_ocsp(const char *der, size_t len);
 /* The same kind of key (RSA, EC) in both certificates, of which a listener can show only one. */
 bool gw_tls_same_kind(const char *one, size_t one_len, const char *other, size_t other_len);
 
+/* Whether this system has a file of certificates that it trusts. */
+bool gw_tls_system_trusts(void);
+
 /* Of the first certificate, in seconds since 1970; both 0 when it is none. */
 struct gw_tls_validity {
     int64_t from, until;

@@ -9,6 +9,7 @@
 #include "base/fault.h"
 #include "base/map.h"
 #include "net/tls_pem_private.h"
+#include "net/tls_suites_private.h"
 #include "net/tls_tickets.h"
 
 #include <assert.h>
@@ -20,18 +21,6 @@
 #include <time.h>
 
 #define NAME_MAX 255
-
-/* Mozilla's "intermediate", without what only old clients need (DHE). */
-#define CIPHERS_12                                                                                 \
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                                   \
-    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"                                   \
-    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
-#define CIPHERS_13 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
-#define GROUPS "X25519:P-256:P-384"
-#define SIGNATURES                                                                                 \
-    "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:"                                              \
-    "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:"                                 \
-    "RSA+SHA256:RSA+SHA384:RSA+SHA512"
 
 struct identity {
     SSL_CTX *ctx;
@@ -330,10 +319,10 @@ static bool make_identity(struct gw_tls_server *server, struct identity *made,
     if (!made->ctx)
         return refuse(why, why_size, given->label, "there is no memory for it");
     set_manners(made->ctx, server, tls13_only);
-    if (SSL_CTX_set_cipher_list(made->ctx, CIPHERS_12) != 1 ||
-        SSL_CTX_set_ciphersuites(made->ctx, CIPHERS_13) != 1 ||
-        SSL_CTX_set1_groups_list(made->ctx, GROUPS) != 1 ||
-        SSL_CTX_set1_sigalgs_list(made->ctx, SIGNATURES) != 1)
+    if (SSL_CTX_set_cipher_list(made->ctx, GW_TLS_CIPHERS_12) != 1 ||
+        SSL_CTX_set_ciphersuites(made->ctx, GW_TLS_CIPHERS_13) != 1 ||
+        SSL_CTX_set1_groups_list(made->ctx, GW_TLS_GROUPS) != 1 ||
+        SSL_CTX_set1_sigalgs_list(made->ctx, GW_TLS_SIGNATURES) != 1)
         return refuse(why, why_size, given->label, "the library does not know our cipher suites");
     for (unsigned i = 0; i < given->pair_count; i++)
         if (!use_pair(made->ctx, &given->pairs[i]))

@@ -269,6 +269,7 @@ static void open_call(struct gw_fetch *fetch, const struct gw_fetch_job *job, st
         .upstream = upstream,
         .target_host = gw_arena_copy(arena, job->host),
         .target_port = job->port,
+        .tls = job->tls ? script->config->fetch_tls : NULL,
         .deadline_us =
             job->timeout > 0 ? script->loop->clock.now_us + (uint64_t)(job->timeout * 1e6) : 0,
         .retries = -1,
@@ -295,6 +296,8 @@ const char *gw_fetch_read(lua_State *L, int index, struct gw_fetch *fetch, struc
         return "this plugin has too many requests under way (lua.fetches)";
     }
     gw_fetch_read_job(L, index, &job);
+
+    GW_ASSERT(!job.tls || script->config->fetch_tls); /* lua/moongate/fetch_request.lua */
 
     const char *bad = gw_fetch_make_head(L, index, fetch, &job);
 

@@ -31,6 +31,7 @@ struct gw_fetch_job {
     struct gw_slice upstream, host, authority, method, path, body;
     uint16_t port;
     bool has_body, produces;
+    bool tls; /* of a URL */
     double timeout;
 };
 

@@ -42,6 +42,9 @@ void gw_fetch_read_job(lua_State *L, int index, struct gw_fetch_job *job)
         .timeout = number_field(L, index, "timeout"),
     };
     job->has_body = job->body.ptr != NULL;
+    lua_getfield(L, index, "tls");
+    job->tls = lua_toboolean(L, -1);
+    lua_pop(L, 1);
     lua_getfield(L, index, "producer");
     job->produces = lua_isfunction(L, -1);
     lua_pop(L, 1);
@@ -117,7 +120,7 @@ const char *gw_fetch_make_head(lua_State *L, int index, struct gw_fetch *fetch,
         return "the method is not valid";
     head->method_name = gw_arena_copy(arena, job->method);
     head->method = gw_method_parse(head->method_name);
-    head->scheme = GW_SLICE("http");
+    head->scheme = service ? service->scheme : job->tls ? GW_SLICE("https") : GW_SLICE("http");
     head->authority = gw_arena_copy(arena, authority);
     head->version = 11;
     head->body_length = job->produces   ? GW_BODY_UNKNOWN

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "script/guard.h"
 #include "server/lua_call.h"
+#include "server/tls_services.h"
 #include "server/tls_store.h"
 
 #include <sched.h>
@@ -193,7 +194,8 @@ static void prepare_tls(struct gw_load *load, const struct gw_load_options *opti
 {
     char why[512];
 
-    if (options->tls && !gw_tls_store_bind(options->tls, load->config, why, sizeof(why)))
+    if (options->tls && (!gw_tls_store_bind(options->tls, load->config, why, sizeof(why)) ||
+                         !gw_tls_services_bind(load->config, why, sizeof(why))))
         add_lines(load, gw_slice_from(why));
 }
 

@@ -36,6 +36,20 @@ static struct gw_target *choose(struct gw_call *call)
     return call->chosen < 0 ? NULL : call->view->set->items[call->chosen].target;
 }
 
+/* A port is written where it is not the one that goes without saying; targets do not know that
+ * they are spoken to over TLS. */
+static struct gw_slice authority_over_tls(struct gw_call *call, struct gw_slice authority)
+{
+    const struct gw_slice port = GW_SLICE(":443");
+    size_t len = authority.len;
+
+    if (len > port.len && memcmp(authority.ptr + len - port.len, port.ptr, port.len) == 0)
+        return gw_slice(authority.ptr, len - port.len);
+    if (gw_addr_port(&call->target->addr) == 80)
+        return gw_arena_printf(call->options.arena, "%.*s:80", GW_SLICE_ARG(authority));
+    return authority;
+}
+
 /* The Host of the target; what the owner wrote stays where target and upstream have none. */
 static void set_authority(struct gw_call *call)
 {
@@ -45,6 +59,8 @@ static void set_authority(struct gw_call *call)
         return;
     call->head.authority =
         set->how.host_header.len ? set->how.host_header : call->target->authority;
+    if (call->tls && !set->how.host_header.len)
+        call->head.authority = authority_over_tls(call, call->head.authority);
 }
 
 static void note_target(struct gw_call *call, struct gw_target *target)

@@ -1,6 +1,7 @@
 /* The way of an attempt to its target: an idle connection to it, a new one, or a stream on one that
  * other requests share. */
 #include "net/proxy_protocol.h"
+#include "net/tls_client.h"
 #include "upstream/call_private.h"
 
 #define CONNECT_TIMEOUT_US 60000000ull
@@ -31,24 +32,60 @@ static bool names_client(const struct gw_call *call)
     return call->options.service && call->options.service->proxy_protocol;
 }
 
-/* Before the first byte of HTTP. Such a connection belongs to this request alone: the next one may
- * be somebody else's, and of a client that left it could never be used again. */
-static void name_client(struct gw_call *call, struct gw_conn *conn)
+/* Goes before TLS and HTTP. Such a connection belongs to this request alone: the next one may be
+ * somebody else's, and of a client that left it could never be used again. */
+static struct gw_slice proxy_header(const struct gw_call *call)
 {
     const struct gw_call_options *options = &call->options;
     char text[GW_PROXY_PROTOCOL_WRITE_MAX];
     size_t len = gw_proxy_protocol_write(options->service->proxy_protocol, options->client,
                                          options->local, text);
-    struct gw_slice header = gw_slice(text, len);
 
-    gw_conn_write(conn, &header, 1);
+    return gw_arena_copy(options->arena, gw_slice(text, len));
 }
 
-static void on_dialled(void *ctx, struct gw_conn *conn, enum gw_error error)
+/* ── TLS ───────────────────────────────────────────────────────────────────── */
+
+static struct gw_slice without_port(struct gw_slice authority)
+{
+    size_t len = authority.len;
+
+    while (len > 0 && authority.ptr[len - 1] >= '0' && authority.ptr[len - 1] <= '9')
+        len--;
+    return len > 1 && len < authority.len && authority.ptr[len - 1] == ':'
+               ? gw_slice(authority.ptr, len - 1)
+               : authority;
+}
+
+/* Whom the certificate must be for. Never what the client wrote: what the service is told, or what
+ * the target is called where the configuration names it. */
+static struct gw_slice server_name(const struct gw_call *call)
+{
+    const struct gw_service *service = call->options.service;
+    const struct gw_target_set *set = call->view ? call->view->set : NULL;
+
+    if (service && service->tls_config->name.len)
+        return service->tls_config->name;
+    if (!set)
+        return call->options.target_host;
+    return without_port(set->how.host_header.len ? set->how.host_header : call->target->authority);
+}
+
+/* Who may use a connection to the target again. */
+static struct gw_slice key_of(const struct gw_call *call)
+{
+    if (!call->tls)
+        return call->target->text;
+    return gw_tls_client_key(call->tls, call->target->text, server_name(call), call->options.arena);
+}
+
+/* ── dialling ──────────────────────────────────────────────────────────────── */
+
+static void on_reached(void *ctx, struct gw_conn *conn, enum gw_error error)
 {
     struct gw_call *call = ctx;
 
-    call->dial = NULL;
+    call->reach = NULL;
     --*gw_pool_pending(call->options.pool);
     if (error) {
         if (!gw_attempt_retry(call, error))
@@ -56,15 +93,11 @@ static void on_dialled(void *ctx, struct gw_conn *conn, enum gw_error error)
         return;
     }
     call->info.connect_us = loop_of(call)->clock.now_us - call->info.started_us;
-    if (names_client(call))
-        name_client(call, conn);
-    activate(call, gw_pool_adopt(call->options.pool, call->target->text, conn,
-                                 call->options.service, limits_of(call), call->options.arena));
+    activate(call, gw_pool_adopt(call->options.pool, key_of(call), conn, call->options.service,
+                                 limits_of(call), call->options.arena));
     gw_call_flush(call);
     gw_call_tell_room(call);
 }
-
-/* ── dialling ──────────────────────────────────────────────────────────────── */
 
 static uint64_t connect_timeout(const struct gw_call *call)
 {
@@ -89,13 +122,25 @@ static bool may_wait(struct gw_call *call)
     return true;
 }
 
-static void dial(struct gw_call *call)
+static void reach(struct gw_call *call, struct gw_slice key)
 {
+    struct gw_reach_options options = {
+        .loop = loop_of(call),
+        .addr = &call->target->addr,
+        .timeout_us = connect_timeout(call),
+        .first = names_client(call) ? proxy_header(call) : GW_SLICE_EMPTY,
+    };
+
     if (!may_wait(call))
         return;
+    if (call->tls) {
+        options.tls = call->tls;
+        options.name = server_name(call);
+        options.key = key;
+        options.sessions = gw_pool_tls_sessions(call->options.pool);
+    }
     call->state = GW_CALL_SEEKING;
-    call->dial =
-        gw_dial_start(loop_of(call), &call->target->addr, connect_timeout(call), on_dialled, call);
+    call->reach = gw_reach_start(&options, on_reached, call);
 }
 
 /* ── sharing a connection ──────────────────────────────────────────────────── */
@@ -117,12 +162,12 @@ static void on_stream(void *ctx, struct gw_stream *stream, enum gw_error error)
     gw_call_tell_room(call);
 }
 
-static void share_with_others(struct gw_call *call)
+static void share_with_others(struct gw_call *call, struct gw_slice key)
 {
     struct gw_trunks *trunks = gw_pool_trunks(call->options.pool);
     struct gw_trunk_want want = {
         .addr = &call->target->addr,
-        .address = call->target->text,
+        .key = key,
         .service = call->options.service,
         .limits = limits_of(call),
         .arena = call->options.arena,
@@ -130,6 +175,11 @@ static void share_with_others(struct gw_call *call)
     };
     struct gw_stream *up = gw_trunks_open(trunks, &want);
 
+    if (!up && call->tls) {
+        want.tls = call->tls;
+        want.name = server_name(call);
+        want.sessions = gw_pool_tls_sessions(call->options.pool);
+    }
     if (up) {
         call->info.reused = true;
         activate(call, up);
@@ -144,19 +194,20 @@ static void share_with_others(struct gw_call *call)
 
 void gw_attempt_connect(struct gw_call *call)
 {
+    struct gw_slice key = key_of(call);
+
     if (call->shares) {
-        share_with_others(call);
+        share_with_others(call, key);
         return;
     }
 
-    struct gw_stream *up =
-        call->must_be_fresh || names_client(call)
-            ? NULL
-            : gw_pool_take(call->options.pool, call->target->text, call->options.service,
-                           limits_of(call), call->options.arena);
+    struct gw_stream *up = call->must_be_fresh || names_client(call)
+                               ? NULL
+                               : gw_pool_take(call->options.pool, key, call->options.service,
+                                              limits_of(call), call->options.arena);
 
     if (!up) {
-        dial(call);
+        reach(call, key);
         return;
     }
     call->info.reused = true;
@@ -166,14 +217,14 @@ void gw_attempt_connect(struct gw_call *call)
 
 void gw_attempt_stop_connecting(struct gw_call *call)
 {
-    if (call->dial) {
-        gw_dial_cancel(call->dial);
+    if (call->reach) {
+        gw_reach_cancel(call->reach);
         --*gw_pool_pending(call->options.pool);
     }
     if (call->wait) {
         gw_trunk_wait_cancel(call->wait);
         --*gw_pool_pending(call->options.pool);
     }
-    call->dial = NULL;
+    call->reach = NULL;
     call->wait = NULL;
 }

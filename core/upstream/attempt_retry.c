@@ -104,6 +104,7 @@ static unsigned condition_of(enum gw_error why)
     case GW_RETRY_NEVER:
         break;
     case GW_RETRY_ALWAYS:
+    case GW_RETRY_ELSEWHERE:
         return GW_RETRY_ON_CONNECT;
     case GW_RETRY_IF_UNSENT_OR_IDEMPOTENT:
         return GW_RETRY_ON_RESET;
@@ -123,7 +124,30 @@ static bool lost_race(const struct gw_call *call, enum gw_error why)
 /* A plain service's rule. */
 static bool never_got_there(const struct gw_call *call, enum gw_error why)
 {
-    return !call->retry && gw_error_info(why)->retry == GW_RETRY_ALWAYS;
+    enum gw_retry rule = gw_error_info(why)->retry;
+
+    return !call->retry && (rule == GW_RETRY_ALWAYS || rule == GW_RETRY_ELSEWHERE);
+}
+
+/* A target that was not asked yet. */
+static bool has_others(const struct gw_call *call)
+{
+    const struct gw_target_set *set = call->view ? call->view->set : NULL;
+
+    if (!set)
+        return call->info.tries < call->foreign_count;
+    for (unsigned i = 0; i < set->count; i++)
+        if ((int)i != call->chosen && set->items[i].weight && !(call->tried && call->tried[i]))
+            return true;
+    return false;
+}
+
+/* What this target said it would say again. Over TLS 1.3 it may say so when the request is on its
+ * way. */
+static bool is_final_here(const struct gw_call *call, enum gw_error why)
+{
+    return gw_error_info(why)->retry == GW_RETRY_ELSEWHERE &&
+           ((call->up && gw_stream_sent(call->up)) || !has_others(call));
 }
 
 static bool has_rule(const struct gw_call *call, unsigned condition)
@@ -233,7 +257,7 @@ static bool may_retry(struct gw_call *call, enum gw_error why, uint64_t *pause_u
         call->must_be_fresh = true;
         return true;
     }
-    if (call->retries_left == 0)
+    if (call->retries_left == 0 || is_final_here(call, why))
         return false;
     if (!never_got_there(call, why) && !has_rule(call, condition_of(why)))
         return false;

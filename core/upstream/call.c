@@ -364,6 +364,8 @@ struct gw_stream *gw_call_open(const struct gw_call_options *options)
     call->options = *options;
     call->chosen = -1;
     call->shares = options->service && options->service->http2;
+    call->tls = options->service ? options->service->tls : options->tls;
+    GW_ASSERT(!options->service || !options->service->tls_config || call->tls);
     gw_buf_init(&call->pending, PENDING_MAX);
     call->retries_left = options->retries >= 0 ? (unsigned)options->retries
                          : options->service    ? options->service->retries

@@ -2,7 +2,7 @@
 /* What call.c (the stream to the owner, the timers), attempt.c (targets and tries), attempt_retry.c
  * (whether another follows) and attempt_connect.c (the way to a target) share. */
 #include "base/buf.h"
-#include "net/dial.h"
+#include "net/reach.h"
 #include "net/resolver.h"
 #include "policy/breaker.h"
 #include "policy/retry.h"
@@ -64,7 +64,7 @@ struct gw_call {
     bool hashed;
     struct gw_target *target; /* counted in its vitals; NULL between attempts */
     struct gw_stream *up;
-    struct gw_dial *dial;
+    struct gw_reach *reach;
     struct gw_trunk_wait *wait; /* for a stream on a connection that others share */
     struct gw_resolve *resolve;
     /* Tries that follow; the service's rules and its upstream's budget, NULL: it has none. */
@@ -78,8 +78,9 @@ struct gw_call {
 
     struct gw_breaker_pass pass; /* of the service's breaker; with `has_pass` */
     bool has_pass;
-    bool shares;        /* the service speaks HTTP/2 */
-    bool must_be_fresh; /* a reused connection failed already, or must not be used */
+    struct gw_tls_client *tls; /* what a target is spoken to with; NULL: plain */
+    bool shares;               /* the service speaks HTTP/2 */
+    bool must_be_fresh;        /* a reused connection failed already, or must not be used */
 
     struct gw_timer timer;
     enum gw_call_wait waits;

@@ -1,6 +1,6 @@
-/* A *shelf* holds the idle sessions to one address, the last used in front: the others grow old and
- * are closed by one timer for the whole pool. A session that dies while idle tells so at once and
- * leaves. */
+/* A *shelf* holds the idle sessions of one key (an address, and over TLS what was verified), the
+ * last used in front: the others grow old and are closed by one timer for the whole pool. A session
+ * that dies while idle tells so at once and leaves. */
 #include "upstream/pool.h"
 
 #include "base/alloc.h"
@@ -9,10 +9,12 @@
 #include "config/config.h"
 #include "http/h1.h"
 #include "net/relief.h"
+#include "net/tls_sessions.h"
 #include "upstream/trunk.h"
 #include "upstream/view.h"
 
 #define SWEEP_US 1000000ull
+#define TLS_SESSIONS 512 /* servers whose sessions are kept */
 
 /* Defaults of decisions.md for calls without a service. */
 #define IDLE_CONNECTIONS 512
@@ -23,12 +25,13 @@
 
 struct gw_pool {
     struct gw_loop *loop;
-    struct gw_map shelves;   /* by address */
+    struct gw_map shelves;   /* by key */
     struct gw_list sessions; /* all, idle or not */
     struct gw_timer sweep;
     struct gw_relief_giver giver; /* of idle ones */
     struct gw_trunks trunks;
     struct gw_views views;
+    struct gw_tls_sessions *tls_sessions; /* made at first use */
     struct gw_gauge idle;
     unsigned pending;
     bool draining;
@@ -39,8 +42,8 @@ struct shelf {
     struct gw_list idle; /* the last used in front */
     unsigned idle_count;
     unsigned sessions; /* that belong here; the last one frees the shelf */
-    size_t address_len;
-    char address[];
+    size_t key_len;
+    char key[];
 };
 
 struct session {
@@ -62,6 +65,13 @@ struct gw_trunks *gw_pool_trunks(struct gw_pool *pool)
     return &pool->trunks;
 }
 
+struct gw_tls_sessions *gw_pool_tls_sessions(struct gw_pool *pool)
+{
+    if (!pool->tls_sessions)
+        pool->tls_sessions = gw_tls_sessions_new(TLS_SESSIONS);
+    return pool->tls_sessions;
+}
+
 unsigned *gw_pool_pending(struct gw_pool *pool)
 {
     return &pool->pending;
@@ -74,18 +84,18 @@ unsigned gw_pool_idle(const struct gw_pool *pool)
 
 /* ── shelves and sessions ──────────────────────────────────────────────────── */
 
-static struct shelf *find_or_make_shelf(struct gw_pool *pool, struct gw_slice address)
+static struct shelf *find_or_make_shelf(struct gw_pool *pool, struct gw_slice key)
 {
-    struct shelf *shelf = gw_map_get(&pool->shelves, address);
+    struct shelf *shelf = gw_map_get(&pool->shelves, key);
 
     if (shelf)
         return shelf;
-    shelf = gw_alloc_zero(sizeof(*shelf) + address.len);
+    shelf = gw_alloc_zero(sizeof(*shelf) + key.len);
     shelf->pool = pool;
-    shelf->address_len = address.len;
-    memcpy(shelf->address, address.ptr, address.len);
+    shelf->key_len = key.len;
+    memcpy(shelf->key, key.ptr, key.len);
     gw_list_init(&shelf->idle);
-    gw_map_put(&pool->shelves, gw_slice(shelf->address, address.len), shelf);
+    gw_map_put(&pool->shelves, gw_slice(shelf->key, key.len), shelf);
     return shelf;
 }
 
@@ -107,7 +117,7 @@ static void free_session(struct session *session)
     gw_free(session);
     if (--shelf->sessions > 0)
         return;
-    gw_map_remove(&shelf->pool->shelves, gw_slice(shelf->address, shelf->address_len));
+    gw_map_remove(&shelf->pool->shelves, gw_slice(shelf->key, shelf->key_len));
     gw_free(shelf);
 }
 
@@ -198,11 +208,11 @@ static struct gw_stream *open_stream(struct session *session, const struct gw_se
     return gw_h1_client_open(session->client, arena);
 }
 
-struct gw_stream *gw_pool_take(struct gw_pool *pool, struct gw_slice address,
+struct gw_stream *gw_pool_take(struct gw_pool *pool, struct gw_slice key,
                                const struct gw_service *service, const struct gw_limits *limits,
                                struct gw_arena *arena)
 {
-    struct shelf *shelf = gw_map_get(&pool->shelves, address);
+    struct shelf *shelf = gw_map_get(&pool->shelves, key);
     struct gw_list_node *node = shelf ? gw_list_first(&shelf->idle) : NULL;
 
     if (!node)
@@ -216,7 +226,7 @@ struct gw_stream *gw_pool_take(struct gw_pool *pool, struct gw_slice address,
     return open_stream(session, service, limits, arena);
 }
 
-struct gw_stream *gw_pool_adopt(struct gw_pool *pool, struct gw_slice address, struct gw_conn *conn,
+struct gw_stream *gw_pool_adopt(struct gw_pool *pool, struct gw_slice key, struct gw_conn *conn,
                                 const struct gw_service *service, const struct gw_limits *limits,
                                 struct gw_arena *arena)
 {
@@ -226,7 +236,7 @@ struct gw_stream *gw_pool_adopt(struct gw_pool *pool, struct gw_slice address, s
     };
     struct session *session = gw_alloc_zero(sizeof(*session));
 
-    session->shelf = find_or_make_shelf(pool, address);
+    session->shelf = find_or_make_shelf(pool, key);
     session->shelf->sessions++;
     gw_list_append(&pool->sessions, &session->in_pool);
     session->client = gw_h1_client_new(conn, &defaults, &session_events, session);
@@ -288,5 +298,6 @@ void gw_pool_free(struct gw_pool *pool)
     gw_relief_leave(&pool->giver);
     gw_map_deinit(&pool->shelves);
     gw_views_deinit(&pool->views);
+    gw_tls_sessions_unref(pool->tls_sessions);
     gw_free(pool);
 }

@@ -4,7 +4,7 @@
 #include "config/config.h"
 #include "http/h2.h"
 #include "net/conn.h"
-#include "net/dial.h"
+#include "net/reach.h"
 
 #define CONNECTIONS_MAX 16 /* to one address: the servers' usual 100 streams make 1,600 requests */
 #define SWEEP_US 1000000ull
@@ -14,10 +14,10 @@ struct gw_trunk {
     struct gw_list sessions; /* that may take streams; the oldest in front */
     unsigned session_count;
     struct gw_list waits;
-    struct gw_dial *dial; /* NULL: none is being made */
-    unsigned users;       /* connections, waits and the dial; the last one frees the trunk */
-    size_t address_len;
-    char address[];
+    struct gw_reach *reach; /* NULL: none is being made */
+    unsigned users;         /* connections, waits and the reach; the last one frees the trunk */
+    size_t key_len;
+    char key[];
 };
 
 struct session {
@@ -31,19 +31,19 @@ struct session {
 
 /* ── trunks ────────────────────────────────────────────────────────────────── */
 
-static struct gw_trunk *find_or_make(struct gw_trunks *trunks, struct gw_slice address)
+static struct gw_trunk *find_or_make(struct gw_trunks *trunks, struct gw_slice key)
 {
-    struct gw_trunk *trunk = gw_map_get(&trunks->by_address, address);
+    struct gw_trunk *trunk = gw_map_get(&trunks->by_key, key);
 
     if (trunk)
         return trunk;
-    trunk = gw_alloc_zero(sizeof(*trunk) + address.len);
+    trunk = gw_alloc_zero(sizeof(*trunk) + key.len);
     trunk->trunks = trunks;
-    trunk->address_len = address.len;
-    memcpy(trunk->address, address.ptr, address.len);
+    trunk->key_len = key.len;
+    memcpy(trunk->key, key.ptr, key.len);
     gw_list_init(&trunk->sessions);
     gw_list_init(&trunk->waits);
-    gw_map_put(&trunks->by_address, gw_slice(trunk->address, address.len), trunk);
+    gw_map_put(&trunks->by_key, gw_slice(trunk->key, key.len), trunk);
     return trunk;
 }
 
@@ -51,7 +51,7 @@ static void release(struct gw_trunk *trunk)
 {
     if (--trunk->users > 0)
         return;
-    gw_map_remove(&trunk->trunks->by_address, gw_slice(trunk->address, trunk->address_len));
+    gw_map_remove(&trunk->trunks->by_key, gw_slice(trunk->key, trunk->key_len));
     gw_free(trunk);
 }
 
@@ -138,28 +138,37 @@ static struct gw_stream *open_on(struct gw_trunk *trunk, const struct gw_trunk_w
 
 /* ── the line ──────────────────────────────────────────────────────────────── */
 
-static void on_dialled(void *ctx, struct gw_conn *conn, enum gw_error error);
+static void on_reached(void *ctx, struct gw_conn *conn, enum gw_error error);
 
-static void dial_if_needed(struct gw_trunk *trunk)
+static void reach_if_needed(struct gw_trunk *trunk)
 {
     struct gw_list_node *first = gw_list_first(&trunk->waits);
 
-    if (!first || trunk->dial || trunk->session_count >= CONNECTIONS_MAX)
+    if (!first || trunk->reach || trunk->session_count >= CONNECTIONS_MAX)
         return;
 
     const struct gw_trunk_want *want = &container_of(first, struct gw_trunk_wait, node)->want;
 
+    const struct gw_reach_options options = {
+        .loop = trunk->trunks->loop,
+        .addr = want->addr,
+        .timeout_us = want->timeout_us,
+        .tls = want->tls,
+        .name = want->name,
+        .key = want->key,
+        .sessions = want->sessions,
+    };
+
     trunk->users++;
-    trunk->dial =
-        gw_dial_start(trunk->trunks->loop, want->addr, want->timeout_us, on_dialled, trunk);
+    trunk->reach = gw_reach_start(&options, on_reached, trunk);
 }
 
-static void stop_dial(struct gw_trunk *trunk)
+static void stop_reach(struct gw_trunk *trunk)
 {
-    if (!trunk->dial)
+    if (!trunk->reach)
         return;
-    gw_dial_cancel(trunk->dial);
-    trunk->dial = NULL;
+    gw_reach_cancel(trunk->reach);
+    trunk->reach = NULL;
     release(trunk);
 }
 
@@ -169,7 +178,7 @@ static void leave_line(struct gw_trunk_wait *wait)
     gw_list_remove(&wait->node);
     gw_timer_stop(&wait->timeout);
     if (gw_list_empty(&wait->trunk->waits))
-        stop_dial(wait->trunk);
+        stop_reach(wait->trunk);
 }
 
 static void finish(struct gw_trunk_wait *wait, struct gw_stream *stream, enum gw_error error)
@@ -195,11 +204,11 @@ static void serve(struct gw_trunk *trunk)
             break;
         finish(wait, stream, GW_OK);
     }
-    dial_if_needed(trunk);
+    reach_if_needed(trunk);
     release(trunk);
 }
 
-/* Whoever waits now; who gets in line again meanwhile waits for the next dial. */
+/* Whoever waits now; who gets in line again meanwhile waits for the next try. */
 static void fail_all(struct gw_trunk *trunk, enum gw_error error)
 {
     struct gw_list failed;
@@ -216,7 +225,11 @@ static void fail_all(struct gw_trunk *trunk, enum gw_error error)
 
 static void on_timeout(struct gw_timer *timer)
 {
-    finish(container_of(timer, struct gw_trunk_wait, timeout), NULL, GW_E_CONNECT_TIMEOUT);
+    struct gw_trunk_wait *wait = container_of(timer, struct gw_trunk_wait, timeout);
+    const struct gw_reach *reach = wait->trunk->reach;
+
+    finish(wait, NULL,
+           reach && gw_reach_shakes_hands(reach) ? GW_E_TLS_TIMEOUT : GW_E_CONNECT_TIMEOUT);
 }
 
 /* ── what connections say ──────────────────────────────────────────────────── */
@@ -263,8 +276,10 @@ static void add_session(struct gw_trunk *trunk, struct gw_conn *conn)
     const struct gw_trunk_want *want =
         &container_of(gw_list_first(&trunk->waits), struct gw_trunk_wait, node)->want;
     const struct gw_limits *limits = want->limits;
-    const struct gw_h2_limits most = { .session = { .head_bytes = limits->head,
-                                                    .headers = limits->headers } };
+    const struct gw_h2_limits most = {
+        .session = { .head_bytes = limits->head, .headers = limits->headers },
+        .tls = want->tls != NULL,
+    };
     struct session *session = gw_alloc_zero(sizeof(*session));
 
     session->trunk = trunk;
@@ -278,11 +293,11 @@ static void add_session(struct gw_trunk *trunk, struct gw_conn *conn)
     session->client = gw_h2_client_new(conn, &most, &events, session);
 }
 
-static void on_dialled(void *ctx, struct gw_conn *conn, enum gw_error error)
+static void on_reached(void *ctx, struct gw_conn *conn, enum gw_error error)
 {
     struct gw_trunk *trunk = ctx;
 
-    trunk->dial = NULL; /* and somebody waits */
+    trunk->reach = NULL; /* and somebody waits */
     if (error) {
         fail_all(trunk, error);
     } else {
@@ -296,7 +311,7 @@ static void on_dialled(void *ctx, struct gw_conn *conn, enum gw_error error)
 
 struct gw_stream *gw_trunks_open(struct gw_trunks *trunks, const struct gw_trunk_want *want)
 {
-    struct gw_trunk *trunk = gw_map_get(&trunks->by_address, want->address);
+    struct gw_trunk *trunk = gw_map_get(&trunks->by_key, want->key);
 
     return trunk && gw_list_empty(&trunk->waits) ? open_on(trunk, want) : NULL;
 }
@@ -306,7 +321,7 @@ struct gw_trunk_wait *gw_trunks_wait(struct gw_trunks *trunks, const struct gw_t
 {
     struct gw_trunk_wait *wait = gw_arena_alloc_zero(want->arena, sizeof(*wait));
 
-    wait->trunk = find_or_make(trunks, want->address);
+    wait->trunk = find_or_make(trunks, want->key);
     wait->trunk->users++;
     wait->want = *want;
     wait->done = done;
@@ -314,7 +329,7 @@ struct gw_trunk_wait *gw_trunks_wait(struct gw_trunks *trunks, const struct gw_t
     gw_list_append(&wait->trunk->waits, &wait->node);
     if (want->timeout_us)
         gw_timer_start(trunks->loop, &wait->timeout, want->timeout_us, on_timeout);
-    dial_if_needed(wait->trunk);
+    reach_if_needed(wait->trunk);
     return wait;
 }
 
@@ -349,7 +364,7 @@ static void offer_idle(struct gw_relief_giver *giver, struct gw_relief *relief)
 void gw_trunks_init(struct gw_trunks *trunks, struct gw_loop *loop)
 {
     trunks->loop = loop;
-    gw_map_init(&trunks->by_address);
+    gw_map_init(&trunks->by_key);
     gw_list_init(&trunks->sessions);
     trunks->giver.offer = offer_idle;
     gw_relief_join(loop, &trunks->giver);
@@ -372,5 +387,5 @@ void gw_trunks_deinit(struct gw_trunks *trunks)
         close_session(container_of(node, struct session, in_all));
     gw_timer_stop(&trunks->sweep);
     gw_relief_leave(&trunks->giver);
-    gw_map_deinit(&trunks->by_address);
+    gw_map_deinit(&trunks->by_key);
 }

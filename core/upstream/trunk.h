@@ -2,9 +2,9 @@
 /* Connections to services that speak HTTP/2, of one worker: all requests to an address share one,
  * or few.
  *
- * A *trunk* holds the connections to one address. Requests that find no free stream wait in line:
- * for the connection that is being made, or for a stream that ends; only when all connections are
- * full another one is made, one at a time. */
+ * A *trunk* holds the connections of one key: an address, and over TLS what was verified. Requests
+ * that find no free stream wait in line: for the connection that is being made, or for a stream
+ * that ends; only when all connections are full another one is made, one at a time. */
 #include "base/gauge.h"
 #include "base/list.h"
 #include "base/map.h"
@@ -15,12 +15,14 @@
 struct gw_addr;
 struct gw_limits;
 struct gw_service;
+struct gw_tls_client;
+struct gw_tls_sessions;
 struct gw_trunk;
 
 struct gw_trunks {
     struct gw_loop *loop;
-    struct gw_map by_address; /* struct gw_trunk */
-    struct gw_list sessions;  /* all connections */
+    struct gw_map by_key;    /* struct gw_trunk */
+    struct gw_list sessions; /* all connections */
     struct gw_timer sweep;
     struct gw_relief_giver giver; /* of idle ones */
     struct gw_gauge idle;
@@ -38,7 +40,10 @@ void gw_trunks_drain(struct gw_trunks *trunks);
 /* What a stream is wanted for. All of it outlives the stream. */
 struct gw_trunk_want {
     const struct gw_addr *addr;
-    struct gw_slice address; /* as text */
+    struct gw_slice key;       /* the address as text; over TLS gw_tls_client_key() */
+    struct gw_tls_client *tls; /* NULL: plain */
+    struct gw_slice name;      /* of the server, for TLS */
+    struct gw_tls_sessions *sessions;
     const struct gw_service *service;
     const struct gw_limits *limits;
     struct gw_arena *arena; /* response heads live here */

@@ -19,13 +19,15 @@ local KNOWN = {
   stream = true,
 }
 
+local DEFAULT_PORTS = { http = 80, https = 443 }
+
 -- Caught in M.read.
 local function misuse(text, ...) error(text:format(...), 0) end
 
-local function allowed(host, port)
+local function allowed(scheme, host, port)
   local place = ("%s:%d"):format(host, port)
   for _, service in ipairs(entities.services) do
-    if service.host == host and service.port == port then return true end
+    if service.protocol == scheme and service.host == host and service.port == port then return true end
   end
   for _, entry in ipairs(entities.fetch_allow) do
     if entry == host or entry == place then return true end
@@ -41,22 +43,22 @@ local function read_url(url)
   local scheme, authority, rest = url:match("^(%a[%w+.-]*)://([^/?#]*)([^#]*)$")
   if not scheme then misuse("%q is not a URL", url) end
   scheme = scheme:lower()
-  if scheme == "https" then return nil, "https is not in this version" end
-  if scheme ~= "http" then misuse("the scheme of %q must be http", url) end
+  if not DEFAULT_PORTS[scheme] then misuse("the scheme of %q must be http or https", url) end
   local host, port = authority:match("^(%[[%x:.]+%]):?(%d*)$")
   if not host then
     host, port = authority:match("^([%w._-]+):?(%d*)$")
   end
   if not host or (port == "" and authority:sub(-1) == ":") then misuse("the host of %q is not valid", url) end
-  host, port = host:lower(), port == "" and 80 or tonumber(port)
+  host, port = host:lower(), port == "" and DEFAULT_PORTS[scheme] or tonumber(port)
   if port < 1 or port > 65535 then misuse("the port of %q is not valid", url) end
-  if not allowed(host, port) then
+  if not allowed(scheme, host, port) then
     return nil,
       ("%s:%d is outside the configuration (fetch.allow names what else may be asked)"):format(host, port)
   end
   return {
     host = host:gsub("^%[(.*)%]$", "%1"),
     port = port,
+    tls = scheme == "https",
     authority = authority:lower(),
     path = rest:sub(1, 1) == "/" and rest or "/" .. rest,
   }

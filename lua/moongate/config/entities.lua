@@ -8,6 +8,7 @@ local limits = require("moongate.config.limits")
 local protocols = require("moongate.config.protocols")
 local retry = require("moongate.config.retry")
 local when = require("moongate.when")
+local tls_service_fields = require("moongate.config.tls_service_fields")
 local types = require("moongate.schema.types")
 
 local M = {}
@@ -54,7 +55,17 @@ local function entity(extra, fields, rules)
   return t.record(all)
 end
 
-local PROTOCOLS_LATER = { "https", "grpcs", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss" }
+local function with(one, other)
+  local all = {}
+  for _, fields in ipairs { one, other } do
+    for name, kind in pairs(fields) do
+      all[name] = kind
+    end
+  end
+  return all
+end
+
+local PROTOCOLS_LATER = { "tcp", "tls", "tls_passthrough", "udp", "ws", "wss" }
 
 -- A URL, or nginx's way to write a unix socket, which services.lua takes apart.
 local function service_url()
@@ -69,17 +80,17 @@ local function service_url()
   return kind
 end
 
-M.services = entity(later.service, {
+M.services = entity(with(later.service, tls_service_fields.FIELDS), {
   name = t.name { about = "How routes, plugins, logs and metrics call it." },
   enabled = t.boolean { default = true, about = "Whether its routes take requests." },
   url = service_url(),
   protocol = later.choice(
-    { "http", "grpc" },
+    { "http", "https", "grpc", "grpcs" },
     PROTOCOLS_LATER,
-    { about = "`http`, where no `url` says it. `grpc`: HTTP/2, as `http2` says." }
+    { about = "`http`, where no `url` says it. `grpc`: HTTP/2, as `http2` says. `https` and `grpcs`: over TLS." }
   ),
   host = t.host { about = "Where it is: a name, an address, or the name of an upstream." },
-  port = t.port { about = "80 where nothing is written." },
+  port = t.port { about = "Where nothing is written 80, and 443 over TLS." },
   path = t.path { about = "Put before the path of every request." },
   retries = t.integer {
     between = { 0, 32767 },
@@ -122,7 +133,8 @@ M.services = entity(later.service, {
   },
   http2 = t.boolean {
     default = false,
-    about = "Speak HTTP/2 to it, without asking first (prior knowledge): requests share one connection, or few.",
+    about = "Speak HTTP/2 to it: requests share one connection, or few. Over TLS it must agree to that (ALPN), "
+      .. "without it is not asked first (prior knowledge).",
   },
   forwarded_header = t.boolean {
     default = false,
@@ -213,6 +225,9 @@ M.upstreams = entity(
   with_balancing {
     name = t.host { required = true, about = "What the host of a service says to mean it." },
     host_header = t.string { match = "^[%w._:%[%]-]+$", about = "The Host its targets get." },
+    client_certificate = tls_service_fields.shown_certificate(
+      "As of a service, for those that mean this upstream and have none of their own."
+    ),
     targets = child("a target", "targets"),
   }
 )

@@ -6,6 +6,7 @@ local limits_of = require("moongate.config.limits")
 local native = require("moongate.config.native")
 local plan_data = require("moongate.config.plan_data")
 local show = require("moongate.config.show")
+local tls_services = require("moongate.config.tls_services")
 local words = require("moongate.schema.words")
 
 local C = native.available and require("moongate.cdef") or nil
@@ -13,7 +14,6 @@ local C = native.available and require("moongate.cdef") or nil
 local M = {}
 
 local VERSIONS = { v1 = 1, v2 = 2 } -- of the PROXY protocol
-local SCHEMES = { http = "http", grpc = "http" }
 local DEFAULT_MODE = tonumber("600", 8)
 local LEVELS = { debug = 0, info = 1, notice = 2, warn = 3, error = 4 } -- enum gw_log_level
 
@@ -126,7 +126,7 @@ end
 local function authority(service)
   if service.host:find("^unix:") then return "localhost" end
   local host = service.host:find(":", 1, true) and "[" .. service.host .. "]" or service.host
-  return service.port == 80 and host or ("%s:%d"):format(host, service.port)
+  return service.port == (service.tls and 443 or 80) and host or ("%s:%d"):format(host, service.port)
 end
 
 local function put_breaker(breaker, given)
@@ -164,6 +164,12 @@ local function put_retry(build, retry, given)
   end
 end
 
+local function put_service_tls(build, target, tls)
+  local config = C.gw_build_service_tls(build, target)
+  config.verify, config.depth = tls.verify, tls.depth
+  put_texts(build, config, { ca = tls.ca, cert = tls.cert, key = tls.key, name = tls.name })
+end
+
 local function put_services(build, normal)
   local services = C.gw_build_services(build, #normal.services)
   for i, service in ipairs(normal.services) do
@@ -171,7 +177,7 @@ local function put_services(build, normal)
     put_texts(build, services + (i - 1), {
       name = service.name,
       id = service.id,
-      scheme = SCHEMES[service.protocol],
+      scheme = service.tls and "https" or "http",
       host = service.host,
       path = service.path,
       authority = authority(service),
@@ -195,6 +201,7 @@ local function put_services(build, normal)
     target.keepalive_idle_us = us(service.keepalive.idle)
     put_limits(target.limits, service.limits)
     if service.retry then put_retry(build, C.gw_build_retry(build, target), service.retry) end
+    if service.tls then put_service_tls(build, target, service.tls) end
     if service.circuit_breaker then put_breaker(C.gw_build_breaker(build, target), service.circuit_breaker) end
   end
   return services
@@ -346,6 +353,7 @@ local function fill(problems, build, normal)
   put_consumers(build, normal)
   put_routes(problems, build, normal, put_services(build, normal))
   put_listener_limits(build, normal)
+  config.fetches_tls = tls_services.fetches(normal)
   put_trusted_proxies(problems, build, normal)
   if #problems > 0 then return end
   C.gw_build_router(build)

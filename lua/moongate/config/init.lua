@@ -22,7 +22,7 @@
 ---     services[]      { id, name, tags, enabled, protocol, host, port, path, upstream = index | nil, retries,
 ---                       connect_timeout, write_timeout, read_timeout, response_timeout,
 ---                       event_stream_timeout | nil, websocket_timeout | nil, grpc_idle_timeout | nil,
----                       forwarded_header, http2, proxy_protocol | nil,
+---                       forwarded_header, http2, proxy_protocol | nil, tls (tls_services.lua) | nil,
 ---                       keepalive = { connections, requests, idle }, limits }
 ---     routes[]        { id, name, tags, service = index | nil, enabled (false: its service is off),
 ---                       paths = { { kind = "prefix" | "exact" | "regex" | "template", text without = and ~ } },
@@ -116,7 +116,7 @@ local function entities(rep, config, value, opts)
   certificates.run(state, config)
   config.services, config.routes = {}, {}
   for i, item in ipairs(state.items.services) do
-    config.services[i] = services.service(state, item, value)
+    config.services[i] = services.service(state, item, value, config)
   end
   for i, item in ipairs(state.items.routes) do
     config.routes[i] = services.route(state, item, config, value, opts)

@@ -50,9 +50,7 @@ M.top = merged(
   })
 )
 
-M.service = group(TLS, {
-  client_certificate = none, tls_verify = none, tls_verify_depth = none, ca_certificates = none, tls_sans = none,
-})
+M.service = group(TLS, { tls_sans = none })
 
 M.route = merged(
   group(TLS, { snis = none, https_redirect_status_code = 426 }),
@@ -87,8 +85,7 @@ M.upstream = merged(
         unhealthy = { http_statuses = { 429, 500, 503 }, tcp_failures = 0, timeouts = 0, http_failures = 0 },
       },
     },
-  }),
-  group(TLS, { client_certificate = none })
+  })
 )
 
 M.plugin = merged(

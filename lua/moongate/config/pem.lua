@@ -60,6 +60,10 @@ end
 ---@return boolean
 function M.same_kind(one, other) return C ~= nil and C.gw_tls_same_kind(one, #one, other, #other) end
 
+--- Whether this system names anybody that is trusted; true, too, where the core is not there.
+---@return boolean
+function M.system_trusts() return C == nil or C.gw_tls_system_trusts() end
+
 local function day(at) return os.date("!%Y-%m-%d %H:%M UTC", at) end
 
 --- Warns of a certificate that is not good now, or not for long.

@@ -9,6 +9,8 @@ local protocols = require("moongate.config.protocols")
 local report = require("moongate.config.report")
 local retry = require("moongate.config.retry")
 local schema = require("moongate.schema")
+local tls_service_fields = require("moongate.config.tls_service_fields")
+local tls_services = require("moongate.config.tls_services")
 local types = require("moongate.schema.types")
 local words = require("moongate.schema.words")
 
@@ -27,12 +29,14 @@ local function split_unix_url(scheme, rest)
   return { protocol = scheme, host = place, port = 0, path = base ~= "" and base or nil }
 end
 
+local function default_port(protocol) return tls_service_fields.PROTOCOLS[protocol] and 443 or 80 end
+
 -- "http://host:port/path" → its parts, or a problem.
 local function split_url(url)
   local scheme, authority, rest = url:match("^(%a[%w+.-]*)://([^/?#]*)(.*)$")
   scheme = scheme:lower()
-  if scheme ~= "http" and scheme ~= "grpc" then
-    local known = scheme == "https" or scheme == "grpcs" or scheme == "ws" or scheme == "wss"
+  if not protocols.FAMILY[scheme] then
+    local known = scheme == "ws" or scheme == "wss"
     return nil,
       known and ('"%s" is %s'):format(scheme, later.MESSAGE) or ('"%s" is no protocol of a service'):format(scheme)
   elseif authority:find("^unix:") then
@@ -44,7 +48,7 @@ local function split_url(url)
   end
   local host, port = address.split(authority)
   if not host then
-    host, port = authority:gsub("^%[(.*)%]$", "%1"), 80
+    host, port = authority:gsub("^%[(.*)%]$", "%1"), default_port(scheme)
   end
   host = types.SCALARS.host.parse(host)
   if not host or port == 0 then return nil, "is not a URL: its host or port is malformed" end
@@ -66,15 +70,25 @@ local function location(rep, item)
     report.error(rep, item.path, "needs a url, or a host")
     return nil
   end
-  return { protocol = value.protocol or "http", host = value.host, port = value.port or 80, path = value.path }
+  local protocol = value.protocol or "http"
+  local port = value.port or rep.kong and 80 or default_port(protocol)
+  if rep.kong and not value.port and port ~= default_port(protocol) then
+    report.warn(
+      rep,
+      report.join(item.path, "port"),
+      "relies on the default 80, where TLS is rarely spoken: write 443"
+    )
+  end
+  return { protocol = protocol, host = value.host, port = port, path = value.path }
 end
 
 --- A service. `upstream` is the index of the upstream its host names.
 ---@param state table  from collect.lua
 ---@param item table
 ---@param top table    the record at the top of the file
+---@param config table  the normal form so far
 ---@return table
-function M.service(state, item, top)
+function M.service(state, item, top, config)
   local value = item.value
   local place = location(state.report, item) or {}
   local http2 = protocols.speaks_http2(state.report, item, place)
@@ -107,6 +121,7 @@ function M.service(state, item, top)
     grpc_idle_timeout = value.grpc_idle_timeout,
     proxy_protocol = value.proxy_protocol,
     http2 = http2,
+    tls = tls_services.run(state, config, item, place.protocol, upstream),
     forwarded_header = value.forwarded_header,
     keepalive = value.keepalive,
     retry = value.retry,

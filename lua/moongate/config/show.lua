@@ -172,7 +172,24 @@ local function show_listener(listener)
   return shown
 end
 
-local NOT_SHOWN = { listeners = true, tls_files = true, warnings = true, consumers = true, plugins = true }
+-- What holds, and which certificate is shown: nothing of what is in it.
+local function show_service(service)
+  local shown = M.redact(service)
+  local tls = service.tls
+  if tls then
+    shown.tls = {
+      verify = tls.verify,
+      depth = tls.depth,
+      name = tls.name,
+      client_certificate = tls.certificate,
+      trusts = tls.ca and "ca_certificates" or "system",
+    }
+  end
+  return shown
+end
+
+local NOT_SHOWN =
+  { listeners = true, services = true, tls_files = true, warnings = true, consumers = true, plugins = true }
 
 --- The normal form as JSON without secrets.
 ---@param normal table  from moongate.config
@@ -183,6 +200,7 @@ function M.config(normal)
     if not NOT_SHOWN[key] then shown[key] = M.redact(value) end
   end
   shown.listeners = map(normal.listeners, show_listener)
+  shown.services = map(normal.services, show_service)
   shown.consumers = map(normal.consumers, show_consumer)
   shown.plugins = map(normal.plugins, show_use)
   return M.encode(shown)

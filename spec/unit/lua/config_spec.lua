@@ -11,6 +11,18 @@ local function load(text, file)
   return result
 end
 
+-- A certificate and its key, as PEM.
+local function make_pair()
+  local pipe = assert(
+    io.popen(
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout - -subj /CN=x -days 30 2>/dev/null"
+    )
+  )
+  local text = pipe:read("*a")
+  pipe:close()
+  return text:match("%-+BEGIN CERTIFICATE.*"), text:match("%-+BEGIN PRIVATE KEY.-%-+END PRIVATE KEY%-+\n")
+end
+
 local OPEN = "default_access: allow\n"
 
 describe("moongate.config", function()
@@ -97,6 +109,69 @@ status: { address: 0.0.0.0:9100 }
     assert.same({ "::1", 9000, "/api" }, { c.services[1].host, c.services[1].port, c.services[1].path })
     assert.same({ "b.example", 80 }, { c.services[2].host, c.services[2].port })
     assert.same({ "c", 80, "/x" }, { c.services[3].host, c.services[3].port, c.services[3].path })
+  end)
+
+  it("verifies services over TLS where nothing else is said, and not in Kong's files", function()
+    local services = "services: [{ url: 'https://a/x' }, { host: b, protocol: https }, { url: 'https://c:1', "
+      .. "tls_verify: true, tls_verify_depth: 0, tls_server_name: D.example }, { url: 'http://e' }]\n"
+    local c = load(services)
+    assert.same(
+      { "https", "a", 443, "/x" },
+      { c.services[1].protocol, c.services[1].host, c.services[1].port, c.services[1].path }
+    )
+    assert.same({ verify = true, depth = 16 }, c.services[1].tls)
+    assert.equal(443, c.services[2].port)
+    assert.same({ verify = true, depth = 0, name = "d.example" }, c.services[3].tls)
+    assert.is_nil(c.services[4].tls)
+    c = load("_format_version: '3.0'\n" .. services)
+    assert.is_false(c.services[1].tls.verify)
+    assert.is_true(c.services[3].tls.verify)
+    assert.equal(80, c.services[2].port)
+    local said = {}
+    for _, warning in ipairs(c.warnings) do
+      local place = warning.path:find("services", 1, true) and warning.path
+      said[#said + 1] = place and place .. ": " .. warning.message:match("^[%w ]+")
+    end
+    table.sort(said)
+    assert.same({
+      "services[0].tls_verify: relies on the default false",
+      "services[1].port: relies on the default 80",
+      "services[1].tls_verify: relies on the default false",
+    }, said)
+  end)
+
+  it("finds whom a service trusts and what is shown to it", function()
+    local one, one_key = make_pair()
+    local two, two_key = make_pair()
+    local function text(pem) return (("%q"):format(pem):gsub("\\\n", "\\n")) end
+    local yaml = ([[
+ca_certificates: [{ name: one, cert: ONE }, { name: two, cert: TWO }]
+certificates:
+  - { id: 7fca84d6-7d37-4a74-a7b0-93e576089a41, cert: ONE, key: ONE_KEY }
+upstreams:
+  - name: u
+    client_certificate: { id: 7fca84d6-7d37-4a74-a7b0-93e576089a41 }
+    targets: [{ target: a }]
+services:
+  - { url: https://a, ca_certificates: [one, { name: two }], client_certificate: 7fca84d6-7d37-4a74-a7b0-93e576089a41 }
+  - { url: https://u, ca_certificates: [two] }
+  - { url: https://u, client_certificate: { cert: TWO, key: TWO_KEY } }
+]]):gsub("%f[%w][%u_]+%f[^%w_]", {
+      ONE = text(one),
+      TWO = text(two),
+      ONE_KEY = text(one_key),
+      TWO_KEY = text(two_key),
+    })
+    local c = load(yaml)
+    local a, u, own = c.services[1].tls, c.services[2].tls, c.services[3].tls
+    assert.equal(one .. "\n" .. two, a.ca)
+    assert.same({ one, one_key }, { a.cert, a.key })
+    assert.equal(two, u.ca)
+    assert.equal(one, u.cert)
+    assert.same({ two, two_key }, { own.cert, own.key })
+    local shown = require("moongate.config.show").config(c)
+    assert.is_nil(shown:find("BEGIN", 1, true))
+    assert.is_truthy(shown:find('"client_certificate":"7fca84d6-7d37-4a74-a7b0-93e576089a41"', 1, true))
   end)
 
   it("binds a service to the upstream its host names", function()
