@@ -15,9 +15,9 @@
 struct gw_h2_limits {
     struct gw_session_limits session;
     unsigned streams;       /* at once; 0: 128 */
-    uint32_t stream_window; /* bytes that may come ahead on one; 0: 128 KiB */
+    uint32_t stream_window; /* bytes that may come ahead on one; 0: 64 KiB */
     bool tls;               /* a client: what it asks for is https */
-    uint32_t conn_window;   /* on all of them; 0: 1 MiB for servers, all windows for clients */
+    uint32_t conn_window;   /* on all of them; 0: every stream's and 1 MiB for those that grow */
 };
 
 /* Takes the connection over and binds it; the preface is the first thing it reads. `limits` are

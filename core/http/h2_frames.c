@@ -1,6 +1,8 @@
 /* What nghttp2 tells of frames: roles and streams hear of it, the guard counts. */
 #include "http/h2_session.h"
 
+#define FRAME_HEAD 9 /* RFC 9113 4.1 */
+
 static struct gw_h2_stream *stream_of(nghttp2_session *engine, int32_t id)
 {
     return id ? nghttp2_session_get_stream_user_data(engine, id) : NULL;
@@ -43,7 +45,6 @@ static int on_begin_frame(nghttp2_session *engine, const nghttp2_frame_hd *hd, v
     (void)engine;
     if (!session->conn) /* an owner has closed it meanwhile */
         return NGHTTP2_ERR_CALLBACK_FAILURE;
-    session->data_left = hd->flags & NGHTTP2_FLAG_PADDED ? SIZE_MAX : hd->length;
     return is_tolerable(session, hd) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
@@ -172,12 +173,10 @@ static int on_data_chunk(nghttp2_session *engine, uint8_t flags, int32_t id, con
     struct gw_h2_session *session = ctx;
     struct gw_h2_stream *stream = stream_of(engine, id);
 
+    (void)flags;
     gw_h2_guard_forgive(&session->guard, GW_H2_EMPTY, 1);
-    if (session->data_left != SIZE_MAX)
-        session->data_left -= len;
     if (stream)
-        gw_h2_stream_got_body(stream, gw_slice((const char *)data, len),
-                              (flags & NGHTTP2_FLAG_END_STREAM) && session->data_left == 0);
+        gw_h2_stream_got_body(stream, gw_slice((const char *)data, len));
     else
         nghttp2_session_consume_connection(engine, len);
     return 0;
@@ -204,6 +203,21 @@ static void end_stream_sent(struct gw_h2_session *session, struct gw_h2_stream *
     gw_h2_guard_forgive(&session->guard, GW_H2_RESET, 1);
     if (session->is_server && !stream->open && !stream->in_ended)
         gw_h2_stream_reset(stream, NGHTTP2_NO_ERROR);
+}
+
+/* A DATA frame whose payload was not copied: nghttp2 gives its head, we know the rest. */
+static int on_send_data(nghttp2_session *engine, nghttp2_frame *frame, const uint8_t *head,
+                        size_t len, nghttp2_data_source *source, void *ctx)
+{
+    struct gw_h2_session *session = ctx;
+    struct gw_h2_stream *stream = stream_of(engine, frame->hd.stream_id);
+
+    (void)source;
+    if (!stream) /* lost meanwhile, with its bytes */
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    gw_h2_room_add_frame(session, gw_slice((const char *)head, FRAME_HEAD));
+    gw_h2_stream_frame_out(stream, len);
+    return 0;
 }
 
 static int on_frame_send(nghttp2_session *engine, const nghttp2_frame *frame, void *ctx)
@@ -238,5 +252,6 @@ nghttp2_session_callbacks *gw_h2_callbacks_new(void)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
+    nghttp2_session_callbacks_set_send_data_callback(callbacks, on_send_data);
     return callbacks;
 }

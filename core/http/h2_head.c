@@ -196,8 +196,6 @@ static void finish_length(struct gw_h2_stream *stream, bool end)
 {
     struct gw_head *head = stream->head;
 
-    stream->declared = head->body_length >= 0;
-    stream->in_left = head->body_length;
     if (head->body_length == GW_BODY_NONE && !end)
         head->body_length = GW_BODY_UNKNOWN;
 }

@@ -1,14 +1,12 @@
 /* nghttp2 between a connection and its streams. Bytes that are read go in at once; frames come out
- * in a deferred call, all of a turn in one write, and only as long as the connection takes them. */
+ * in a deferred call, all of a turn together, and only as long as the connection takes them. */
 #include "http/h2_session.h"
 
 #include "base/alloc.h"
 #include "base/log.h"
 
-#define WRITE_AT (64 * 1024) /* frames are collected up to here */
 #define STREAMS_DEFAULT 128
-#define STREAM_WINDOW_DEFAULT (128 * 1024)
-#define SERVER_WINDOW_DEFAULT (1024 * 1024)
+#define STREAM_WINDOW_DEFAULT (64 * 1024)
 #define OUTBOUND_ACKS_MAX 100 /* answers to SETTINGS and PING that a peer lets wait */
 #define ABORT_LINGER_US 1000000
 #define LOG_EVERY_US 1000000
@@ -17,35 +15,22 @@ static void run_flush(struct gw_defer *defer);
 
 /* ── what goes ─────────────────────────────────────────────────────────────── */
 
-static void write_out(struct gw_h2_session *session)
-{
-    struct gw_slice bytes = gw_buf_slice(&session->out);
-
-    if (!bytes.len)
-        return;
-    session->blocked = !gw_conn_write(session->conn, &bytes, 1);
-    gw_buf_clear(&session->out);
-}
-
 static void flush(struct gw_h2_session *session)
 {
     const uint8_t *data;
     ssize_t len = 0;
 
     session->flushing = true;
-    while (!session->blocked && (len = nghttp2_session_mem_send(session->engine, &data)) > 0) {
-        bool kept = gw_buf_append(&session->out, gw_slice((const char *)data, (size_t)len));
-
-        GW_ASSERT(kept);
-        if (session->out.len >= WRITE_AT)
-            write_out(session);
-    }
-    write_out(session);
+    while (!session->blocked && (len = nghttp2_session_mem_send(session->engine, &data)) > 0)
+        gw_h2_room_add_frame(session, gw_slice((const char *)data, (size_t)len));
+    gw_h2_room_write(session);
     session->flushing = false;
-    if (session->live == 0 && session->out.data) { /* idle connections hold nothing */
-        gw_buf_deinit(&session->out);
-        gw_buf_init(&session->out, SIZE_MAX / 2);
-    }
+}
+
+void gw_h2_session_flush_now(struct gw_h2_session *session)
+{
+    if (session->conn && !session->flushing && !session->receiving && !session->blocked)
+        flush(session);
 }
 
 static void run_flush(struct gw_defer *defer)
@@ -68,6 +53,13 @@ void gw_h2_session_flush_later(struct gw_h2_session *session)
 
 /* ── the connection ────────────────────────────────────────────────────────── */
 
+/* What it brought is told now: it lies in a buffer that is needed for the next. */
+static void end_read(struct gw_h2_session *session)
+{
+    gw_h2_session_tell(session);
+    gw_h2_room_of(session->loop)->piece_count = 0;
+}
+
 static void on_read(void *owner, struct gw_slice bytes)
 {
     struct gw_h2_session *session = owner;
@@ -76,13 +68,16 @@ static void on_read(void *owner, struct gw_slice bytes)
     session->receiving = true;
     taken = nghttp2_session_mem_recv(session->engine, (const uint8_t *)bytes.ptr, bytes.len);
     session->receiving = false;
-    if (!session->conn)
+    if (!session->conn) {
+        end_read(session);
         return;
+    }
     if (session->flooded || taken == NGHTTP2_ERR_FLOODED ||
         taken == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS)
         gw_h2_session_abort(session, NGHTTP2_ENHANCE_YOUR_CALM, session->role->flooded);
     else if (taken < 0)
         gw_h2_session_abort(session, NGHTTP2_PROTOCOL_ERROR, session->role->broken);
+    end_read(session);
     if (session->conn && session->head_us && session->limits.session.head_timeout_us)
         gw_h2_session_start_timer(session, session->limits.session.head_timeout_us);
     gw_h2_session_flush_later(session);
@@ -309,10 +304,11 @@ static void set_limits(struct gw_h2_session *session, const struct gw_h2_limits 
         own->stream_window = STREAM_WINDOW_DEFAULT;
     if (own->stream_window > INT32_MAX)
         own->stream_window = INT32_MAX;
-    /* One slow client must not keep others from a server they share. */
+    /* Enough for all: a stream whose owner takes nothing must not keep others waiting. */
+    uint64_t all = (uint64_t)own->streams * own->stream_window + GW_H2_WINDOW_RESERVE;
+
     if (!own->conn_window)
-        own->conn_window =
-            session->is_server ? SERVER_WINDOW_DEFAULT : own->streams * own->stream_window;
+        own->conn_window = all < INT32_MAX ? (uint32_t)all : INT32_MAX;
     if (own->conn_window > INT32_MAX)
         own->conn_window = INT32_MAX;
 }
@@ -326,7 +322,6 @@ void gw_h2_session_init(struct gw_h2_session *session, const struct gw_h2_role *
     session->loop = gw_conn_loop(conn);
     session->born_us = session->idle_us = session->loop->clock.now_us;
     set_limits(session, limits);
-    gw_buf_init(&session->out, SIZE_MAX / 2); /* WRITE_AT and a frame */
     gw_list_init(&session->streams);
     gw_list_init(&session->due);
     gw_list_init(&session->spare);
@@ -342,7 +337,6 @@ void gw_h2_session_deinit(struct gw_h2_session *session)
         gw_free(container_of(node, struct gw_h2_stream, node));
     nghttp2_session_del(session->engine);
     session->engine = NULL;
-    gw_buf_deinit(&session->out);
     gw_defer_cancel(&session->flush);
     gw_defer_cancel(&session->tell);
     gw_defer_cancel(&session->end);

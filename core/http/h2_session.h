@@ -2,16 +2,19 @@
 /* What both roles of HTTP/2 share: one connection, many streams, nghttp2 between them. The role
  * (h2_server.c, h2_client.c) says what heads and ends mean.
  *
- *   h2_session.c  bytes in, one write a turn out, the end of all of it
+ *   h2_session.c  bytes in, frames out, the end of all of it
  *   h2_frames.c   nghttp2's callbacks
- *   h2_stream.c   what an owner does with a stream, and what it is told when it may be
+ *   h2_room.c     frames of many streams become one write
+ *   h2_stream.c   a stream's life, and what its owner is told when it may be
+ *   h2_receive.c  bytes of a body that come, and the peer's window for them
+ *   h2_send.c     bytes of a body that go
  *   h2_head.c     fields that come → gw_head
  *   h2_write.c    gw_head → fields that go
  *   h2_guard.c    peers that make us work for nothing
  *
- * nghttp2 is fed from the connection's own events and asked for frames in a deferred call, never
- * from inside an operation. A stream lives as long as its owner or nghttp2 knows it. */
-#include "base/buf.h"
+ * nghttp2 is fed from the connection's own events and asked for frames in a deferred call, or from
+ * send_body() with a piece that is worth a write of its own; what it then says is told later. A
+ * stream lives as long as its owner or nghttp2 knows it. */
 #include "base/check.h"
 #include "http/h2.h"
 #include "http/h2_guard.h"
@@ -21,6 +24,12 @@
 #ifndef GW_CDEF
 #include <nghttp2/nghttp2.h>
 #endif
+
+#define GW_H2_PARTS 64 /* as many as a socket takes at once */
+#define GW_H2_PIECES 64
+#define GW_H2_FRAMES_SIZE (48 * 1024)
+#define GW_H2_JOINED_SIZE (128 * 1024)
+#define GW_H2_WINDOW_RESERVE (1024 * 1024) /* for streams whose window grows */
 
 struct gw_h2_session;
 struct gw_h2_stream;
@@ -51,6 +60,24 @@ struct gw_h2_role {
 
 #ifndef GW_CDEF
 
+/* Working memory of a thread, for all its sessions; empty between two calls. */
+struct gw_h2_room {
+    /* Out: what the next write takes, in order. */
+    struct gw_slice parts[GW_H2_PARTS];
+    unsigned part_count;
+    size_t part_bytes;
+    size_t frames_len;
+    struct gw_list spent; /* chunks that parts point into */
+    /* In: pieces of bodies in the read that is being parsed. */
+    struct gw_h2_piece {
+        struct gw_slice bytes;
+        struct gw_h2_piece *next; /* of the same stream */
+    } pieces[GW_H2_PIECES];
+    unsigned piece_count;
+    char frames[GW_H2_FRAMES_SIZE]; /* what nghttp2 made */
+    char joined[GW_H2_JOINED_SIZE]; /* several pieces on their way into one */
+};
+
 struct gw_h2_session {
     const struct gw_h2_role *role;
     nghttp2_session *engine;
@@ -58,7 +85,6 @@ struct gw_h2_session {
     struct gw_loop *loop;
     struct gw_h2_limits limits;
     struct gw_h2_guard guard;
-    struct gw_buf out;      /* frames on their way into one write */
     struct gw_list streams; /* all that live */
     struct gw_list due;     /* those with something to tell */
     struct gw_list spare;
@@ -67,7 +93,7 @@ struct gw_h2_session {
     unsigned owned; /* streams with an owner */
     unsigned live;  /* streams nghttp2 knows */
     unsigned spares;
-    size_t data_left; /* of the DATA frame that is coming; SIZE_MAX: padded, nobody knows */
+    size_t grown; /* what streams' windows have got beyond the first */
     uint64_t born_us;
     uint64_t head_us; /* a head has begun and is not whole since; 0: none */
     uint64_t idle_us; /* no stream since */
@@ -97,6 +123,7 @@ struct gw_h2_stream {
     bool busy;         /* its owner is being told something */
     bool resets;       /* RST_STREAM is ours */
     bool failing, told;
+    bool malformed; /* nghttp2 says so, and nobody has heard of it */
     enum gw_error why;
     enum gw_method method; /* of the request */
 
@@ -111,20 +138,22 @@ struct gw_h2_stream {
     bool reads_trailers;
 
     /* incoming */
-    struct gw_list in;
-    size_t in_bytes, in_read; /* in_read: of the first chunk */
-    int64_t in_left;          /* of the declared length */
-    bool declared;
-    bool hears_head; /* the final one was told */
-    bool in_ended;   /* END_STREAM came */
-    bool in_done;    /* and the owner knows */
+    struct gw_h2_piece *came, *came_last; /* borrowed from the read that is being parsed */
+    size_t came_bytes;
+    struct gw_list in; /* what waits behind that */
+    size_t in_bytes;
+    size_t window, taken; /* the peer's, and what its owner took since it last grew */
+    bool hears_head;      /* the final one was told */
+    bool in_ended;        /* END_STREAM came */
+    bool in_done;         /* and the owner knows */
 
     /* outgoing */
     struct gw_list out;
-    size_t out_bytes, out_read;
-    uint64_t framed;    /* bytes of body that went into frames */
-    uint64_t looked_at; /* `framed`, when the guard last looked */
-    int64_t remaining;  /* of the declared length; < 0: not declared */
+    struct gw_slice lent;       /* behind that, during send_body() */
+    size_t out_bytes, out_read; /* all of it; of the first chunk what is in frames */
+    uint64_t framed;            /* bytes of body that went into frames */
+    uint64_t looked_at;         /* `framed`, when the guard last looked */
+    int64_t remaining;          /* of the declared length; < 0: not declared */
     nghttp2_nv *out_trailers;
     unsigned out_trailer_count;
     bool out_started, out_ended, out_no_body;
@@ -143,6 +172,9 @@ void gw_h2_session_deinit(struct gw_h2_session *session);
 
 /* Frames wait: they go out at the end of the turn. */
 void gw_h2_session_flush_later(struct gw_h2_session *session);
+
+/* They go out now, where that can be; nobody is told anything before it returns. */
+void gw_h2_session_flush_now(struct gw_h2_session *session);
 
 /* GOAWAY; the connection ends with the streams it has. */
 void gw_h2_session_leave(struct gw_h2_session *session, uint32_t code);
@@ -163,6 +195,22 @@ void gw_h2_session_start_timer(struct gw_h2_session *session, uint64_t delay_us)
 
 nghttp2_session_callbacks *gw_h2_callbacks_new(void);
 
+/* --- h2_room.c --- */
+
+/* What nghttp2 made; copied. */
+void gw_h2_room_add_frame(struct gw_h2_session *session, struct gw_slice bytes);
+
+/* Bytes of a body; true: they were copied, else they stay where they are until the write. */
+bool gw_h2_room_add_body(struct gw_h2_session *session, struct gw_slice bytes);
+
+/* What parts point into is freed after the write. */
+void gw_h2_room_spend(struct gw_h2_session *session, struct gw_list_node *chunk);
+
+/* Gives all of it to the connection; session->blocked says whether that takes more. */
+void gw_h2_room_write(struct gw_h2_session *session);
+
+struct gw_h2_room *gw_h2_room_of(struct gw_loop *loop);
+
 /* --- h2_stream.c --- */
 
 struct gw_h2_stream *gw_h2_stream_new(struct gw_h2_session *session);
@@ -173,18 +221,34 @@ void gw_h2_stream_settle(struct gw_h2_stream *stream);
 /* Something may be told at the end of the turn. */
 void gw_h2_stream_wake(struct gw_h2_stream *stream);
 
-/* Tells what is due, now. */
-void gw_h2_stream_tell(struct gw_h2_stream *stream);
+/* Tells what is due on all streams, now. */
+void gw_h2_session_tell(struct gw_h2_session *session);
 
 /* on_end is due. */
 void gw_h2_stream_fail(struct gw_h2_stream *stream, enum gw_error why);
 
-/* `last`: END_STREAM is in the same frame, and nghttp2 is about to say so. */
-void gw_h2_stream_got_body(struct gw_h2_stream *stream, struct gw_slice bytes, bool last);
-void gw_h2_stream_got_end(struct gw_h2_stream *stream);
-
 /* nghttp2 does not know it any more. */
 void gw_h2_stream_gone(struct gw_h2_stream *stream, uint32_t code);
+
+/* The owner is gone; what waits is dropped, but for an answer that is whole. */
+void gw_h2_stream_detach(struct gw_h2_stream *stream);
+void gw_h2_stream_reset(struct gw_h2_stream *stream, uint32_t code);
+
+/* --- h2_receive.c --- */
+
+/* Borrowed from a read that ends with gw_h2_session_tell(). */
+void gw_h2_stream_got_body(struct gw_h2_stream *stream, struct gw_slice bytes);
+void gw_h2_stream_got_end(struct gw_h2_stream *stream);
+
+/* Whether its owner may be told of what came. */
+bool gw_h2_stream_takes(const struct gw_h2_stream *stream);
+
+/* As much as its owner takes. */
+void gw_h2_stream_tell_in(struct gw_h2_stream *stream);
+void gw_h2_stream_drop_in(struct gw_h2_stream *stream);
+void gw_h2_stream_hold(struct gw_stream *stream, bool on);
+
+/* --- h2_send.c --- */
 
 /* From now on bytes flow both ways. */
 void gw_h2_stream_open_tunnel(struct gw_h2_stream *stream);
@@ -195,18 +259,17 @@ void gw_h2_stream_decline_tunnel(struct gw_h2_stream *stream);
 /* The head was given: what may follow. */
 void gw_h2_stream_begin_out(struct gw_h2_stream *stream, const struct gw_head *head, bool end);
 
-/* Where nghttp2 takes body bytes from. */
+/* Where nghttp2 learns of body bytes; gw_h2_stream_frame_out() takes them. */
 ssize_t gw_h2_stream_read(nghttp2_session *engine, int32_t id, uint8_t *buffer, size_t len,
                           uint32_t *flags, nghttp2_data_source *source, void *ctx);
 
-/* The owner is gone; what waits is dropped, but for an answer that is whole. */
-void gw_h2_stream_detach(struct gw_h2_stream *stream);
-void gw_h2_stream_reset(struct gw_h2_stream *stream, uint32_t code);
+void gw_h2_stream_frame_out(struct gw_h2_stream *stream, size_t len);
 
+void gw_h2_stream_tell_room(struct gw_h2_stream *stream);
+void gw_h2_stream_drop_out(struct gw_h2_stream *stream);
 bool gw_h2_stream_send_body(struct gw_stream *stream, struct gw_slice bytes, struct gw_blob *owner,
                             bool end);
 void gw_h2_stream_send_trailers(struct gw_stream *stream, const struct gw_fields *trailers);
-void gw_h2_stream_hold(struct gw_stream *stream, bool on);
 
 /* --- h2_head.c --- */
 

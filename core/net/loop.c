@@ -173,6 +173,7 @@ void gw_loop_free(struct gw_loop *loop)
         return; /* they point into the loop: it stays */
     }
     gw_free(loop->tls_room);
+    gw_free(loop->h2_room);
     gw_free(loop->read_buffer);
     gw_free(loop);
 }

@@ -13,6 +13,7 @@
 #include <uv.h>
 #endif
 
+struct gw_h2_room;
 struct gw_outside;
 struct gw_resolver;
 struct gw_tls_room;
@@ -44,6 +45,7 @@ struct gw_loop {
     struct gw_outside *outside;   /* in the place of the network; NULL: the real one */
     char *read_buffer;            /* GW_READ_BUFFER_SIZE bytes, lent to one read at a time */
     struct gw_tls_room *tls_room; /* made at first use */
+    struct gw_h2_room *h2_room;   /* the same; http/'s */
     struct gw_timers *timers;
     struct gw_list deferred;  /* struct gw_defer */
     struct gw_list lingering; /* connections on their gentle way out; cut short by gw_loop_free() */

@@ -12,7 +12,7 @@ struct gw_tls;
 
 #define GW_TLS_RECORD_MAX 16384                 /* plain bytes of a record (RFC 8446 5.1) */
 #define GW_TLS_READ_MAX (256 * 1024)            /* ciphertext given to one gw_tls_read() */
-#define GW_TLS_RECORDS_SIZE (4 * (16384 + 512)) /* so much of the answer goes out at once */
+#define GW_TLS_RECORDS_SIZE (8 * (16384 + 512)) /* so much of the answer goes out at once */
 
 /* Working memory of a thread, for all its connections. */
 struct gw_tls_room {

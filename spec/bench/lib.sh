@@ -48,8 +48,10 @@ stop() {
 }
 
 # await URL: until it answers, at most five seconds.
+await_option='' # of curl
 await() {
-  curl -fsSk -o /dev/null --retry 50 --retry-delay 0 --retry-all-errors --retry-max-time 5 "$1" 2>/dev/null ||
+  # shellcheck disable=SC2086 # no word or one
+  curl -fsSk $await_option -o /dev/null --retry 50 --retry-delay 0 --retry-all-errors --retry-max-time 5 "$1" 2>/dev/null ||
     die "nothing answers at $1: $(tail -n 3 "$work"/*.out)"
 }
 
@@ -158,9 +160,10 @@ compare() {
 # ── the peers ──────────────────────────────────────────────────────────────────
 
 # An upstream that costs little, so that the gateway's core is the busy one: nginx with /1k from its configuration and /64k
-# from a file.
+# from a file; /1k takes bodies, too. It speaks HTTP/2 by prior knowledge at $upstream_h2_port.
 start_upstream() {
   upstream_port=$(free_port)
+  upstream_h2_port=$(free_port)
   mkdir -p "$work/www"
   head -c 65536 /dev/zero | tr '\0' x >"$work/www/64k"
   cat >"$work/upstream.conf" <<CONF
@@ -170,7 +173,8 @@ http {
   access_log off; keepalive_requests 1000000; keepalive_timeout 600s; tcp_nodelay on;
   open_file_cache max=10 inactive=600s; sendfile on;
   client_body_temp_path $work/u1; proxy_temp_path $work/u2; fastcgi_temp_path $work/u3; uwsgi_temp_path $work/u4; scgi_temp_path $work/u5;
-  server { listen 127.0.0.1:$upstream_port reuseport; root $work/www;
+  client_max_body_size 0; http2_max_requests 1000000000; http2_max_concurrent_streams 128;
+  server { listen 127.0.0.1:$upstream_port reuseport; listen 127.0.0.1:$upstream_h2_port http2 reuseport; root $work/www;
     location = /1k { return 200 "$(head -c 1024 /dev/zero | tr '\0' x)"; } }
 }
 CONF
@@ -186,11 +190,11 @@ make_certificate() {
 }
 
 # start_nginx NAME SNIPPET [LISTEN]: a proxy, tuned as its own documents advise; pid in $started, its address in $url.
-# LISTEN: what its listener says beside the address, "ssl" or "ssl http2".
+# LISTEN: what its listener says beside the address: "ssl", "ssl http2", "http2".
 start_nginx() {
   local port modules module='' scheme=http tls=''
   port=$(free_port)
-  if [ -n "${3:-}" ]; then
+  if [[ ${3:-} = *ssl* ]]; then
     scheme=https
     tls="ssl_certificate $work/tls.crt; ssl_certificate_key $work/tls.key; ssl_protocols TLSv1.2 TLSv1.3;"
   fi
@@ -202,7 +206,8 @@ $module
 events { worker_connections 4096; }
 http {
   access_log $work/$1.log combined buffer=64k; keepalive_requests 100000000; keepalive_timeout 600s; tcp_nodelay on;
-  proxy_buffers 16 64k; proxy_buffer_size 64k;
+  proxy_buffers 16 64k; proxy_buffer_size 64k; client_max_body_size 0; proxy_request_buffering off;
+  client_body_buffer_size 256k; http2_max_requests 1000000000;
   client_body_temp_path $work/$1.1; proxy_temp_path $work/$1.2; fastcgi_temp_path $work/$1.3; uwsgi_temp_path $work/$1.4; scgi_temp_path $work/$1.5;
   upstream back { server 127.0.0.1:$upstream_port; keepalive 512; keepalive_requests 1000000; }
   server {
@@ -221,9 +226,10 @@ CONF
   await "$url/1k"
 }
 
-# start_haproxy NAME [MODE]: MODE tcp is the floor, bytes relayed without a look at them.
+# start_haproxy NAME [MODE]: MODE tcp is the floor, bytes relayed without a look at them; h2 speaks HTTP/2 to the upstream.
 start_haproxy() {
-  local port mode=${2:-http} http_only=''
+  local port mode=${2:-http} http_only='' server=127.0.0.1:$upstream_port
+  [ "$mode" != h2 ] || { mode=http server="127.0.0.1:$upstream_h2_port proto h2"; }
   [ "$mode" = tcp ] || http_only=$'option forwardfor\n  http-reuse always'
   port=$(free_port)
   cat >"$work/$1.cfg" <<CONF
@@ -241,17 +247,18 @@ frontend front
   bind 127.0.0.1:$port
   default_backend back
 backend back
-  server s1 127.0.0.1:$upstream_port
+  server s1 $server
 CONF
   start "$1" "$gateway_core" haproxy -db -q -f "$work/$1.cfg"
   url=http://127.0.0.1:$port
   await "$url/1k"
 }
 
-# start_moongate NAME [PLUGINS [LISTENER]]: one worker; PLUGINS is YAML for the route's `plugins:` (flow style), LISTENER
-# what its listener says beside the address.
+# start_moongate NAME [PLUGINS [LISTENER [h2]]]: one worker; PLUGINS is YAML for the route's `plugins:` (flow style), LISTENER
+# what its listener says beside the address; h2: the upstream is spoken to in HTTP/2.
 start_moongate() {
-  local port scheme=http binary=${MOONGATE:-$root/build/release/moongate}
+  local port scheme=http binary=${MOONGATE:-$root/build/release/moongate} back=$upstream_port http2=''
+  [ "${4:-}" != h2 ] || { back=$upstream_h2_port http2='http2: true'; }
   [ -x "$binary" ] || die "$binary is not built (./dev build)"
   port=$(free_port)
   cat >"$work/$1.yaml" <<CONF
@@ -263,13 +270,14 @@ limits: { requests_per_connection: 100000000, body: 8g }
 listeners: [{ address: "127.0.0.1:$port"${3:+, $3} }]
 services:
   - name: back
-    url: http://127.0.0.1:$upstream_port
+    url: http://127.0.0.1:$back
+    $http2
     keepalive: { connections: 512, requests: 100000000, idle: 600s }
     routes:
       - { name: all, paths: [/], strip_path: false, public: true, plugins: ${2:-[]} }
 CONF
   start "$1" "$gateway_core" "$binary" run -c "$work/$1.yaml"
-  [ -z "${3:-}" ] || scheme=https
+  [[ ${3:-} != *tls:* ]] || scheme=https
   url=$scheme://127.0.0.1:$port
   admin=$work/$1.sock
   await "$url/1k"
