@@ -162,6 +162,29 @@ struct gw_upstream_config *gw_build_upstreams(struct gw_build *build, unsigned c
     return build->config->upstreams;
 }
 
+struct gw_check_config *gw_build_check(struct gw_build *build, struct gw_upstream_config *upstream,
+                                       unsigned field_count)
+{
+    upstream->check = new_array(build, 1, sizeof(struct gw_check_config));
+    upstream->check->fields = new_array(build, field_count, sizeof(struct gw_check_field));
+    upstream->check->field_count = field_count;
+    return upstream->check;
+}
+
+struct gw_health_config *gw_build_passive(struct gw_build *build,
+                                          struct gw_upstream_config *upstream)
+{
+    upstream->passive = new_array(build, 1, sizeof(struct gw_health_config));
+    return upstream->passive;
+}
+
+struct gw_ejection_config *gw_build_ejection(struct gw_build *build,
+                                             struct gw_upstream_config *upstream)
+{
+    upstream->ejection = new_array(build, 1, sizeof(struct gw_ejection_config));
+    return upstream->ejection;
+}
+
 struct gw_target_config *gw_build_targets(struct gw_build *build,
                                           struct gw_upstream_config *upstream, unsigned count)
 {

@@ -44,6 +44,13 @@ struct gw_breaker_config *gw_build_breaker(struct gw_build *build, struct gw_ser
 struct gw_route *gw_build_routes(struct gw_build *build, unsigned count);
 struct gw_consumer *gw_build_consumers(struct gw_build *build, unsigned count);
 struct gw_upstream_config *gw_build_upstreams(struct gw_build *build, unsigned count);
+/* Filled with zeros, each once for an upstream. */
+struct gw_check_config *gw_build_check(struct gw_build *build, struct gw_upstream_config *upstream,
+                                       unsigned field_count);
+struct gw_health_config *gw_build_passive(struct gw_build *build,
+                                          struct gw_upstream_config *upstream);
+struct gw_ejection_config *gw_build_ejection(struct gw_build *build,
+                                             struct gw_upstream_config *upstream);
 struct gw_target_config *gw_build_targets(struct gw_build *build,
                                           struct gw_upstream_config *upstream, unsigned count);
 

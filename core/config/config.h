@@ -83,6 +83,53 @@ struct gw_target_config {
     unsigned priority;    /* lower ones first: the others are backups */
 };
 
+/* What an answer says of a target's health. */
+enum gw_verdict {
+    GW_VERDICT_NONE,
+    GW_VERDICT_GOOD,
+    GW_VERDICT_BAD,
+};
+
+/* So many reports in a row, 0: they move nothing (policy/health.h). */
+struct gw_health_config {
+    uint32_t successes, http_failures, tcp_failures, timeouts;
+    unsigned char verdicts[1000]; /* enum gw_verdict, by status */
+};
+
+enum gw_check_type {
+    GW_CHECK_HTTP,
+    GW_CHECK_TCP,
+};
+
+struct gw_check_field {
+    struct gw_slice name, value;
+};
+
+/* Active checks of an upstream. */
+struct gw_check_config {
+    enum gw_check_type type;
+    struct gw_health_config counts;
+    struct gw_slice path; /* may carry a query */
+    struct gw_slice body; /* what the answer must contain; empty: anything */
+    struct gw_check_field *fields;
+    unsigned field_count;
+    uint64_t timeout_us;
+    uint64_t healthy_interval_us, unhealthy_interval_us; /* 0: such targets are not checked */
+    unsigned concurrency;
+    bool before_use;
+};
+
+/* What each means: policy/ejection.h. */
+struct gw_ejection_config {
+    uint32_t consecutive_failures, consecutive_gateway_failures;
+    double success_rate_deviations;
+    uint32_t success_rate_targets, success_rate_requests;
+    uint32_t failure_percentage, failure_percentage_targets, failure_percentage_requests;
+    uint64_t interval_us, time_us, time_max_us;
+    uint32_t max_ejected;
+    bool returns_with_checks;
+};
+
 struct gw_upstream_config {
     struct gw_slice name;
     struct gw_slice algorithm;     /* "round-robin" */
@@ -90,6 +137,13 @@ struct gw_upstream_config {
     struct gw_slice cookie_path;
     unsigned hash_slots, hash_balance_factor;
     struct gw_slice host_header; /* empty: the target's own */
+    uint32_t panic_threshold;    /* percent; with slow start: policy/balance.h */
+    bool fail_on_panic;
+    uint64_t slow_start_us;
+    double slow_start_aggression;
+    struct gw_check_config *check;       /* NULL: no active checks */
+    struct gw_health_config *passive;    /* NULL: traffic is not looked at */
+    struct gw_ejection_config *ejection; /* NULL: none */
     struct gw_target_config *targets;
     unsigned target_count;
 };

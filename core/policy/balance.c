@@ -71,6 +71,12 @@ void gw_balance_changed(struct gw_balance *balance)
 
 /* ── who the candidates are ────────────────────────────────────────────────── */
 
+/* Takes part at all, healthy or not. */
+static bool has_part(const struct gw_balance_slot *slot)
+{
+    return slot->weight > 0 && !(slot->vitals && gw_health_unchecked(&slot->vitals->health));
+}
+
 static bool is_usable(const struct gw_balance_slot *slot, uint64_t now_us)
 {
     return slot->weight > 0 && !slot->down &&
@@ -98,7 +104,7 @@ static bool has_enough(const struct gw_balance *balance, int64_t priority, uint6
     for (unsigned i = 0; i < balance->count; i++) {
         const struct gw_balance_slot *slot = &balance->slots[i];
 
-        if (slot->priority != priority)
+        if (slot->priority != priority || !has_part(slot))
             continue;
         all += slot->weight;
         usable += is_usable(slot, now_us) ? slot->weight : 0;
@@ -117,7 +123,7 @@ static bool gather(struct gw_balance *balance, int64_t priority, uint64_t now_us
     for (unsigned i = 0; i < balance->count; i++) {
         struct gw_balance_slot *slot = &balance->slots[i];
         bool candidate =
-            priority < 0 ? slot->weight > 0 : slot->priority == priority && is_usable(slot, now_us);
+            priority < 0 ? has_part(slot) : slot->priority == priority && is_usable(slot, now_us);
 
         others = others || candidate != slot->candidate;
         slot->candidate = candidate;

@@ -49,6 +49,12 @@ static inline bool gw_health_down(const struct gw_health *health)
     return atomic_load_explicit(&health->word, memory_order_relaxed) & 1;
 }
 
+/* Down only because no check passed yet: such a target is not used in panic, either. */
+static inline bool gw_health_unchecked(const struct gw_health *health)
+{
+    return atomic_load_explicit(&health->word, memory_order_relaxed) & 2;
+}
+
 /* True when it moved; `look` (NULL is fine) is then what it moved to. */
 bool gw_health_note(struct gw_health *health, const struct gw_health_rules *rules,
                     enum gw_health_report report, enum gw_health_by by,

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "http/uri.h"
 #include "server/admin_http.h"
 #include "server/runtime_dir.h"
 #include "server/server.h"
@@ -27,13 +28,16 @@ struct gw_admin {
 };
 
 struct endpoint {
-    const char *method, *path;
+    const char *method,
+        *path;       /* a path that ends with "/" is the beginning of those that are meant */
     bool for_probes; /* on the status listener, too */
     void (*handle)(struct gw_admin *admin, struct gw_admin_request *request);
 };
 
 static void get_status(struct gw_admin *admin, struct gw_admin_request *request);
 static void get_breakers(struct gw_admin *admin, struct gw_admin_request *request);
+static void get_upstreams(struct gw_admin *admin, struct gw_admin_request *request);
+static void post_target(struct gw_admin *admin, struct gw_admin_request *request);
 static void get_config(struct gw_admin *admin, struct gw_admin_request *request);
 static void post_reload(struct gw_admin *admin, struct gw_admin_request *request);
 static void get_metrics(struct gw_admin *admin, struct gw_admin_request *request);
@@ -41,10 +45,11 @@ static void get_live(struct gw_admin *admin, struct gw_admin_request *request);
 static void get_ready(struct gw_admin *admin, struct gw_admin_request *request);
 
 static const struct endpoint endpoints[] = {
-    { "GET", "/status", false, get_status },     { "GET", "/config", false, get_config },
-    { "POST", "/reload", false, post_reload },   { "GET", "/metrics", true, get_metrics },
-    { "GET", "/health/live", true, get_live },   { "GET", "/health/ready", true, get_ready },
-    { "GET", "/breakers", false, get_breakers },
+    { "GET", "/status", false, get_status },       { "GET", "/config", false, get_config },
+    { "POST", "/reload", false, post_reload },     { "GET", "/metrics", true, get_metrics },
+    { "GET", "/health/live", true, get_live },     { "GET", "/health/ready", true, get_ready },
+    { "GET", "/breakers", false, get_breakers },   { "GET", "/upstreams", false, get_upstreams },
+    { "POST", "/upstreams/", false, post_target },
 };
 
 /* --- handlers --- */
@@ -67,6 +72,52 @@ static void get_breakers(struct gw_admin *admin, struct gw_admin_request *reques
     gw_status_write_breakers(&out, admin->server);
     gw_admin_answer(request, 200, "application/json", gw_buf_slice(&out));
     gw_buf_deinit(&out);
+}
+
+static void get_upstreams(struct gw_admin *admin, struct gw_admin_request *request)
+{
+    struct gw_buf out;
+
+    gw_buf_init(&out, BODY_MAX);
+    gw_status_write_upstreams(&out, admin->server);
+    gw_admin_answer(request, 200, "application/json", gw_buf_slice(&out));
+    gw_buf_deinit(&out);
+}
+
+/* What stands before the next "/" of the path; the path goes on behind it. */
+static struct gw_slice next_part(struct gw_slice *path)
+{
+    const char *slash = memchr(path->ptr, '/', path->len);
+    size_t len = slash ? (size_t)(slash - path->ptr) : path->len;
+    struct gw_slice part = gw_slice(path->ptr, len);
+
+    *path = gw_slice_skip(*path, slash ? len + 1 : len);
+    return part;
+}
+
+/* /upstreams/NAME/targets/TARGET/healthy, or … /unhealthy. */
+static void post_target(struct gw_admin *admin, struct gw_admin_request *request)
+{
+    struct gw_slice path = gw_slice_skip(request->head->path, strlen("/upstreams/"));
+    struct gw_slice name = next_part(&path), targets = next_part(&path);
+    struct gw_slice target = next_part(&path);
+    bool down = gw_slice_equal(path, GW_SLICE("unhealthy"));
+
+    if (!gw_slice_equal(targets, GW_SLICE("targets")) ||
+        (!down && !gw_slice_equal(path, GW_SLICE("healthy")))) {
+        gw_admin_refuse(request, 404,
+                        "the path is /upstreams/NAME/targets/TARGET/healthy or …/unhealthy");
+        return;
+    }
+    int found = gw_registry_order_health(
+        admin->server->registry, gw_uri_decode(name, false, request->arena),
+        gw_uri_decode(target, false, request->arena), down, &admin->server->loop->clock);
+
+    if (found > 0)
+        gw_admin_answer(request, 204, "application/json", GW_SLICE_EMPTY);
+    else
+        gw_admin_refuse(request, 404,
+                        found < 0 ? "no such upstream" : "the upstream has no such target");
 }
 
 static void get_config(struct gw_admin *admin, struct gw_admin_request *request)
@@ -198,6 +249,14 @@ static bool is_our_name(const struct gw_admin_request *request)
            gw_slice_equal(gw_slice_skip(authority, name.len), port);
 }
 
+static bool is_meant(const struct endpoint *endpoint, struct gw_slice path)
+{
+    struct gw_slice own = gw_slice_from(endpoint->path);
+
+    return own.ptr[own.len - 1] == '/' ? gw_slice_starts_with(path, own)
+                                       : gw_slice_equal(own, path);
+}
+
 static void serve(struct gw_admin *admin, struct gw_admin_request *request, bool probe)
 {
     const struct gw_head *head = request->head;
@@ -207,8 +266,7 @@ static void serve(struct gw_admin *admin, struct gw_admin_request *request, bool
     for (size_t i = 0; i < GW_ARRAY_LEN(endpoints); i++) {
         const struct endpoint *endpoint = &endpoints[i];
 
-        if ((probe && !endpoint->for_probes) ||
-            !gw_slice_equal(gw_slice_from(endpoint->path), head->path))
+        if ((probe && !endpoint->for_probes) || !is_meant(endpoint, head->path))
             continue;
         if (gw_slice_equal(gw_slice_from(endpoint->method), method)) {
             endpoint->handle(admin, request);

@@ -2,6 +2,7 @@
  * another one follows is decided in attempt_retry.c. */
 #include "http/h1.h"
 #include "upstream/call_private.h"
+#include "upstream/health.h"
 #include "upstream/registry_private.h"
 
 static struct gw_loop *loop_of(const struct gw_call *call)
@@ -20,6 +21,16 @@ static struct gw_upstream *upstream_of(const struct gw_call *call)
     return options->service->upstream;
 }
 
+static void note_panic(const struct gw_call *call, enum gw_balance_why why)
+{
+    struct gw_upstream *upstream = upstream_of(call);
+
+    if (why == GW_BALANCE_PANIC)
+        atomic_fetch_add_explicit(&upstream->panicked, 1, memory_order_relaxed);
+    else if (call->view->set->count > 0)
+        atomic_fetch_add_explicit(&upstream->panic_failed, 1, memory_order_relaxed);
+}
+
 static struct gw_target *choose(struct gw_call *call)
 {
     if (!call->view)
@@ -32,7 +43,11 @@ static struct gw_target *choose(struct gw_call *call)
         .hashed = call->hashed,
     };
 
-    call->chosen = gw_view_choose(call->view, &ask);
+    enum gw_balance_why why;
+
+    call->chosen = gw_view_choose(call->view, &ask, &why);
+    if (why == GW_BALANCE_PANIC || why == GW_BALANCE_NONE)
+        note_panic(call, why);
     return call->chosen < 0 ? NULL : call->view->set->items[call->chosen].target;
 }
 
@@ -144,6 +159,9 @@ void gw_attempt_start(struct gw_call *call)
 {
     struct gw_upstream *upstream = upstream_of(call);
 
+    if (call->options.target_addr && !call->foreign_count)
+        call->foreign[call->foreign_count++] =
+            gw_target_new(call->options.target_addr, call->options.target_host);
     if (call->options.target_host.len && !call->options.upstream && !call->foreign_count) {
         resolve_foreign(call);
         return;
@@ -162,18 +180,33 @@ void gw_attempt_start(struct gw_call *call)
 
 /* ── the end of a try ──────────────────────────────────────────────────────── */
 
-void gw_attempt_learn(struct gw_call *call, enum gw_error error)
+static void learn_latency(const struct gw_call *call, enum gw_error error)
 {
     const uint64_t failed_us = 1000000; /* an error that comes fast makes no target fast */
     uint64_t now_us = loop_of(call)->clock.now_us;
 
-    if (!call->target || !call->view || !gw_view_learns(call->view))
-        return;
     if (error && gw_error_info(error)->side != GW_SIDE_UPSTREAM)
         return;
     gw_vitals_observe(&call->target->vitals,
                       now_us - call->info.started_us + (error ? failed_us : 0),
                       call->view->balance.rules.decay_us, now_us);
+}
+
+/* A server may close an idle connection whenever it likes: that says nothing about it. */
+static bool is_idle_race(const struct gw_call *call, enum gw_error error)
+{
+    return error == GW_E_RESET && call->info.reused && !call->shares;
+}
+
+void gw_attempt_learn(struct gw_call *call, int status, enum gw_error error)
+{
+    if (!call->target || !call->view)
+        return;
+    if (gw_view_learns(call->view))
+        learn_latency(call, error);
+    if (call->view->set->how.health && !is_idle_race(call, error))
+        gw_health_learn(upstream_of(call), call->view->set, (unsigned)call->chosen, status, error,
+                        &loop_of(call)->clock);
 }
 
 void gw_attempt_end(struct gw_call *call, enum gw_error why)

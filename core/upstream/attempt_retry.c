@@ -273,7 +273,7 @@ bool gw_attempt_retry(struct gw_call *call, enum gw_error why)
     uint64_t pause_us;
 
     if (!call->final_head)
-        gw_attempt_learn(call, why);
+        gw_attempt_learn(call, 0, why);
     if (!may_retry(call, why, &pause_us))
         return false;
     gw_debug("call %.*s: %s: %s; trying again", GW_SLICE_ARG(call->options.correlation_id),
@@ -329,7 +329,7 @@ bool gw_attempt_retry_answer(struct gw_call *call, const struct gw_head *head, b
     }
     gw_debug("call %.*s: %s answered %d; trying again", GW_SLICE_ARG(call->options.correlation_id),
              call->info.target, head->status);
-    gw_attempt_learn(call, GW_OK);
+    gw_attempt_learn(call, head->status, GW_OK);
     note_failed(call, GW_OK, head->status);
     /* A connection whose answer is whole serves the next one. */
     go_again(call, end && call->request_whole ? GW_OK : GW_E_CANCELLED, pause_us);

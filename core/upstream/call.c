@@ -292,7 +292,7 @@ static void on_head(void *owner, struct gw_head *head, bool end)
         call->response_whole = end;
         call->info.status = head->status;
         call->info.head_us = call->options.loop->clock.now_us;
-        gw_attempt_learn(call, GW_OK);
+        gw_attempt_learn(call, head->status, GW_OK);
         gw_call_end_pass(call, head->status, GW_OK);
         gw_call_set_timer(call);
     }

@@ -28,6 +28,7 @@ struct gw_call_options {
         target_host; /* a target outside the registry (set_target, fetch by url): name or IP */
     uint16_t target_port;
     struct gw_tls_client *tls; /* for calls without a service; outlives the call. NULL: plain */
+    const struct gw_addr *target_addr; /* its address, where that is known */
     uint64_t connect_timeout_us, write_timeout_us, read_timeout_us,
         response_timeout_us;  /* 0: the service's */
     uint64_t deadline_us;     /* no try begins behind it (clock); 0: none. Ending the call is the

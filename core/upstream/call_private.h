@@ -120,8 +120,8 @@ void gw_call_end_pass(struct gw_call *call, int status, enum gw_error why);
 /* Begins the first or the next attempt; failures come later. */
 void gw_attempt_start(struct gw_call *call);
 
-/* The attempt came to its head (GW_OK), or failed: its target is measured by it. */
-void gw_attempt_learn(struct gw_call *call, enum gw_error error);
+/* The attempt came to its head (GW_OK and its status), or failed: its target is measured by it. */
+void gw_attempt_learn(struct gw_call *call, int status, enum gw_error error);
 
 /* The call goes to that upstream: finds the rules of trying again, once a call. */
 void gw_retry_begin(struct gw_call *call, struct gw_upstream *upstream);

@@ -50,7 +50,7 @@ static void on_timeout(struct gw_timer *timer)
     if (call->waits == GW_CALL_WAIT_WRITE && gw_attempt_retry(call, why))
         return;
     if (call->waits != GW_CALL_WAIT_WRITE && !call->final_head)
-        gw_attempt_learn(call, why);
+        gw_attempt_learn(call, 0, why);
     gw_call_fail(call, why);
 }
 

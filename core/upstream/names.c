@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "net/resolver.h"
+#include "upstream/checks.h"
 #include "upstream/registry_private.h"
 
 #define RETRY_MIN_US 1000000ull
@@ -78,6 +79,7 @@ static void take_answer(struct gw_name *name, const struct gw_resolved *answer)
     while ((entry = gw_map_next(&registry->upstreams, &at)))
         if (uses(entry->value, name))
             gw_upstream_publish(entry->value, NULL);
+    gw_registry_post_sync(registry); /* there are others to be checked */
     pthread_mutex_unlock(&registry->lock);
 }
 
@@ -203,8 +205,10 @@ static void on_sync(struct gw_message *message, struct gw_loop *loop)
     registry->sync_posted = false;
     ours = registry->loop == loop;
     pthread_mutex_unlock(&registry->lock);
-    if (ours)
-        look_after_names(registry, false);
+    if (!ours)
+        return;
+    gw_checks_sync(registry->checks); /* first: it lets go of names, too */
+    look_after_names(registry, false);
 }
 
 void gw_registry_post_sync(struct gw_registry *registry)
@@ -231,6 +235,10 @@ void gw_registry_run(struct gw_registry *registry, struct gw_loop *loop,
     registry->first_done = first_done;
     registry->first_ctx = ctx;
     registry->first_told = false;
+    gw_health_events_open(&registry->events, loop);
+    if (!registry->checks)
+        registry->checks = gw_checks_start(registry, loop);
+    gw_checks_sync(registry->checks);
     look_after_names(registry, true);
     if (registry->first_left == 0)
         gw_loop_defer(loop, &registry->first_defer, on_first_defer);
@@ -244,6 +252,9 @@ void gw_registry_stop(struct gw_registry *registry)
     if (!registry->loop)
         return;
     gw_defer_cancel(&registry->first_defer);
+    gw_health_events_open(&registry->events, NULL);
+    gw_checks_stop(registry->checks);
+    registry->checks = NULL;
     pthread_mutex_lock(&registry->lock);
     while ((entry = gw_map_next(&registry->names, &at)))
         rest(entry->value);

@@ -5,8 +5,8 @@
 
 #include "base/alloc.h"
 #include "base/arena.h"
-#include "base/buf.h"
 #include "upstream/breakers.h"
+#include "upstream/health.h"
 #include "upstream/registry_private.h"
 
 #include <stdio.h>
@@ -28,6 +28,7 @@ struct gw_registry *gw_registry_new(void)
     gw_map_init(&registry->upstreams);
     gw_map_init(&registry->breakers);
     gw_map_init(&registry->names);
+    gw_health_events_init(&registry->events);
     return registry;
 }
 
@@ -48,6 +49,7 @@ void gw_registry_free(struct gw_registry *registry)
     gw_map_deinit(&registry->upstreams);
     gw_map_deinit(&registry->breakers);
     gw_free(registry->slots);
+    gw_health_events_deinit(&registry->events);
     pthread_mutex_destroy(&registry->lock);
     gw_free(registry);
 }
@@ -98,16 +100,23 @@ static void drop_specs(struct gw_upstream *upstream)
     upstream->spec_count = 0;
 }
 
+void gw_upstream_free(struct gw_upstream *upstream)
+{
+    drop_specs(upstream);
+    gw_target_set_unref(upstream->set);
+    gw_free(upstream->key);
+    gw_free(upstream);
+}
+
 static void drop_user(struct gw_upstream *upstream)
 {
     if (--upstream->users > 0)
         return;
     gw_map_remove(&upstream->registry->upstreams, gw_slice(upstream->key, upstream->key_len));
     upstream->registry->slots[upstream->slot] = false;
-    drop_specs(upstream);
-    gw_target_set_unref(upstream->set);
-    gw_free(upstream->key);
-    gw_free(upstream);
+    upstream->gone = true;
+    if (!upstream->watched)
+        gw_upstream_free(upstream);
 }
 
 static bool is_default_port(uint16_t port)
@@ -176,14 +185,24 @@ static void set_specs(struct gw_upstream *upstream, const struct gw_target_confi
 
 /* ── from specs and names to a set ─────────────────────────────────────────── */
 
-/* Divisible by 1 to 8, so that common numbers of addresses share a weight exactly. */
-#define SHARES 840u
-
 static unsigned share_of(unsigned weight, unsigned addresses)
 {
-    unsigned share = weight * SHARES / addresses;
+    unsigned share = weight * GW_WEIGHT_SHARES / addresses;
 
     return weight && !share ? 1 : share;
+}
+
+static struct gw_target *new_target(const struct gw_target_set *set,
+                                    const struct gw_target_set *old, const struct gw_addr *addr,
+                                    const struct gw_spec *spec)
+{
+    const struct gw_health_plan *plan = set->how.health;
+    struct gw_target *target = gw_target_new(addr, spec->authority);
+
+    target->late = old && old->count > 0;
+    if (plan && plan->check && plan->check->before_use)
+        gw_health_await(&target->vitals.health);
+    return target;
 }
 
 static void add_address(struct gw_target_set *set, const struct gw_target_set *old,
@@ -191,7 +210,7 @@ static void add_address(struct gw_target_set *set, const struct gw_target_set *o
 {
     struct gw_target *target = old ? gw_target_set_find(old, addr, spec->authority) : NULL;
 
-    gw_target_set_add(set, target ? gw_target_ref(target) : gw_target_new(addr, spec->authority),
+    gw_target_set_add(set, target ? gw_target_ref(target) : new_target(set, old, addr, spec),
                       weight, spec->priority);
 }
 
@@ -238,6 +257,8 @@ void gw_upstream_publish(struct gw_upstream *upstream, const struct gw_balancing
     for (unsigned i = 0; i < upstream->spec_count; i++)
         add_spec(set, old, &upstream->specs[i]);
     upstream->set = set;
+    atomic_store_explicit(&upstream->slow_start, set->how.rules.slow_start_us > 0,
+                          memory_order_relaxed);
     atomic_fetch_add_explicit(&upstream->version, 1, memory_order_release);
     gw_target_set_unref(old);
 }
@@ -269,6 +290,11 @@ static struct gw_balancing balancing(const struct gw_upstream_config *config)
     if (config->hash_slots)
         how.rules.hash_slots = config->hash_slots;
     how.rules.hash_factor = config->hash_balance_factor;
+    how.rules.panic_threshold = config->panic_threshold;
+    how.rules.fail_on_panic = config->fail_on_panic;
+    how.rules.slow_start_us = config->slow_start_us;
+    if (config->slow_start_aggression > 0)
+        how.rules.aggression = config->slow_start_aggression;
     return how;
 }
 
@@ -281,8 +307,10 @@ static struct gw_upstream *bind_configured(struct gw_registry *registry,
 
     struct gw_balancing how = balancing(config);
 
+    how.health = gw_health_plan_new(config);
     set_specs(upstream, config->targets, config->target_count);
     gw_upstream_publish(upstream, &how);
+    gw_health_plan_unref(how.health);
     return upstream;
 }
 
@@ -359,36 +387,4 @@ struct gw_upstream *gw_registry_find(struct gw_registry *registry, const struct 
     if (!binding || binding->registry != registry || name.len == 0)
         return NULL;
     return gw_map_get(&binding->by_name, name);
-}
-
-/* ── for people ────────────────────────────────────────────────────────────── */
-
-static void describe_upstream(const struct gw_upstream *upstream, struct gw_buf *out, bool *first)
-{
-    for (unsigned i = 0; i < upstream->set->count; i++) {
-        const struct gw_target *target = upstream->set->items[i].target;
-
-        gw_buf_printf(out,
-                      "%s{\"upstream\":\"%.*s\",\"target\":\"%.*s\",\"address\":\"%.*s\","
-                      "\"weight\":%u,\"inFlight\":%u}",
-                      *first ? "" : ",\n", (int)upstream->key_len - 2, upstream->key + 2,
-                      GW_SLICE_ARG(target->authority), GW_SLICE_ARG(target->text),
-                      upstream->set->items[i].weight / SHARES,
-                      atomic_load_explicit(&target->vitals.active, memory_order_relaxed));
-        *first = false;
-    }
-}
-
-void gw_registry_describe(struct gw_registry *registry, struct gw_buf *out)
-{
-    struct gw_map_entry *entry;
-    bool first = true;
-    size_t at = 0;
-
-    gw_buf_append_char(out, '[');
-    pthread_mutex_lock(&registry->lock);
-    while ((entry = gw_map_next(&registry->upstreams, &at)))
-        describe_upstream(entry->value, out, &first);
-    pthread_mutex_unlock(&registry->lock);
-    gw_buf_append_char(out, ']');
 }

@@ -3,7 +3,9 @@
  * addresses stay while the configuration changes around them. Locks are held for pointer swaps
  * only. */
 #include "config/config.h"
+#include "net/addr.h"
 #include "net/loop.h"
+#include "policy/balance.h"
 #include "policy/breaker.h"
 
 struct gw_registry;
@@ -42,6 +44,62 @@ struct gw_breaker_info {
 };
 void gw_registry_breakers(struct gw_registry *registry, uint64_t now_us,
                           void (*visit)(const struct gw_breaker_info *info, void *ctx), void *ctx);
+
+/* ── health ────────────────────────────────────────────────────────────────────── */
+
+enum gw_health_event_kind {
+    GW_HEALTH_EVENT_HEALTH,
+    GW_HEALTH_EVENT_EJECTION,
+    GW_HEALTH_EVENT_BREAKER,
+};
+
+/* Something moved. The pointers are to texts of the program. */
+struct gw_health_event {
+    enum gw_health_event_kind kind;
+    const char *state; /* "healthy", "unhealthy"; "ejected", "returned"; a breaker's */
+    const char *by;    /* "check", "traffic", "operator", "time"; "" of breakers */
+    const char *why;   /* a report, or what was looked at; may be empty */
+    uint64_t lasts_us; /* of an ejection, of an open breaker */
+    char name[256];    /* of the upstream or the service; cut where it is longer */
+    char target[272], address[GW_ADDR_TEXT_MAX]; /* empty for breakers */
+};
+
+/* Who hears of them, on the thread of gw_registry_run()'s loop. Before that; NULL: nobody. */
+void gw_registry_listen(struct gw_registry *registry,
+                        void (*on_event)(void *ctx, const struct gw_health_event *event),
+                        void *ctx);
+
+/* Makes targets of that name unhealthy (`down`) or healthy, whatever was reported; the next reports
+ * count anew. Returns how many were meant; -1: there is no such upstream. */
+int gw_registry_order_health(struct gw_registry *registry, struct gw_slice upstream,
+                             struct gw_slice target, bool down, const struct gw_clock *clock);
+
+struct gw_upstream_info {
+    struct gw_slice name;
+    enum gw_balance_why mood;   /* CHOSEN, BACKUP, PANIC, NONE */
+    uint64_t panicked, refused; /* requests that were sent in panic, or found no target */
+};
+
+struct gw_target_info {
+    struct gw_slice upstream, target, address;
+    unsigned weight, priority, in_flight;
+    const char *state; /* "healthy", "unhealthy", "unchecked", "ejected" */
+    const char *by, *why;
+    struct gw_health_look look;
+    int64_t since_us; /* wall time; 0: from the beginning */
+    uint64_t ejected_for_us;
+    uint64_t checks[GW_HEALTH_NOTHING + 1];
+    uint64_t ejections[GW_EJECTION_RETURN]; /* by enum gw_ejection_why */
+};
+
+/* Either may be NULL; they may not call back. */
+struct gw_upstream_visitor {
+    void (*upstream)(const struct gw_upstream_info *info, void *ctx);
+    void (*target)(const struct gw_target_info *info, void *ctx); /* of the upstream before */
+};
+
+void gw_registry_upstreams(struct gw_registry *registry, uint64_t now_us,
+                           const struct gw_upstream_visitor *visitor, void *ctx);
 
 /* One line a target (upstream, address, weight, in flight), as JSON for /status. */
 struct gw_buf;

@@ -10,7 +10,13 @@
 
 #include <pthread.h>
 
+struct gw_check_group;
+struct gw_checks;
 struct gw_name;
+
+/* What a weight of 1 is in sets. Divisible by 1 to 8, so that common numbers of addresses share a
+ * weight exactly. */
+#define GW_WEIGHT_SHARES 840u
 
 struct gw_spec {
     char *host;    /* owned */
@@ -28,7 +34,10 @@ struct gw_upstream {
     size_t key_len;
     unsigned slot;   /* place in the workers' tables of views; taken again after it was freed */
     uint64_t serial; /* never taken again */
-    atomic_ullong version; /* of the set: workers look at this alone while nothing changes */
+    atomic_ullong version;  /* of the set: workers look at these two alone while nothing changes */
+    atomic_ullong moves;    /* of its targets' health: candidates are counted anew */
+    atomic_bool slow_start; /* new and recovered targets start slowly */
+    atomic_ullong panicked, panic_failed; /* requests that were sent, or refused, in panic */
 
     struct gw_retry_budget retries;
 
@@ -37,7 +46,15 @@ struct gw_upstream {
     struct gw_spec *specs;
     unsigned spec_count;
     struct gw_target_set *set; /* one reference */
+    bool watched, gone;        /* by checks.c, which frees it when it is gone */
+
+    struct gw_check_group *group; /* on the loop's thread */
 };
+
+static inline struct gw_slice gw_upstream_name(const struct gw_upstream *upstream)
+{
+    return gw_slice(upstream->key + 2, upstream->key_len - 2);
+}
 
 struct gw_name {
     struct gw_registry *registry;
@@ -56,6 +73,26 @@ struct gw_name {
     struct gw_timer timer;
 };
 
+/* What health_events.c queues, under its own lock. */
+struct gw_health_events {
+    pthread_mutex_t lock;
+    struct gw_loop *loop; /* NULL: nobody listens */
+    struct gw_list entries;
+    unsigned count;
+    uint64_t lost;
+    struct gw_message message;
+    bool posted;
+    void (*on_event)(void *ctx, const struct gw_health_event *event);
+    void *ctx;
+    void (*on_moved)(void *ctx); /* after each batch: the checks look */
+    void *moved_ctx;
+};
+
+void gw_health_events_init(struct gw_health_events *events);
+void gw_health_events_open(struct gw_health_events *events,
+                           struct gw_loop *loop); /* NULL: closes */
+void gw_health_events_deinit(struct gw_health_events *events);
+
 struct gw_registry {
     pthread_mutex_t lock;
     struct gw_map upstreams; /* by key */
@@ -68,6 +105,7 @@ struct gw_registry {
     struct gw_loop *loop; /* NULL: nobody resolves (yet, or any more) */
     struct gw_message sync;
     bool sync_posted;
+    struct gw_health_events events;
 
     /* On the loop's thread. */
     unsigned first_left; /* names whose first answer is awaited */
@@ -75,7 +113,10 @@ struct gw_registry {
     struct gw_defer first_defer;
     void (*first_done)(void *ctx);
     void *first_ctx;
+    struct gw_checks *checks; /* NULL: not running */
 };
+
+void gw_upstream_free(struct gw_upstream *upstream); /* of checks.c, when it is gone */
 
 /* All with the lock held. */
 struct gw_name *gw_name_use(struct gw_registry *registry, struct gw_slice host);

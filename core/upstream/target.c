@@ -1,6 +1,7 @@
 #include "upstream/target.h"
 
 #include "base/alloc.h"
+#include "upstream/health.h"
 
 /* ── one target ────────────────────────────────────────────────────────────── */
 
@@ -68,6 +69,7 @@ struct gw_target_set *gw_target_set_new(unsigned most, const struct gw_balancing
     set->why_empty = GW_E_NO_TARGET;
     set->items = most ? gw_alloc_zero(most * sizeof(*set->items)) : NULL;
     set->how = *how;
+    gw_health_plan_ref(set->how.health);
     keep_texts(set);
     return set;
 }
@@ -119,6 +121,7 @@ void gw_target_set_unref(struct gw_target_set *set)
         return;
     for (unsigned i = 0; i < set->count; i++)
         gw_target_unref(set->items[i].target);
+    gw_health_plan_unref(set->how.health);
     gw_free(set->items);
     gw_free(set->bytes);
     gw_free(set);

@@ -8,13 +8,24 @@
 #include "net/addr.h"
 #include "policy/balance.h"
 
+struct gw_check;
+struct gw_health_plan;
+
 struct gw_target {
     struct gw_refs refs;
     struct gw_addr addr;
     struct gw_slice text;      /* "ip:port", "unix:path": for logs and as the key of pools */
     struct gw_slice authority; /* what its own Host header is: "name[:port]" as configured */
     struct gw_vitals vitals;   /* of all workers */
-    char bytes[];              /* what text and authority point to */
+    atomic_llong moved_us;     /* wall time of its health's last move; 0: none */
+    atomic_ullong checks[GW_HEALTH_NOTHING + 1]; /* ended, by what they reported */
+    atomic_ullong ejections[GW_EJECTION_RETURN]; /* by why */
+    bool late;                                   /* it came when others were there already */
+
+    /* On control's thread. */
+    struct gw_check *check; /* NULL: it is not checked */
+    bool passed;            /* a check did, once */
+    char bytes[];           /* what text and authority point to */
 };
 
 struct gw_target_item {
@@ -30,6 +41,8 @@ struct gw_balancing {
     struct gw_slice cookie_path; /* of a cookie that is made to hash on */
     struct gw_slice host_header; /* what Host says instead of the target's own; empty: none */
     bool own_host;               /* Host is the target's own (or host_header), not the service's */
+    struct gw_health_plan
+        *health; /* NULL: nothing takes targets out; the set holds one reference */
 };
 
 struct gw_target_set {

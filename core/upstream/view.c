@@ -69,6 +69,12 @@ struct gw_view *gw_views_get(struct gw_views *views, struct gw_upstream *upstrea
         gw_view_release(*view);
         *view = new_view(upstream, random);
     }
+    uint64_t moves = atomic_load_explicit(&upstream->moves, memory_order_acquire);
+
+    if ((*view)->moves != moves) {
+        (*view)->moves = moves;
+        gw_balance_changed(&(*view)->balance);
+    }
     (*view)->users++;
     return *view;
 }
@@ -81,7 +87,8 @@ void gw_views_deinit(struct gw_views *views)
     *views = (struct gw_views){ NULL, 0 };
 }
 
-int gw_view_choose(struct gw_view *view, const struct gw_balance_ask *ask)
+int gw_view_choose(struct gw_view *view, const struct gw_balance_ask *ask, enum gw_balance_why *why)
 {
-    return view->set->count ? gw_balance_pick(&view->balance, ask, NULL) : -1;
+    *why = GW_BALANCE_NONE;
+    return view->set->count ? gw_balance_pick(&view->balance, ask, why) : -1;
 }

@@ -9,6 +9,7 @@
 struct gw_view {
     struct gw_target_set *set; /* one reference */
     uint64_t serial, version;  /* of the upstream */
+    uint64_t moves;            /* … that the candidates know of */
     unsigned users;            /* the table's own is one of them */
     struct gw_balance balance;
     struct gw_balance_slot *slots;
@@ -29,7 +30,8 @@ void gw_view_release(struct gw_view *view); /* NULL is fine */
 
 /* Picks a target; what was tried is told by one flag an item. Returns its index in view->set, or
  * -1. */
-int gw_view_choose(struct gw_view *view, const struct gw_balance_ask *ask);
+int gw_view_choose(struct gw_view *view, const struct gw_balance_ask *ask,
+                   enum gw_balance_why *why);
 
 /* How long an attempt took until its head, or until it failed: told only where it counts. */
 static inline bool gw_view_learns(const struct gw_view *view)

@@ -15,6 +15,7 @@
 ---     header_name http_method host ip cidr ip_or_cidr port path url uuid name tag
 ---     duration  "30s" → 30 (seconds; with unit = "ms" milliseconds)      size   "10m" → bytes
 ---     timeout   Kong's: milliseconds as a number, or "30s" → 30000       count  1 or more
+---     seconds   Kong's: seconds as a number, or "500ms" → 500 (milliseconds)
 ---
 --- Attributes of every type
 ---     about         what it is for, in a sentence; the plugin's README is made of it
@@ -25,7 +26,7 @@
 ---     kong_unsafe   what to warn those of who rely on kong_default
 --- Of strings: one_of, match, not_match (Lua patterns), len_min, len_max.
 --- Of numbers: one_of, between { low, high }, gt. Of arrays, sets and maps: len_min, len_max.
---- Of duration, size, timeout, count: between, gt, off (takes "off", too, which is 0).
+--- Of duration, size, timeout, seconds, count: between, gt, off (takes "off", too, which is 0).
 ---
 --- Rules among a record's fields, written between them
 ---     at_least_one_of {…} · only_one_of {…} · mutually_required {…} · mutually_exclusive {…}

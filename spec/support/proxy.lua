@@ -80,6 +80,35 @@ function M:upstream(on_request, raw)
   return up
 end
 
+--- Resolves names, and checks targets.
+function M:run_registry() c.gw_registry_run(self.registry, self.loop.c, nil, nil) end
+
+--- What is known of targets, by their addresses.
+function M:targets()
+  local found = {}
+  local on_target = ffi.cast("void (*)(const struct gw_target_info *, void *)", function(info)
+    local target = { checks = {}, ejections = {} }
+    for _, name in ipairs { "state", "by", "why" } do
+      target[name] = ffi.string(info[name])
+    end
+    for i = 0, 4 do
+      target.checks[i] = tonumber(info.checks[i])
+      target.ejections[i] = tonumber(info.ejections[i])
+    end
+    target.ejected_for = tonumber(info.ejected_for_us) / 1e6
+    found[ffi.string(info.address.ptr, info.address.len)] = target
+  end)
+  local on_upstream = ffi.cast("void (*)(const struct gw_upstream_info *, void *)", function(info)
+    found.mood, found.panicked = ffi.string(c.gw_balance_why_text(info.mood)), tonumber(info.panicked)
+    found.refused = tonumber(info.refused)
+  end)
+  local visitor = ffi.new("struct gw_upstream_visitor", { on_upstream, on_target })
+  c.gw_registry_upstreams(self.registry, self.loop.c.clock.now_us, visitor, nil)
+  on_target:free()
+  on_upstream:free()
+  return found
+end
+
 --- A port that nobody listens on.
 function M.closed_port()
   local fd, addr = net.socket()
@@ -160,7 +189,53 @@ local function set_service(build, service, route)
   end
 end
 
+local function set_counts(struct, given)
+  for _, name in ipairs { "successes", "http_failures", "tcp_failures", "timeouts" } do
+    struct[name] = given[name] or 0
+  end
+  for _, status in ipairs(given.good or { 200, 302 }) do
+    struct.verdicts[status] = c.GW_VERDICT_GOOD
+  end
+  for _, status in ipairs(given.bad or { 429, 404, 500, 503 }) do
+    struct.verdicts[status] = c.GW_VERDICT_BAD
+  end
+end
+
+local function set_check(build, upstream, given)
+  local fields = given.fields or {}
+  local check = c.gw_build_check(build, upstream, #fields)
+  check.type = c["GW_CHECK_" .. (given.type or "http"):upper()]
+  set_counts(check.counts, given)
+  text(build, check.path, given.path or "/")
+  text(build, check.body, given.body or "")
+  for i, field in ipairs(fields) do
+    text(build, check.fields[i - 1].name, field[1])
+    text(build, check.fields[i - 1].value, field[2])
+  end
+  check.timeout_us = (given.timeout or 1) * 1e6
+  check.healthy_interval_us = (given.healthy_interval or given.interval or 0) * 1e6
+  check.unhealthy_interval_us = (given.unhealthy_interval or given.interval or 0) * 1e6
+  check.concurrency, check.before_use = given.concurrency or 10, given.before_use or false
+end
+
+--- health: { check, passive, ejection, panic_threshold, fail_on_panic, slow_start }, in seconds.
+local function set_health(build, upstream, given)
+  upstream.panic_threshold, upstream.fail_on_panic = given.panic_threshold or 0, given.fail_on_panic or false
+  upstream.slow_start_us, upstream.slow_start_aggression = (given.slow_start or 0) * 1e6, 1
+  if given.check then set_check(build, upstream, given.check) end
+  if given.passive then set_counts(c.gw_build_passive(build, upstream), given.passive) end
+  if not given.ejection then return end
+  local ejection = c.gw_build_ejection(build, upstream)
+  for name, value in pairs { interval_us = 10e6, time_us = 30e6, time_max_us = 300e6, max_ejected = 10 } do
+    ejection[name] = value
+  end
+  for name, value in pairs(given.ejection) do
+    ejection[name] = value
+  end
+end
+
 local function set_targets(build, upstream, route)
+  set_health(build, upstream, route.health or {})
   text(build, upstream.name, route.name .. "-up")
   text(build, upstream.host_header, route.host_header or "")
   local targets = c.gw_build_targets(build, upstream, #route.targets)

@@ -3,6 +3,7 @@ local t = require("moongate.schema")
 local balancing = require("moongate.config.balancing")
 local certificates = require("moongate.config.certificates")
 local breaker = require("moongate.config.breaker")
+local health = require("moongate.config.health")
 local later = require("moongate.config.later")
 local limits = require("moongate.config.limits")
 local protocols = require("moongate.config.protocols")
@@ -214,8 +215,10 @@ M.routes = entity(later.route, {
 })
 
 local function with_balancing(fields)
-  for name, kind in pairs(balancing.FIELDS) do
-    fields[name] = kind
+  for _, more in ipairs { balancing.FIELDS, health.FIELDS } do
+    for name, kind in pairs(more) do
+      fields[name] = kind
+    end
   end
   return fields
 end

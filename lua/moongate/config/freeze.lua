@@ -5,8 +5,10 @@ local ffi = require("ffi")
 local limits_of = require("moongate.config.limits")
 local native = require("moongate.config.native")
 local plan_data = require("moongate.config.plan_data")
+local put = require("moongate.config.put")
 local show = require("moongate.config.show")
 local tls_services = require("moongate.config.tls_services")
+local upstreams = require("moongate.config.freeze_upstreams")
 local words = require("moongate.schema.words")
 
 local C = native.available and require("moongate.cdef") or nil
@@ -17,19 +19,7 @@ local VERSIONS = { v1 = 1, v2 = 2 } -- of the PROXY protocol
 local DEFAULT_MODE = tonumber("600", 8)
 local LEVELS = { debug = 0, info = 1, notice = 2, warn = 3, error = 4 } -- enum gw_log_level
 
-local function put_text(build, struct, field, text)
-  if text == nil then return end
-  text = tostring(text)
-  struct[field].ptr, struct[field].len = C.gw_build_text(build, text, #text), #text
-end
-
-local function put_texts(build, struct, values)
-  for field, text in pairs(values) do
-    put_text(build, struct, field, text)
-  end
-end
-
-local function us(milliseconds) return (milliseconds or 0) * 1000 end
+local put_text, put_texts, us = put.text, put.texts, put.us
 
 local function put_limits(target, limits)
   target.head, target.headers, target.target = limits.head, limits.headers, limits.target
@@ -207,33 +197,6 @@ local function put_services(build, normal)
   return services
 end
 
-local function put_balancing(build, upstream, balancing)
-  for i, source in ipairs(balancing.hash) do
-    upstream.hash[i - 1].on = C["GW_HASH_" .. source.on:upper()]
-    put_text(build, upstream.hash[i - 1], "name", source.name)
-  end
-  upstream.hash_slots, upstream.hash_balance_factor = balancing.slots or 0, balancing.factor or 0
-end
-
-local function put_upstreams(build, normal)
-  local upstreams = C.gw_build_upstreams(build, #normal.upstreams)
-  for i, upstream in ipairs(normal.upstreams) do
-    put_texts(build, upstreams + (i - 1), {
-      name = upstream.name,
-      algorithm = upstream.balancing.algorithm,
-      host_header = upstream.host_header,
-      cookie_path = upstream.balancing.cookie_path,
-    })
-    put_balancing(build, upstreams[i - 1], upstream.balancing)
-    local targets = C.gw_build_targets(build, upstreams + (i - 1), #upstream.targets)
-    for k, target in ipairs(upstream.targets) do
-      put_text(build, targets + (k - 1), "host", target.host)
-      targets[k - 1].port, targets[k - 1].weight = target.port, target.weight
-      targets[k - 1].priority = target.priority
-    end
-  end
-end
-
 local function put_consumers(build, normal)
   local consumers = C.gw_build_consumers(build, #normal.consumers)
   for i, consumer in ipairs(normal.consumers) do
@@ -349,7 +312,7 @@ local function fill(problems, build, normal)
   local config = C.gw_build_config(build)
   put_top(build, config, normal)
   put_listeners(problems, build, normal)
-  put_upstreams(build, normal)
+  upstreams.put(build, normal)
   put_consumers(build, normal)
   put_routes(problems, build, normal, put_services(build, normal))
   put_listener_limits(build, normal)

@@ -30,7 +30,7 @@
 ---                       headers, query = { { name, values = { … } (none: it must be there) | nil, regex | nil } },
 ---                       regex_priority, grpc, strip_path, preserve_host, path_match, public,
 ---                       limits, own_limits = what service and route say themselves, path, line }
----     upstreams[]     { id, name, tags, balancing (balancing.lua), host_header,
+---     upstreams[]     { id, name, tags, balancing (balancing.lua), health (health.lua), host_header,
 ---                       targets = { { id, host, port, weight, priority, tags } } }
 ---     consumers[]     { id, username, custom_id, tags, groups = { … }, credentials = { [plugin] = { { … }, … } } }
 ---     plugins[]       { id, name, instance_name, tags, enabled, config, scope = { service, route, consumer },

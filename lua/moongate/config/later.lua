@@ -63,28 +63,6 @@ M.route = merged(
 M.upstream = merged(
   group(FAILURE, {
     use_srv_name = false, sticky_sessions_cookie = none, sticky_sessions_cookie_path = "/",
-    healthchecks = {
-      threshold = 0,
-      active = {
-        type = "http", timeout = 1, concurrency = 10, http_path = "/", https_verify_certificate = true,
-        headers = {},
-        healthy = { interval = 0, http_statuses = { 200, 302 }, successes = 0 },
-        unhealthy = {
-          interval = 0, http_statuses = { 429, 404, 500, 501, 502, 503, 504, 505 }, tcp_failures = 0,
-          timeouts = 0, http_failures = 0,
-        },
-      },
-      passive = {
-        type = "http",
-        healthy = {
-          http_statuses = {
-            200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 306, 307, 308,
-          },
-          successes = 0,
-        },
-        unhealthy = { http_statuses = { 429, 500, 503 }, tcp_failures = 0, timeouts = 0, http_failures = 0 },
-      },
-    },
   })
 )
 

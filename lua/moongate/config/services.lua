@@ -2,6 +2,7 @@
 local address = require("moongate.config.address")
 local balancing = require("moongate.config.balancing")
 local collect = require("moongate.config.collect")
+local health = require("moongate.config.health")
 local later = require("moongate.config.later")
 local limits = require("moongate.config.limits")
 local match = require("moongate.config.match")
@@ -221,13 +222,17 @@ function M.upstreams(state)
   local list = {}
   for index, item in ipairs(state.items.upstreams) do
     local value = item.value or {}
-    if item.value then balancing.check(state.report, item.path, value) end
+    if item.value then
+      balancing.check(state.report, item.path, value)
+      health.check(state.report, item.path, value)
+    end
     list[index] = {
       id = item.id,
       name = value.name,
       tags = value.tags,
       host_header = value.host_header,
       balancing = balancing.normal(value),
+      health = item.value and health.normal(value),
       targets = {},
     }
   end

@@ -43,6 +43,9 @@ local QUANTITIES = {
   timeout = function()
     return { { type = "integer", minimum = 1, maximum = 2147483646 }, { type = "string", pattern = DURATION } }
   end,
+  seconds = function()
+    return { { type = "number", minimum = 0, maximum = 65535 }, { type = "string", pattern = DURATION } }
+  end,
 }
 
 local function quantity(kind)

@@ -14,6 +14,7 @@ local NAMES = {
   size = "size",
   count = "count",
   timeout = "ms or duration",
+  seconds = "s or duration",
   any = "any",
 }
 

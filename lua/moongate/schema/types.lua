@@ -214,6 +214,16 @@ local function timeout(value, kind)
   return value
 end
 
+-- Kong's intervals: a number of seconds, or anything with a unit. The core asks for milliseconds.
+local function seconds(value, kind)
+  if type(value) == "string" then
+    return quantity(value, kind, UNITS_MS, "ms, s, m, h, d")
+  elseif not (value >= 0 and value <= 65535) then
+    return nil, "must be a number of seconds from 0 to 65535"
+  end
+  return math.floor(value * 1000 + 0.5)
+end
+
 local function count(value, kind)
   if value == "off" and kind.off then
     return 0
@@ -279,6 +289,7 @@ M.SCALARS = {
   size = def("quantity", S, 'a size such as "10m"', "sizes", size), -- bytes
   count = def("quantity", SN, "a count", "counts", count),
   timeout = def("quantity", SN, 'a time in milliseconds or such as "30s"', "times", timeout),
+  seconds = def("quantity", SN, 'a time in seconds or such as "500ms"', "times", seconds),
 }
 
 return M

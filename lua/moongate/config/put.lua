@@ -1,0 +1,34 @@
+--- How texts and times come into the core's structs (core/config/build.h).
+local native = require("moongate.config.native")
+
+local C = native.available and require("moongate.cdef") or nil
+
+local M = {}
+
+--- A copy that lives as long as the configuration; nil leaves the field as it is.
+---@param build ffi.cdata*   struct gw_build *
+---@param struct ffi.cdata*  a pointer
+---@param field string       a struct gw_slice in it
+---@param text? string|number
+function M.text(build, struct, field, text)
+  if text == nil then return end
+  text = tostring(text)
+  struct[field].ptr, struct[field].len = C.gw_build_text(build, text, #text), #text
+end
+
+--- Several of them, by their fields.
+---@param build ffi.cdata*
+---@param struct ffi.cdata*
+---@param values table<string, string|number>
+function M.texts(build, struct, values)
+  for field, text in pairs(values) do
+    M.text(build, struct, field, text)
+  end
+end
+
+--- The core's unit of time.
+---@param milliseconds? number
+---@return number
+function M.us(milliseconds) return (milliseconds or 0) * 1000 end
+
+return M
