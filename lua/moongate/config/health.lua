@@ -98,8 +98,8 @@ local HEALTHCHECKS = t.record({
     about = "Below so many percent of the weight that may be used, requests get 503 at once; 0: never.",
   },
 }, {
-  about = "Takes targets out that fail, and back in: by checks that the gateway makes (`active`) and by what becomes of "
-    .. "traffic (`passive`). All of it is off where nothing is written.",
+  about = "Takes targets out that fail, and back in: by checks that the gateway makes (`active`) and by what becomes "
+    .. "of traffic (`passive`). All of it is off where nothing is written.",
 })
 
 local EJECTION = t.record({
@@ -198,7 +198,7 @@ local function warn_of_active(rep, path, active)
   local counts = moves_down(active.unhealthy) or active.healthy.successes > 0
   if not is_checked(active) then
     if counts or active.before_use then
-      report.warn(rep, path, "is off: without healthy.interval and unhealthy.interval nothing is checked")
+      report.warn(rep, path, "is off: nothing is checked without healthy.interval or unhealthy.interval")
     end
   elseif not counts and not active.before_use then
     report.warn(
