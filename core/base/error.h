@@ -72,6 +72,8 @@ enum gw_retry {
     X(UPSTREAM_BODY_TOO_LARGE, "the upstream's body is too large to be buffered",   502, UPSTREAM, NEVER)     \
     X(NO_TARGET,          "no target is available",                                 503, UPSTREAM, NEVER)     \
     X(BREAKER_OPEN,       "the service failed too often and is left alone for now", 503, UPSTREAM, NEVER)     \
+    X(UPSTREAM_FULL,      "the upstream has as many requests as it may have",       503, LOCAL, NEVER)        \
+    X(UPSTREAM_WAIT,      "no place at the upstream came free in time",             503, LOCAL, NEVER)        \
     X(OVERLOADED,         "the gateway is at its limit",                            503, LOCAL, NEVER)        \
     X(CONNECTIONS,        "the gateway has too many connections open",              503, LOCAL, NEVER)        \
     X(DESCRIPTORS,        "the gateway has no file descriptor left",                503, LOCAL, NEVER)        \

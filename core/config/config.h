@@ -130,6 +130,13 @@ struct gw_ejection_config {
     bool returns_with_checks;
 };
 
+/* How much an upstream may have to do at a time, from all workers; 0: no bound. */
+struct gw_capacity {
+    unsigned max_requests, max_requests_per_target;
+    unsigned max_pending; /* requests that wait for a place; 0: none does */
+    uint64_t pending_timeout_us;
+};
+
 struct gw_upstream_config {
     struct gw_slice name;
     struct gw_slice algorithm;     /* "round-robin" */
@@ -144,6 +151,7 @@ struct gw_upstream_config {
     struct gw_check_config *check;       /* NULL: no active checks */
     struct gw_health_config *passive;    /* NULL: traffic is not looked at */
     struct gw_ejection_config *ejection; /* NULL: none */
+    struct gw_capacity capacity;
     struct gw_target_config *targets;
     unsigned target_count;
 };
@@ -201,8 +209,9 @@ struct gw_service {
     const struct gw_service_tls_config *tls_config; /* NULL: plain */
     /* Made of it by who binds TLS, before the configuration is used; released with it. */
     struct gw_tls_client *tls;
-    bool forwarded_header;   /* RFC 7239's Forwarded goes beside X-Forwarded-* */
-    unsigned proxy_protocol; /* version of the header in front of its connections; 0: none */
+    bool forwarded_header;       /* RFC 7239's Forwarded goes beside X-Forwarded-* */
+    unsigned proxy_protocol;     /* version of the header in front of its connections; 0: none */
+    struct gw_capacity capacity; /* of an upstream of its own */
     struct gw_limits limits;
     /* The upstream of the service: the configured one of that name, or one made from host:port.
      * Bound by gw_registry_bind() before the configuration is used; counted by the registry,

@@ -23,6 +23,28 @@ static double kept(struct latency known, uint64_t decay_us, uint64_t now_us)
     return decay_us ? exp(-1000.0 * age_ms / (double)decay_us) : 0;
 }
 
+bool gw_vitals_enter(struct gw_vitals *vitals, unsigned most)
+{
+    unsigned active;
+
+    if (most == 0) {
+        atomic_fetch_add_explicit(&vitals->active, 1, memory_order_relaxed);
+        return true;
+    }
+    active = atomic_load_explicit(&vitals->active, memory_order_relaxed);
+    do {
+        if (active >= most)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&vitals->active, &active, active + 1,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+void gw_vitals_leave(struct gw_vitals *vitals)
+{
+    atomic_fetch_sub_explicit(&vitals->active, 1, memory_order_relaxed);
+}
+
 bool gw_vitals_usable(const struct gw_vitals *vitals, uint64_t now_us)
 {
     return !gw_health_down(&vitals->health) && !gw_ejection_is(&vitals->ejection, now_us);

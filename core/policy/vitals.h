@@ -14,6 +14,10 @@ struct gw_vitals {
     atomic_ullong latency; /* peak EWMA; packed by vitals.c */
 };
 
+/* One more request is on its way to it, unless `most` are (0: no bound): false then. */
+bool gw_vitals_enter(struct gw_vitals *vitals, unsigned most);
+void gw_vitals_leave(struct gw_vitals *vitals);
+
 /* Whether a choice may take it. */
 bool gw_vitals_usable(const struct gw_vitals *vitals, uint64_t now_us);
 

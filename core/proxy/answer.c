@@ -16,14 +16,20 @@ static void set_reply(struct gw_exchange *x, struct gw_reply *reply)
     x->reply = reply;
 }
 
+/* Errors of a call that knows when another request makes sense. */
+static bool says_when(enum gw_error why)
+{
+    return why == GW_E_BREAKER_OPEN || why == GW_E_UPSTREAM_FULL || why == GW_E_UPSTREAM_WAIT;
+}
+
 void gw_flight_refuse(struct gw_flight *flight, enum gw_error why)
 {
     struct gw_exchange *x = &flight->x;
 
     set_reply(x, gw_problem_from_error(x, why));
     x->error = why;
-    if (why == GW_E_BREAKER_OPEN && flight->call)
-        gw_fields_add(&x->reply->fields, x->arena, GW_SLICE("retry-after"),
+    if (says_when(why) && flight->call)
+        gw_fields_set(&x->reply->fields, x->arena, GW_SLICE("retry-after"),
                       gw_arena_printf(x->arena, "%llu",
                                       (flight->call->retry_after_us + 999999ull) / 1000000ull));
 }

@@ -199,6 +199,8 @@ static const char *const limit_names[GW_E_COUNT] = {
     [GW_E_CONNECTIONS] = "connections",
     [GW_E_CLIENT_CONNECTIONS] = "connections_per_client",
     [GW_E_OVERLOADED] = "pending",
+    [GW_E_UPSTREAM_FULL] = "max_pending",
+    [GW_E_UPSTREAM_WAIT] = "pending_timeout",
     [GW_E_DESCRIPTORS] = "descriptors",
 };
 

@@ -14,6 +14,7 @@ void gw_status_write_breaker_metrics(struct gw_buf *out, struct gw_server *serve
 /* /upstreams: an array of upstreams with their targets' health; and their part of /metrics. */
 void gw_status_write_upstreams(struct gw_buf *out, struct gw_server *server);
 void gw_status_write_upstream_metrics(struct gw_buf *out, struct gw_server *server);
+void gw_status_write_line_metrics(struct gw_buf *out, struct gw_server *server);
 
 /* A JSON array of strings. */
 void gw_status_write_texts(struct gw_buf *out, char *const *texts, unsigned count);

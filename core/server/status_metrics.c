@@ -200,5 +200,6 @@ void gw_status_write_metrics(struct gw_buf *out, struct gw_server *server)
     write_sinks(out, server);
     gw_status_write_breaker_metrics(out, server);
     gw_status_write_upstream_metrics(out, server);
+    gw_status_write_line_metrics(out, server);
     gw_metrics_render(server->metrics, out);
 }

@@ -31,13 +31,18 @@ static void note_panic(const struct gw_call *call, enum gw_balance_why why)
         atomic_fetch_add_explicit(&upstream->panic_failed, 1, memory_order_relaxed);
 }
 
-static struct gw_target *choose(struct gw_call *call)
+static struct gw_target *choose_foreign(struct gw_call *call)
 {
-    if (!call->view)
-        return call->foreign[call->info.tries % call->foreign_count];
+    struct gw_target *target = call->foreign[call->info.tries % call->foreign_count];
 
+    gw_vitals_enter(&target->vitals, 0);
+    return target;
+}
+
+static struct gw_target *pick(struct gw_call *call, const bool *tried)
+{
     struct gw_balance_ask ask = {
-        .tried = call->tried,
+        .tried = tried,
         .now_us = loop_of(call)->clock.now_us,
         .hash = call->hash,
         .hashed = call->hashed,
@@ -49,6 +54,41 @@ static struct gw_target *choose(struct gw_call *call)
     if (why == GW_BALANCE_PANIC || why == GW_BALANCE_NONE)
         note_panic(call, why);
     return call->chosen < 0 ? NULL : call->view->set->items[call->chosen].target;
+}
+
+/* What is full is passed over like what was tried. */
+static void pass_over(struct gw_call *call)
+{
+    unsigned count = call->view->set->count;
+
+    if (!call->full)
+        call->full = gw_arena_alloc_zero(call->options.arena, count);
+    call->full[call->chosen] = true;
+}
+
+struct gw_target *gw_attempt_choose(struct gw_call *call, bool *all_full)
+{
+    const struct gw_target_set *set = call->view->set;
+    unsigned most = set->how.capacity.max_requests_per_target;
+    struct gw_target *target = pick(call, call->tried);
+
+    *all_full = false;
+    if (!target || gw_vitals_enter(&target->vitals, most))
+        return target;
+    if (call->full)
+        memset(call->full, 0, set->count);
+    for (unsigned i = 1; i < set->count; i++) {
+        pass_over(call);
+        for (unsigned k = 0; call->tried && k < set->count; k++)
+            call->full[k] |= call->tried[k];
+        target = pick(call, call->full);
+        if (!target)
+            break;
+        if (gw_vitals_enter(&target->vitals, most))
+            return target;
+    }
+    *all_full = true;
+    return NULL;
 }
 
 /* A port is written where it is not the one that goes without saying; targets do not know that
@@ -83,7 +123,6 @@ static void note_target(struct gw_call *call, struct gw_target *target)
     struct gw_call_info *info = &call->info;
 
     call->target = target;
-    atomic_fetch_add_explicit(&target->vitals.active, 1, memory_order_relaxed);
     memcpy(info->target, target->text.ptr, target->text.len);
     info->target[target->text.len] = '\0';
     info->tries++;
@@ -98,11 +137,12 @@ static void release_target(struct gw_call *call)
 {
     if (!call->target)
         return;
-    atomic_fetch_sub_explicit(&call->target->vitals.active, 1, memory_order_relaxed);
+    gw_vitals_leave(&call->target->vitals);
     call->target = NULL;
+    gw_place_leave(call);
 }
 
-static void go_to(struct gw_call *call, struct gw_target *target)
+void gw_attempt_go_to(struct gw_call *call, struct gw_target *target)
 {
     note_target(call, target);
     gw_attempt_connect(call);
@@ -122,7 +162,7 @@ static void on_resolved(void *ctx, const struct gw_resolved *answer, enum gw_err
     for (unsigned i = 0; i < answer->count && i < GW_CALL_FOREIGN_MAX; i++)
         call->foreign[call->foreign_count++] =
             gw_target_new(&answer->addrs[i], call->options.target_host);
-    go_to(call, choose(call));
+    gw_attempt_go_to(call, choose_foreign(call));
     gw_call_tell_room(call);
 }
 
@@ -134,7 +174,7 @@ static void resolve_foreign(struct gw_call *call)
 
     if (gw_addr_parse_ip(&addr, host, options->target_port)) {
         call->foreign[call->foreign_count++] = gw_target_new(&addr, host);
-        go_to(call, choose(call));
+        gw_attempt_go_to(call, choose_foreign(call));
         return;
     }
     call->state = GW_CALL_SEEKING;
@@ -148,6 +188,7 @@ static void look_at(struct gw_call *call, struct gw_upstream *upstream)
 
     call->view = gw_views_get(gw_pool_views(options->pool), upstream, &loop_of(call)->random);
     gw_retry_begin(call, upstream);
+    gw_place_begin(call, upstream);
 
     const struct gw_balancing *how = &call->view->set->how;
 
@@ -169,13 +210,12 @@ void gw_attempt_start(struct gw_call *call)
     if (upstream && !call->view)
         look_at(call, upstream);
 
-    struct gw_target *target = call->view || call->foreign_count ? choose(call) : NULL;
-
-    if (!target) {
-        gw_call_fail_later(call, call->view ? call->view->set->why_empty : GW_E_NO_TARGET);
-        return;
-    }
-    go_to(call, target);
+    if (call->view)
+        gw_place_find(call);
+    else if (call->foreign_count)
+        gw_attempt_go_to(call, choose_foreign(call));
+    else
+        gw_call_fail_later(call, GW_E_NO_TARGET);
 }
 
 /* ── the end of a try ──────────────────────────────────────────────────────── */
@@ -218,6 +258,7 @@ void gw_attempt_end(struct gw_call *call, enum gw_error why)
     call->resolve = NULL;
     gw_timer_stop(&call->try_timer);
     gw_attempt_stop_connecting(call);
+    gw_place_stop_waiting(call);
     call->up = NULL;
     if (up)
         gw_stream_close(up, why);

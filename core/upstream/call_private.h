@@ -1,6 +1,7 @@
 #pragma once
 /* What call.c (the stream to the owner, the timers), attempt.c (targets and tries), attempt_retry.c
- * (whether another follows) and attempt_connect.c (the way to a target) share. */
+ * (whether another follows), attempt_place.c (whether there is room for it) and attempt_connect.c
+ * (the way to a target) share. */
 #include "base/buf.h"
 #include "net/reach.h"
 #include "net/resolver.h"
@@ -57,6 +58,7 @@ struct gw_call {
     /* The attempt. */
     struct gw_view *view; /* one use; NULL for a target outside the registry */
     bool *tried;          /* one flag an item of the view; NULL before a second try */
+    bool *full;           /* the same, of those there was no room at; NULL: there always was */
     struct gw_target *foreign[GW_CALL_FOREIGN_MAX];
     unsigned foreign_count;
     int chosen;    /* index in the view */
@@ -70,12 +72,16 @@ struct gw_call {
     /* Tries that follow; the service's rules and its upstream's budget, NULL: it has none. */
     const struct gw_retry_config *retry;
     struct gw_retry_budget *budget;
-    struct gw_timer try_timer; /* per_try_timeout; between two tries: the pause */
+    struct gw_timer try_timer; /* per_try_timeout; between two tries: the pause; in line: the end of
+                                  waiting */
     unsigned retries_left, retries_made;
     size_t replay_max; /* bytes of a body that is streamed are kept for another try; 0: none */
     bool repeatable;   /* the rules say that its method may reach the service twice */
     uint64_t whole_us; /* when the request was whole on its way the first time */
 
+    struct gw_line *line;           /* of the upstream, where it has a capacity; else NULL */
+    struct gw_line_wait *line_wait; /* or NULL */
+    bool has_place;
     struct gw_breaker_pass pass; /* of the service's breaker; with `has_pass` */
     bool has_pass;
     struct gw_tls_client *tls; /* what a target is spoken to with; NULL: plain */
@@ -119,6 +125,21 @@ void gw_call_end_pass(struct gw_call *call, int status, enum gw_error why);
 
 /* Begins the first or the next attempt; failures come later. */
 void gw_attempt_start(struct gw_call *call);
+
+/* A target, whose place is taken; NULL when there is none, or when none has room. */
+struct gw_target *gw_attempt_choose(struct gw_call *call, bool *all_full);
+
+/* The attempt goes there. */
+void gw_attempt_go_to(struct gw_call *call, struct gw_target *target);
+
+/* Finds out whether the upstream has a capacity, once a call. */
+void gw_place_begin(struct gw_call *call, struct gw_upstream *upstream);
+
+/* Takes a place at the upstream and at one of its targets, and goes there; waits for it, or fails
+ * later. */
+void gw_place_find(struct gw_call *call);
+void gw_place_leave(struct gw_call *call);
+void gw_place_stop_waiting(struct gw_call *call);
 
 /* The attempt came to its head (GW_OK and its status), or failed: its target is measured by it. */
 void gw_attempt_learn(struct gw_call *call, int status, enum gw_error error);

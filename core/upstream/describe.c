@@ -137,3 +137,33 @@ void gw_registry_upstreams(struct gw_registry *registry, uint64_t now_us,
     }
     pthread_mutex_unlock(&registry->lock);
 }
+
+static bool has_line(const struct gw_upstream *upstream)
+{
+    const struct gw_capacity *capacity = upstream->set ? &upstream->set->how.capacity : NULL;
+
+    return capacity && (capacity->max_requests || capacity->max_requests_per_target);
+}
+
+void gw_registry_lines(struct gw_registry *registry,
+                       void (*visit)(const struct gw_line_info *info, void *ctx), void *ctx)
+{
+    struct gw_map_entry *entry;
+    size_t at = 0;
+
+    pthread_mutex_lock(&registry->lock);
+    while ((entry = gw_map_next(&registry->upstreams, &at))) {
+        const struct gw_upstream *upstream = entry->value;
+        struct gw_line_info info = {
+            .upstream = gw_slice(upstream->key + 2, upstream->key_len - 2),
+            .active = atomic_load_explicit(&upstream->line.active, memory_order_relaxed),
+            .waiting = atomic_load_explicit(&upstream->line.waiting, memory_order_relaxed),
+            .full = atomic_load_explicit(&upstream->line.full, memory_order_relaxed),
+            .late = atomic_load_explicit(&upstream->line.late, memory_order_relaxed),
+        };
+
+        if (has_line(upstream))
+            visit(&info, ctx);
+    }
+    pthread_mutex_unlock(&registry->lock);
+}

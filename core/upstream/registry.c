@@ -82,28 +82,18 @@ static struct gw_upstream *find_or_make(struct gw_registry *registry, struct gw_
         upstream->key_len = key.len;
         upstream->slot = take_slot(registry);
         upstream->serial = ++registry->serials;
+        gw_line_init(&upstream->line);
         gw_map_put(&registry->upstreams, gw_slice(upstream->key, key.len), upstream);
     }
     upstream->users++;
     return upstream;
 }
 
-static void drop_specs(struct gw_upstream *upstream)
-{
-    for (unsigned i = 0; i < upstream->spec_count; i++) {
-        if (upstream->specs[i].name)
-            gw_name_drop(upstream->specs[i].name);
-        gw_free(upstream->specs[i].host);
-    }
-    gw_free(upstream->specs);
-    upstream->specs = NULL;
-    upstream->spec_count = 0;
-}
-
 void gw_upstream_free(struct gw_upstream *upstream)
 {
-    drop_specs(upstream);
+    gw_specs_drop(upstream);
     gw_target_set_unref(upstream->set);
+    gw_line_deinit(&upstream->line);
     gw_free(upstream->key);
     gw_free(upstream);
 }
@@ -117,70 +107,6 @@ static void drop_user(struct gw_upstream *upstream)
     upstream->gone = true;
     if (!upstream->watched)
         gw_upstream_free(upstream);
-}
-
-static bool is_default_port(uint16_t port)
-{
-    return port == 80;
-}
-
-/* "localhost" is what Host says of a unix socket: its path is nobody's name. */
-static void fill_unix_spec(struct gw_spec *spec, const struct gw_target_config *target)
-{
-    const struct gw_slice authority = GW_SLICE("localhost");
-    size_t len = target->host.len;
-    char *text = gw_alloc(len + 1 + authority.len);
-
-    memcpy(text, target->host.ptr, len);
-    text[len] = '\0';
-    memcpy(text + len + 1, authority.ptr, authority.len);
-    spec->host = text;
-    spec->authority = gw_slice(text + len + 1, authority.len);
-    spec->literal = true;
-}
-
-static void fill_spec(struct gw_registry *registry, struct gw_spec *spec,
-                      const struct gw_target_config *target)
-{
-    spec->weight = target->weight;
-    spec->priority = target->priority;
-    if (gw_slice_starts_with(target->host, GW_SLICE("unix:")) &&
-        gw_addr_parse(&spec->addr, target->host)) {
-        fill_unix_spec(spec, target);
-        return;
-    }
-    bool bracket = target->host.len && target->host.ptr[0] != '[' &&
-                   memchr(target->host.ptr, ':', target->host.len);
-    size_t room = 2 * target->host.len + 16;
-    char *text = gw_alloc(room);
-
-    memcpy(text, target->host.ptr, target->host.len);
-    text[target->host.len] = '\0';
-    spec->host = text;
-
-    char *authority = text + target->host.len + 1;
-    size_t left = room - target->host.len - 1;
-    int len = snprintf(authority, left, bracket ? "[%s]" : "%s", text);
-
-    if (!is_default_port(target->port))
-        len += snprintf(authority + len, left - (size_t)len, ":%u", (unsigned)target->port);
-    spec->authority = gw_slice(authority, (size_t)len);
-    spec->port = target->port;
-    spec->literal = gw_addr_parse_ip(&spec->addr, target->host, target->port);
-    if (!spec->literal)
-        spec->name = gw_name_use(registry, target->host);
-}
-
-static void set_specs(struct gw_upstream *upstream, const struct gw_target_config *targets,
-                      unsigned count)
-{
-    struct gw_upstream before = *upstream; /* its names are dropped after the new ones are in use */
-
-    upstream->spec_count = count;
-    upstream->specs = count ? gw_alloc_zero(count * sizeof(*upstream->specs)) : NULL;
-    for (unsigned i = 0; i < count; i++)
-        fill_spec(upstream->registry, &upstream->specs[i], &targets[i]);
-    drop_specs(&before);
 }
 
 /* ── from specs and names to a set ─────────────────────────────────────────── */
@@ -284,6 +210,7 @@ static struct gw_balancing balancing(const struct gw_upstream_config *config)
         .hash = { config->hash[0], config->hash[1] },
         .cookie_path = config->cookie_path,
         .host_header = config->host_header,
+        .capacity = config->capacity,
         .own_host = true,
     };
 
@@ -308,24 +235,44 @@ static struct gw_upstream *bind_configured(struct gw_registry *registry,
     struct gw_balancing how = balancing(config);
 
     how.health = gw_health_plan_new(config);
-    set_specs(upstream, config->targets, config->target_count);
+    gw_specs_set(upstream, config->targets, config->target_count);
     gw_upstream_publish(upstream, &how);
     gw_health_plan_unref(how.health);
     return upstream;
 }
 
-/* A service without a configured upstream has one of its own: its host and port. */
+static bool is_capped(const struct gw_capacity *capacity)
+{
+    return capacity->max_requests || capacity->max_requests_per_target;
+}
+
+static struct gw_slice host_key(const struct gw_service *service, struct gw_arena *arena)
+{
+    return gw_arena_printf(arena, "h:%.*s:%u", GW_SLICE_ARG(service->host),
+                           (unsigned)service->port);
+}
+
+static struct gw_slice own_key(const struct gw_service *service, struct gw_arena *arena)
+{
+    struct gw_slice name = service->name.len ? service->name : service->id;
+
+    return gw_arena_printf(arena, "s:%.*s", GW_SLICE_ARG(name));
+}
+
+/* A service without a configured upstream shares one with all of its host and port, or has one of
+ * its own where it says how much that may have to do. */
 static struct gw_upstream *bind_host(struct gw_registry *registry, const struct gw_service *service,
                                      struct gw_arena *arena)
 {
-    struct gw_slice key =
-        gw_arena_printf(arena, "h:%.*s:%u", GW_SLICE_ARG(service->host), (unsigned)service->port);
-    struct gw_upstream *upstream = find_or_make(registry, key);
     struct gw_target_config target = { service->host, service->port, 100, 0 };
+    struct gw_balancing how = { .rules = gw_balance_defaults, .capacity = service->capacity };
+    bool own = is_capped(&service->capacity);
+    struct gw_upstream *upstream =
+        find_or_make(registry, own ? own_key(service, arena) : host_key(service, arena));
 
-    if (!upstream->set) {
-        set_specs(upstream, &target, 1);
-        gw_upstream_publish(upstream, NULL);
+    if (!upstream->set || own) {
+        gw_specs_set(upstream, &target, 1);
+        gw_upstream_publish(upstream, &how);
     }
     return upstream;
 }

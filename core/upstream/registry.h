@@ -101,6 +101,15 @@ struct gw_upstream_visitor {
 void gw_registry_upstreams(struct gw_registry *registry, uint64_t now_us,
                            const struct gw_upstream_visitor *visitor, void *ctx);
 
+/* Every upstream that has a capacity. `visit` may not call back. */
+struct gw_line_info {
+    struct gw_slice upstream;
+    unsigned active, waiting;
+    uint64_t full, late; /* how often the line was full, and somebody waited too long */
+};
+void gw_registry_lines(struct gw_registry *registry,
+                       void (*visit)(const struct gw_line_info *info, void *ctx), void *ctx);
+
 /* One line a target (upstream, address, weight, in flight), as JSON for /status. */
 struct gw_buf;
 void gw_registry_describe(struct gw_registry *registry, struct gw_buf *out);

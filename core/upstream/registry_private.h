@@ -1,10 +1,11 @@
 #pragma once
-/* What registry.c, names.c and view.c share. Words: a *spec* is a target as configured (a host, a
+/* What registry.c, specs.c, names.c and view.c share. Words: a *spec* is a target as configured (a host, a
  * port, a weight), a *name* is a host that has to be resolved, and a *set* what workers balance
  * over: made anew from specs and names whenever either changes. */
 #include "base/list.h"
 #include "base/map.h"
 #include "policy/retry.h"
+#include "upstream/line.h"
 #include "upstream/registry.h"
 #include "upstream/target.h"
 
@@ -40,6 +41,7 @@ struct gw_upstream {
     atomic_ullong panicked, panic_failed; /* requests that were sent, or refused, in panic */
 
     struct gw_retry_budget retries;
+    struct gw_line line; /* of those who wait for a place, where there are so many */
 
     /* Below: under the registry's lock. */
     unsigned users; /* configurations */
@@ -123,6 +125,10 @@ struct gw_name *gw_name_use(struct gw_registry *registry, struct gw_slice host);
 void gw_name_drop(struct gw_name *name);
 void gw_registry_post_sync(
     struct gw_registry *registry); /* names came or went: the loop looks after them */
+/* Takes the configured targets over, in the place of those before. */
+void gw_specs_set(struct gw_upstream *upstream, const struct gw_target_config *targets,
+                  unsigned count);
+void gw_specs_drop(struct gw_upstream *upstream);
 /* Makes the set from specs and names; `how` NULL: as before. */
 void gw_upstream_publish(struct gw_upstream *upstream, const struct gw_balancing *how);
 

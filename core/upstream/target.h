@@ -43,6 +43,7 @@ struct gw_balancing {
     bool own_host;               /* Host is the target's own (or host_header), not the service's */
     struct gw_health_plan
         *health; /* NULL: nothing takes targets out; the set holds one reference */
+    struct gw_capacity capacity;
 };
 
 struct gw_target_set {

@@ -234,9 +234,17 @@ local function set_health(build, upstream, given)
   end
 end
 
+local function set_capacity(capacity, given)
+  capacity.max_requests = given.max_requests or 0
+  capacity.max_requests_per_target = given.max_requests_per_target or 0
+  capacity.max_pending = given.max_pending or 0
+  capacity.pending_timeout_us = (given.pending_timeout or 1) * 1e6
+end
+
 local function set_targets(build, upstream, route)
   set_health(build, upstream, route.health or {})
   text(build, upstream.name, route.name .. "-up")
+  set_capacity(upstream.capacity, route.concurrency or {})
   text(build, upstream.host_header, route.host_header or "")
   local targets = c.gw_build_targets(build, upstream, #route.targets)
   for i, target in ipairs(route.targets) do

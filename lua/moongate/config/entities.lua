@@ -1,6 +1,7 @@
 --- The fields of services, routes, upstreams, targets, consumers and plugin uses: Kong's names and meanings, and ours.
 local t = require("moongate.schema")
 local balancing = require("moongate.config.balancing")
+local capacity = require("moongate.config.capacity")
 local certificates = require("moongate.config.certificates")
 local breaker = require("moongate.config.breaker")
 local health = require("moongate.config.health")
@@ -151,6 +152,7 @@ M.services = entity(with(later.service, tls_service_fields.FIELDS), {
     idle = t.duration { unit = "ms", default = "60s", about = "How long a connection is kept without a request." },
   },
   retry = retry.RECORD,
+  concurrency = capacity.of_service,
   circuit_breaker = breaker.RECORD,
   limits = limits.of_scope,
   routes = child("a route", "routes"),
@@ -231,6 +233,7 @@ M.upstreams = entity(
     client_certificate = tls_service_fields.shown_certificate(
       "As of a service, for those that mean this upstream and have none of their own."
     ),
+    concurrency = capacity.of_upstream,
     targets = child("a target", "targets"),
   }
 )

@@ -190,6 +190,7 @@ local function put_services(build, normal)
     target.keepalive_requests = service.keepalive.requests
     target.keepalive_idle_us = us(service.keepalive.idle)
     put_limits(target.limits, service.limits)
+    put.capacity(target.capacity, service.concurrency)
     if service.retry then put_retry(build, C.gw_build_retry(build, target), service.retry) end
     if service.tls then put_service_tls(build, target, service.tls) end
     if service.circuit_breaker then put_breaker(C.gw_build_breaker(build, target), service.circuit_breaker) end

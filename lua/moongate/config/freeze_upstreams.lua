@@ -79,6 +79,7 @@ function M.put(build, normal)
       cookie_path = upstream.balancing.cookie_path,
     })
     put_balancing(build, upstreams[i - 1], upstream.balancing)
+    put.capacity(upstreams[i - 1].capacity, upstream.concurrency)
     put_health(build, upstreams + (i - 1), upstream.health)
     local targets = C.gw_build_targets(build, upstreams + (i - 1), #upstream.targets)
     for k, target in ipairs(upstream.targets) do

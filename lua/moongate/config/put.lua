@@ -31,4 +31,12 @@ end
 ---@return number
 function M.us(milliseconds) return (milliseconds or 0) * 1000 end
 
+--- A struct gw_capacity, where something is said.
+function M.capacity(capacity, given)
+  if not given then return end
+  capacity.max_requests = given.max_requests or 0
+  capacity.max_requests_per_target = given.max_requests_per_target or 0
+  capacity.max_pending, capacity.pending_timeout_us = given.max_pending, M.us(given.pending_timeout)
+end
+
 return M

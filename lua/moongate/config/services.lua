@@ -102,6 +102,13 @@ function M.service(state, item, top, config)
   end
   retry.check(state.report, item.path, value)
   local upstream = place.host and state.names.upstreams[place.host]
+  if upstream and value.concurrency then
+    report.error(
+      state.report,
+      report.join(item.path, "concurrency"),
+      "is the upstream's: write it at " .. words.quote(place.host)
+    )
+  end
   return {
     id = item.id,
     name = value.name,
@@ -126,6 +133,7 @@ function M.service(state, item, top, config)
     forwarded_header = value.forwarded_header,
     keepalive = value.keepalive,
     retry = value.retry,
+    concurrency = value.concurrency,
     circuit_breaker = value.circuit_breaker,
     limits = limits.resolve(top.limits, value.limits),
   }
@@ -233,6 +241,7 @@ function M.upstreams(state)
       host_header = value.host_header,
       balancing = balancing.normal(value),
       health = item.value and health.normal(value),
+      concurrency = value.concurrency,
       targets = {},
     }
   end

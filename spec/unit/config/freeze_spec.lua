@@ -113,6 +113,28 @@ services:
     )
   end)
 
+  it("writes how much upstreams may have to do", function()
+    local conf = frozen(OPEN .. [[
+services:
+  - { name: none, url: "http://up/" }
+  - { name: own, url: "http://elsewhere/", concurrency: { max_requests: 7 } }
+upstreams:
+  - { name: up, concurrency: { max_requests: "off", max_requests_per_target: 5, max_pending: 0, pending_timeout: 3s },
+    targets: [{ target: "10.1.1.1:81" }] }
+]])
+    local function numbers(capacity)
+      return {
+        capacity.max_requests,
+        capacity.max_requests_per_target,
+        capacity.max_pending,
+        tonumber(capacity.pending_timeout_us),
+      }
+    end
+    assert.same({ 0, 0, 0, 0 }, numbers(conf.services[0].capacity))
+    assert.same({ 7, 0, 100, 1000000 }, numbers(conf.services[1].capacity))
+    assert.same({ 0, 5, 0, 3000000 }, numbers(conf.upstreams[0].capacity))
+  end)
+
   it("writes every part where the core reads it", function()
     local conf = frozen(OPEN .. [[
 workers: 3
