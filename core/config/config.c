@@ -37,6 +37,9 @@ void gw_config_unref(struct gw_config *config)
     for (unsigned i = 0; i < config->service_count; i++)
         if (config->services[i].tls)
             config->release_tls_client(config->services[i].tls);
+    for (unsigned i = 0; i < config->upstream_count; i++)
+        if (config->upstreams[i].check && config->upstreams[i].check->tls_client)
+            config->release_tls_client(config->upstreams[i].check->tls_client);
     if (config->fetch_tls)
         config->release_tls_client(config->fetch_tls);
     gw_router_free(config->router);

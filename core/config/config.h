@@ -99,6 +99,7 @@ struct gw_health_config {
 enum gw_check_type {
     GW_CHECK_HTTP,
     GW_CHECK_TCP,
+    GW_CHECK_GRPC, /* grpc.health.v1 */
 };
 
 struct gw_check_field {
@@ -109,8 +110,13 @@ struct gw_check_field {
 struct gw_check_config {
     enum gw_check_type type;
     struct gw_health_config counts;
-    struct gw_slice path; /* may carry a query */
-    struct gw_slice body; /* what the answer must contain; empty: anything */
+    struct gw_slice path;         /* may carry a query */
+    struct gw_slice body;         /* what the answer must contain; empty: anything */
+    struct gw_slice grpc_service; /* whose health is asked for; empty: the whole server's */
+    bool tls;
+    int verify;           /* with tls: 1, 0, or -1: as traffic */
+    struct gw_slice name; /* whom the certificate must be for; empty: what the target is called */
+    struct gw_tls_client *tls_client; /* made like a service's; released with the configuration */
     struct gw_check_field *fields;
     unsigned field_count;
     uint64_t timeout_us;

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#define FETCH_DEPTH 16 /* as lua/moongate/config/tls_services.lua has it for services */
+#define DEPTH 16 /* as lua/moongate/config/tls_services.lua has it for services */
 
 static bool bind_service(struct gw_tls_client_set *set, struct gw_service *service, char *why,
                          size_t why_size)
@@ -26,13 +26,50 @@ static bool bind_service(struct gw_tls_client_set *set, struct gw_service *servi
     return service->tls != NULL;
 }
 
+/* What traffic to the upstream is sent with: the first service that speaks TLS to it says so. */
+static const struct gw_service_tls_config *traffic_of(const struct gw_config *config,
+                                                      const struct gw_upstream_config *upstream)
+{
+    for (unsigned i = 0; i < config->service_count; i++)
+        if (config->services[i].tls_config &&
+            gw_slice_equal(config->services[i].host, upstream->name))
+            return config->services[i].tls_config;
+    return NULL;
+}
+
+/* A check believes whom traffic believes, and shows what traffic shows. */
+static bool bind_check(struct gw_tls_client_set *set, const struct gw_config *config,
+                       const struct gw_upstream_config *upstream, char *why, size_t why_size)
+{
+    const struct gw_service_tls_config *traffic = traffic_of(config, upstream);
+    struct gw_check_config *check = upstream->check;
+    char label[256];
+    struct gw_tls_client_options options = {
+        .verify = check->verify >= 0 ? check->verify : !traffic || traffic->verify,
+        .depth = traffic ? traffic->depth : DEPTH,
+        .http2 = check->type == GW_CHECK_GRPC,
+    };
+
+    if (traffic) {
+        options.ca = traffic->ca;
+        options.cert = traffic->cert;
+        options.key = traffic->key;
+    }
+    if (traffic && !check->name.len)
+        check->name = traffic->name;
+    snprintf(label, sizeof(label), "upstream %.*s", GW_SLICE_ARG(upstream->name));
+    options.label = gw_slice_from(label);
+    check->tls_client = gw_tls_client_set_get(set, &options, why, why_size);
+    return check->tls_client != NULL;
+}
+
 static bool bind_fetches(struct gw_tls_client_set *set, struct gw_config *config, char *why,
                          size_t why_size)
 {
     const struct gw_tls_client_options options = {
         .label = GW_SLICE("fetch"),
         .verify = true,
-        .depth = FETCH_DEPTH,
+        .depth = DEPTH,
     };
 
     if (!config->fetches_tls)
@@ -50,6 +87,9 @@ bool gw_tls_services_bind(struct gw_config *config, char *why, size_t why_size)
     for (unsigned i = 0; good && i < config->service_count; i++)
         if (config->services[i].tls_config)
             good = bind_service(set, &config->services[i], why, why_size);
+    for (unsigned i = 0; good && i < config->upstream_count; i++)
+        if (config->upstreams[i].check && config->upstreams[i].check->tls)
+            good = bind_check(set, config, &config->upstreams[i], why, why_size);
     good = good && bind_fetches(set, config, why, why_size);
     gw_tls_client_set_free(set);
     return good;

@@ -90,9 +90,9 @@ static bool has_place(const struct gw_check_group *group)
 
 static void start(struct gw_check *check)
 {
-    static const struct gw_check_kind *const kinds[] = {
-        [GW_CHECK_HTTP] = &gw_check_http, [GW_CHECK_TCP] = &gw_check_tcp
-    };
+    static const struct gw_check_kind *const kinds[] = { [GW_CHECK_HTTP] = &gw_check_http,
+                                                         [GW_CHECK_TCP] = &gw_check_tcp,
+                                                         [GW_CHECK_GRPC] = &gw_check_grpc };
     struct gw_check_group *group = check->group;
 
     check->plan = gw_health_plan_ref(group->set->how.health);

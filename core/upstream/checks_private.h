@@ -45,7 +45,8 @@ struct gw_check {
     const struct gw_check_kind *kind; /* NULL: none is */
     struct gw_health_plan *plan;      /* one reference */
     struct gw_dial *dial;
-    struct gw_service service; /* timeouts, as calls want to be told */
+    struct gw_service service; /* timeouts and TLS, as calls want to be told */
+    struct gw_service_tls_config tls;
     struct gw_arena *arena;
     struct gw_stream *call;
     struct gw_buf body; /* as far as it is looked at */
@@ -59,7 +60,14 @@ struct gw_check_kind {
     void (*end)(struct gw_check *check);
 };
 
-extern const struct gw_check_kind gw_check_http, gw_check_tcp;
+extern const struct gw_check_kind gw_check_http, gw_check_tcp, gw_check_grpc;
 
-/* The check ended: a status or an error. */
 void gw_check_done(struct gw_check *check, enum gw_health_report report);
+
+/* ── for kinds that make a call (check_http.c) ─────────────────────────────────── */
+
+/* Before the head is written: the arena, and what the target is called. */
+void gw_check_call_begin(struct gw_check *check, struct gw_head *head);
+void gw_check_call_send(struct gw_check *check, const struct gw_head *head, struct gw_slice body,
+                        const struct gw_stream_events *events);
+void gw_check_call_end(struct gw_check *check);

@@ -1,5 +1,6 @@
 #include "base/alloc.h"
 #include "base/arena.h"
+#include "net/tls_client.h"
 #include "upstream/health.h"
 
 static void *copy(struct gw_arena *arena, const void *bytes, size_t size)
@@ -17,6 +18,10 @@ static const struct gw_check_config *copy_check(struct gw_arena *arena,
 
     check->path = gw_arena_copy(arena, config->path);
     check->body = gw_arena_copy(arena, config->body);
+    check->grpc_service = gw_arena_copy(arena, config->grpc_service);
+    check->name = gw_arena_copy(arena, config->name);
+    if (config->tls_client)
+        check->tls_client = gw_tls_client_ref(config->tls_client);
     check->fields =
         copy(arena, config->fields, (config->field_count + (size_t)1) * sizeof(*config->fields));
     for (unsigned i = 0; i < config->field_count; i++) {
@@ -75,6 +80,8 @@ void gw_health_plan_unref(struct gw_health_plan *plan)
 {
     if (!plan || !gw_refs_drop(&plan->refs))
         return;
+    if (plan->check)
+        gw_tls_client_unref(plan->check->tls_client);
     gw_arena_free(plan->arena);
     gw_free(plan);
 }

@@ -73,6 +73,16 @@ function serve() {
     const named = (method) => ({ ...service[method], path: `/${name}.Calls/${method}` });
     server.addService(Object.fromEntries(Object.keys(service).map((method) => [method, named(method)])), handlers);
   }
+  // grpc.health.v1: of "", "up" and "down"; the message is one field by hand
+  const check = { path: "/grpc.health.v1.Health/Check", requestStream: false, responseStream: false,
+    requestSerialize: raw, requestDeserialize: raw, responseSerialize: raw, responseDeserialize: raw };
+  server.addService({ check }, {
+    check(call, done) {
+      const name = call.request.subarray(2).toString();
+      if (name !== "" && name !== "up" && name !== "down") return done({ code: grpc.status.NOT_FOUND, details: "no" });
+      done(null, Buffer.from([8, name === "down" ? 2 : 1]));
+    },
+  });
   server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => say({ port }));
 }
 

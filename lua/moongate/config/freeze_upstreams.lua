@@ -33,7 +33,13 @@ local function put_check(build, upstream, active)
     put.us(active.healthy_interval), put.us(active.unhealthy_interval)
   check.before_use = active.before_use
   put_counts(check.counts, active.counts)
-  put.texts(build, check, { path = active.path, body = active.body })
+  check.tls, check.verify = active.tls, active.verify == nil and -1 or active.verify and 1 or 0
+  put.texts(build, check, {
+    path = active.path,
+    body = active.body,
+    name = active.sni,
+    grpc_service = active.grpc_service,
+  })
   for i, field in ipairs(active.headers) do
     put.texts(build, check.fields + (i - 1), field)
   end

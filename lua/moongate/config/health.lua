@@ -1,14 +1,12 @@
 --- How an upstream finds out which of its targets may be used: Kong's `healthchecks`, and our `ejection`, panic and
 --- slow start (core/policy/health.h, core/policy/ejection.h, core/policy/balance.h).
 local t = require("moongate.schema")
-local later = require("moongate.config.later")
 local report = require("moongate.config.report")
 local words = require("moongate.schema.words")
 
 local M = {}
 
-local TYPES, TYPES_LATER = { "http", "tcp" }, { "https", "grpc", "grpcs" }
-local PASSIVE_TYPES = { "http", "https", "tcp", "grpc", "grpcs" }
+local TYPES = { "http", "https", "tcp", "grpc", "grpcs" }
 
 local function statuses(default, about)
   return t.set { t.integer { between = { 100, 999 } }, default = default, len_min = 1, about = about }
@@ -46,10 +44,10 @@ local function check_headers()
 end
 
 local ACTIVE = t.record {
-  type = later.choice(TYPES, TYPES_LATER, {
+  type = t.one_of(with({
     default = "http",
-    about = "`http`: a GET; `tcp`: a connection is enough.",
-  }),
+    about = "`http`, `https`: a GET; `tcp`: to connect; `grpc`, `grpcs`: `grpc.health.v1` must say SERVING.",
+  }, TYPES)),
   timeout = t.seconds { default = 1, gt = 0, about = "What one check may take, all in all." },
   concurrency = t.integer { between = { 1, 1000 }, default = 10, about = "Checks of this upstream at once." },
   http_path = t.path { default = "/", about = "What an `http` check asks for; it may carry a query." },
@@ -58,8 +56,19 @@ local ACTIVE = t.record {
     len_max = 1024,
     about = "What the first 64 KiB of the answer must contain; an answer without it is an HTTP failure.",
   },
-  https_sni = t.host { later = "Every connection" },
-  https_verify_certificate = t.boolean { default = true, about = "Kong's; `true` is what holds." },
+  grpc_service = t.string {
+    len_min = 1,
+    len_max = 127,
+    about = "Whose health a gRPC check asks for; without it the whole server's.",
+  },
+  https_sni = t.host {
+    about = "Whom certificates must be for, over TLS; without it as for traffic, else what the target is called.",
+  },
+  https_verify_certificate = t.boolean {
+    kong_default = true,
+    about = "Whether they are verified; without it as for traffic. CAs and client certificates are those of the first "
+      .. "service that speaks TLS to the upstream.",
+  },
   headers = check_headers(),
   before_use = t.boolean {
     default = false,
@@ -79,7 +88,7 @@ local ACTIVE = t.record {
 local SUCCESSES = { 200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 306, 307, 308 }
 
 local PASSIVE = t.record {
-  type = t.one_of(with({ default = "http", about = "`tcp`: answers are not looked at." }, PASSIVE_TYPES)),
+  type = t.one_of(with({ default = "http", about = "`tcp`: answers are not looked at." }, TYPES)),
   healthy = t.record {
     http_statuses = statuses(SUCCESSES, "Answers that count as good."),
     successes = limit("So many good answers in a row make it healthy."),
@@ -225,6 +234,20 @@ local function overlap(first, second)
   end
 end
 
+local OVER_TLS = { https = "http", grpcs = "grpc" }
+
+local function warn_of_unused(rep, path, active)
+  local kind = active.type
+  local unused = {
+    https_sni = active.https_sni and not OVER_TLS[kind],
+    http_body = active.http_body and kind ~= "http" and kind ~= "https",
+    grpc_service = active.grpc_service and kind ~= "grpc" and kind ~= "grpcs",
+  }
+  for _, name in ipairs(words.keys(unused)) do
+    if unused[name] then report.warn(rep, report.join(path, name), "has no effect with type: " .. kind) end
+  end
+end
+
 local function check_statuses(rep, path, checks)
   local both = overlap(checks.healthy.http_statuses, checks.unhealthy.http_statuses)
   if both then
@@ -246,13 +269,6 @@ function M.check(rep, path, value)
   check_statuses(rep, report.join(path, "healthchecks", "active"), checks.active)
   check_statuses(rep, report.join(path, "healthchecks", "passive"), checks.passive)
   warn_of_active(rep, report.join(path, "healthchecks", "active"), checks.active)
-  if checks.active.https_verify_certificate ~= true then
-    report.error(
-      rep,
-      report.join(path, "healthchecks", "active", "https_verify_certificate"),
-      "is " .. later.MESSAGE
-    )
-  end
   if checks.threshold > 0 and value.fail_traffic_on_panic then
     report.error(
       rep,
@@ -260,6 +276,7 @@ function M.check(rep, path, value)
       "says what panic_threshold with fail_traffic_on_panic says: write one of them"
     )
   end
+  warn_of_unused(rep, report.join(path, "healthchecks", "active"), checks.active)
   local ejection = value.ejection
   if ejection and ejection.time_max < ejection.time then
     report.error(rep, report.join(path, "ejection", "time_max"), "is less than time")
@@ -301,7 +318,11 @@ end
 local function active_of(active)
   if not is_checked(active) then return nil end
   return {
-    type = active.type,
+    type = OVER_TLS[active.type] or active.type,
+    tls = OVER_TLS[active.type] ~= nil,
+    verify = active.https_verify_certificate,
+    sni = active.https_sni,
+    grpc_service = active.grpc_service,
     counts = counts_of(active),
     path = active.http_path,
     body = active.http_body,

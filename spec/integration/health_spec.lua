@@ -1,0 +1,268 @@
+-- Health of targets through the real binary: several workers, reloads, TLS, gRPC, the operator.
+local cjson = require("cjson")
+local grpc = require("support.grpc")
+local http = require("support.http")
+local moongate = require("support.moongate")
+local wire = require("support.wire")
+
+local gw, backends
+
+-- A service that answers what `self.status` says, and counts; checks come with a name of their own.
+local function backend()
+  local self = { status = 200, requests = 0, checks = 0 }
+  self.service = http.service(function(request)
+    if request.headers["user-agent"] == "moongate-health-check" then
+      self.checks = self.checks + 1
+      return { status = self.check_status or self.status, body = "fine" }
+    end
+    self.requests = self.requests + 1
+    return { status = self.status, body = "hi" }
+  end)
+  self.port = self.service.port
+  return self
+end
+
+local YAML = [[
+workers: 3
+default_access: allow
+listeners: [{ address: 127.0.0.1:0 }]
+services:
+  - name: s
+    url: http://u/
+    retries: 0
+    routes: [{ name: r, paths: [/] }]
+upstreams:
+  - name: u
+    targets: [{ target: "127.0.0.1:{{a}}" }, { target: "127.0.0.1:{{b}}" }]
+    {{health}}
+]]
+
+local function start(health, yaml, vars)
+  backends = { backend(), backend() }
+  vars = vars or {}
+  vars.a, vars.b, vars.health = backends[1].port, backends[2].port, health
+  gw = moongate.start { yaml = yaml or YAML, vars = vars }
+end
+
+local function upstreams() return cjson.decode(gw:ask("GET", "/upstreams").body) end
+
+local function target(i)
+  for _, entry in ipairs(upstreams()) do
+    for _, one in ipairs(entry.targets) do
+      if one.address == "127.0.0.1:" .. backends[i].port then return one, entry end
+    end
+  end
+end
+
+local function await(i, state)
+  return wire.wait(function() return target(i).state == state end, 10)
+end
+
+-- On connections of their own, which the kernel spreads over the workers.
+local function ask(times)
+  local statuses = {}
+  for _ = 1, times do
+    local status = gw:get("/").status
+    statuses[status] = (statuses[status] or 0) + 1
+  end
+  return statuses
+end
+
+describe("targets' health", function()
+  after_each(function()
+    moongate.stop_all()
+    for _, one in ipairs(backends or {}) do
+      one.service:close()
+    end
+  end)
+
+  local ACTIVE = "healthchecks: { active: { timeout: 1, healthy: { interval: 0.1, successes: 2 }, "
+    .. "unhealthy: { interval: 0.1, http_failures: 2, tcp_failures: 2, timeouts: 2 } } }"
+
+  it("is one for all workers, and stays over reloads (2.19.3)", function()
+    start(ACTIVE)
+    assert.same({ [200] = 20 }, ask(20))
+    backends[1].check_status = 503
+    assert.is_truthy(await(1, "unhealthy"))
+    assert.is_truthy(gw:wait_log("upstream u: target 127.0.0.1:%d+ %(%S+%) is unhealthy %(check: http_failure%)"))
+    local before = backends[1].requests
+    assert.same({ [200] = 40 }, ask(40))
+    assert.equal(before, backends[1].requests)
+    local since = target(1).since
+    for _ = 1, 3 do
+      assert.equal(200, (gw:reload()))
+    end
+    assert.same({ [200] = 20 }, ask(20))
+    assert.same({ "unhealthy", since, before }, { target(1).state, target(1).since, backends[1].requests })
+    backends[1].check_status = 200
+    assert.is_truthy(await(1, "healthy"))
+    ask(12)
+    assert.is_true(backends[1].requests > before)
+    local labels = ('{upstream="u",target="127.0.0.1:%d",address="127.0.0.1:%d",'):format(
+      backends[1].port,
+      backends[1].port
+    )
+    assert.equal(1, gw:metric("moongate_upstream_target_health" .. labels .. 'state="healthy"}'))
+    assert.is_true(gw:metric("moongate_upstream_checks_total" .. labels .. 'result="http_failure"}') >= 2)
+    gw:stop()
+  end)
+
+  it("goes on where a target comes or goes at a reload, and ends with it", function()
+    start(ACTIVE)
+    wire.wait(function() return backends[2].checks > 1 end, 10)
+    gw:configure(YAML, { a = backends[1].port, b = 1, health = ACTIVE })
+    assert.equal(200, (gw:reload()))
+    wire.wait(function() return not target(2) end, 10)
+    local checks, others = backends[2].checks, backends[1].checks
+    assert.is_truthy(wire.wait(function() return backends[1].checks > others + 5 end, 10))
+    assert.is_true(backends[2].checks <= checks + 1)
+    gw:stop()
+  end)
+
+  it("does as the operator says, who must be the operator", function()
+    start("panic_threshold: 0")
+    local path = ("/upstreams/u/targets/127.0.0.1:%d/"):format(backends[1].port)
+    assert.equal(204, gw:ask("POST", path .. "unhealthy").status)
+    assert.same({ "unhealthy", "operator" }, { target(1).state, target(1).by })
+    assert.same({ [200] = 12 }, ask(12))
+    assert.equal(0, backends[1].requests)
+    assert.equal(204, gw:ask("POST", path .. "healthy").status)
+    ask(12)
+    assert.is_true(backends[1].requests > 0)
+    for _, wrong in ipairs { "/upstreams/x/targets/a:1/healthy", "/upstreams/u/targets/a:1/healthy", path .. "ill" } do
+      assert.equal(404, gw:ask("POST", wrong).status)
+    end
+    assert.equal(405, gw:ask("GET", path .. "healthy").status)
+    assert.equal(421, gw:ask("POST", path .. "healthy", { host = "evil.test" }).status)
+    gw:stop()
+  end)
+
+  it("keeps a new target out before its first check, from the first request on", function()
+    start(
+      "healthchecks: { active: { before_use: true, healthy: { interval: 60 }, unhealthy: { tcp_failures: 1 } } }"
+    )
+    assert.is_truthy(await(1, "healthy"))
+    assert.is_truthy(await(2, "healthy"))
+    assert.is_true(backends[1].checks == 1 and backends[2].checks == 1)
+    assert.same({ [200] = 6 }, ask(6))
+    gw:stop()
+  end)
+
+  it("spreads in panic and says so, or refuses (2.2.5)", function()
+    start("panic_threshold: 60")
+    local path = ("/upstreams/u/targets/127.0.0.1:%d/unhealthy"):format(backends[1].port)
+    gw:ask("POST", path)
+    assert.same({ [200] = 10 }, ask(10))
+    assert.is_true(backends[1].requests > 0)
+    assert.equal("panic", select(2, target(1)).chooses)
+    assert.equal(1, gw:metric('moongate_upstream_panic{upstream="u"}'))
+    assert.equal(10, gw:metric('moongate_upstream_panic_requests_total{upstream="u"}'))
+    gw:configure(
+      (YAML:gsub("{{health}}", "panic_threshold: 60\n    fail_traffic_on_panic: true")),
+      { a = backends[1].port, b = backends[2].port }
+    )
+    assert.equal(200, (gw:reload()))
+    assert.same({ [503] = 4 }, ask(4))
+    assert.equal(4, gw:metric('moongate_upstream_refused_total{upstream="u"}'))
+    gw:stop()
+  end)
+
+  it("ejects one that fails beside its neighbour, for all workers", function()
+    start("ejection: { consecutive_failures: 5, time: 1s }")
+    backends[2].status = 500
+    ask(30)
+    assert.same({ "ejected", "consecutive_failures" }, { target(2).state, target(2).why })
+    assert.is_truthy(gw:wait_log("is ejected for 1000 ms %(consecutive_failures%)"))
+    backends[2].status = 200
+    assert.is_truthy(await(2, "healthy"))
+    assert.is_truthy(gw:wait_log("is back from its ejection %(time%)"))
+    gw:stop()
+  end)
+
+  describe("over TLS (2.19.4)", function()
+    local MAKE = "cd '%s' && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout a.key "
+      .. "-out a.pem -subj /CN=a.test -addext subjectAltName=DNS:a.test -days 30 2>/dev/null"
+    local SECURE = [[
+default_access: allow
+listeners: [{ address: 127.0.0.1:0, tls: { cert: {{folder}}/a.pem, key: {{folder}}/a.key } }]
+routes: [{ name: e, paths: [/], plugins: [{ name: echo }] }]
+]]
+    local SERVICE = [[
+default_access: allow
+listeners: [{ address: 127.0.0.1:0 }]
+ca_certificates: [{ name: own, cert: {{folder}}/a.pem }]
+services:
+  - { name: s, url: "https://u/", tls_server_name: {{name}}, ca_certificates: [own], routes: [{ name: r, paths: [/] }] }
+upstreams:
+  - name: u
+    targets: [{ target: "127.0.0.1:{{port}}" }]
+    panic_threshold: 0
+    healthchecks:
+      active:
+        type: https
+        healthy: { interval: 0.1, successes: 1 }
+        unhealthy: { interval: 0.1, tcp_failures: 1, http_failures: 1 }
+        {{more}}
+]]
+    local function state_with(name, more)
+      local folder = moongate.folder {}
+      assert.equal(0, os.execute(MAKE:format(folder)))
+      local secure = moongate.start { yaml = SECURE, vars = { folder = folder } }
+      backends = {}
+      gw = moongate.start {
+        yaml = SERVICE,
+        vars = { folder = folder, name = name, port = secure.port, more = more or "{}" },
+      }
+      local one
+      wire.wait(function()
+        one = upstreams()[1].targets[1]
+        return one.checks.success + one.checks.tcp_failure > 1
+      end, 10)
+      local answer = gw:get("/").status
+      gw:stop()
+      secure:stop()
+      return { one.state, answer }
+    end
+
+    it("believes whom traffic believes", function()
+      assert.same({ "healthy", 200 }, state_with("a.test", "timeout: 2"))
+      assert.same({ "unhealthy", 503 }, state_with("b.test", "timeout: 2"))
+      assert.same({ "healthy", 502 }, state_with("b.test", "https_sni: a.test"))
+      assert.same({ "healthy", 502 }, state_with("b.test", "https_verify_certificate: false"))
+    end)
+  end)
+
+  if grpc.ready() then
+    it("asks gRPC servers how they are (2.19.2)", function()
+      local service = grpc.service()
+      backends = {}
+      local lines = {}
+      for _, name in ipairs { "whole", "up", "down", "gone" } do
+        lines[#lines + 1] = (
+          "  - name: %s\n    targets: [{ target: '127.0.0.1:%d' }]\n    healthchecks: { active: { "
+          .. "type: grpc, %s healthy: { interval: 0.1, successes: 1 }, "
+          .. "unhealthy: { interval: 0.1, http_failures: 1, tcp_failures: 1 } } }"
+        ):format(name, service.port, name == "whole" and "" or ("grpc_service: %s,"):format(name))
+      end
+      gw = moongate.start { yaml = "upstreams:\n" .. table.concat(lines, "\n") .. "\n" }
+      local states = {}
+      wire.wait(function()
+        local done = true
+        for _, entry in ipairs(upstreams()) do
+          local one = entry.targets[1]
+          states[entry.upstream] = one.state .. " " .. one.why
+          done = done and one.checks.success + one.checks.http_failure + one.checks.tcp_failure > 1
+        end
+        return done
+      end, 10)
+      assert.same({
+        whole = "healthy ",
+        up = "healthy ",
+        down = "unhealthy http_failure",
+        gone = "unhealthy http_failure",
+      }, states)
+      gw:stop()
+      service:stop()
+    end)
+  end
+end)
