@@ -521,6 +521,25 @@ describe("keys and certificates of services", function()
   end)
 end)
 
+describe("a certificate that only services see", function()
+  it("is shown to no client", function()
+    local folder = moongate.folder {
+      ["moongate.yaml"] = [[
+listeners: [{ address: "127.0.0.1:0", tls: {} }]
+services:
+  - { url: "https://a", client_certificate: 7fca84d6-7d37-4a74-a7b0-93e576089a41 }
+certificates:
+  - { id: 7fca84d6-7d37-4a74-a7b0-93e576089a41, cert: client.pem, key: client.key }
+]],
+      ["client.pem"] = certs:text("client.pem"),
+      ["client.key"] = certs:text("client.key"),
+    }
+    local check = moongate.command({ "check" }, folder)
+    assert.equal(0, check.code)
+    assert.matches("shows a certificate that was made for development", check.stdout .. check.stderr)
+  end)
+end)
+
 describe("files of Kong's", function()
   it("do not verify unless they say so, and check lists them", function()
     local folder = moongate.folder {

@@ -39,11 +39,21 @@ end
 
 M.of_listener = record()
 
--- Every certificate of the file, the one for all other names first.
+-- Those that services see and that have no name are not for clients.
+local function is_for_clients(item) return not (item.shown_to_services and item.made and #item.made.names == 0) end
+
+local function any_for_clients(state)
+  for _, item in ipairs(state.items.certificates) do
+    if is_for_clients(item) then return true end
+  end
+  return false
+end
+
+-- Every certificate for clients, the one for all other names first.
 local function shared_certificates(state)
   local list = {}
   for _, item in ipairs(state.items.certificates) do
-    if item.made then
+    if item.made and is_for_clients(item) then
       list[#list + 1], item.made.order = item.made, #list + 1
     end
   end
@@ -101,7 +111,7 @@ local function listener(state, config, tls, path, shared)
   for _, one in ipairs(shared) do
     made.certificates[#made.certificates + 1] = one
   end
-  if #made.certificates == 0 and #state.items.certificates == 0 and not tls.cert then
+  if #made.certificates == 0 and not any_for_clients(state) and not tls.cert then
     report.warn(state.report, path, "shows a certificate that was made for development: nobody can verify it")
   end
   return made
