@@ -12,6 +12,7 @@ connections=${CONNECTIONS:-4}
 make_certificate
 start_upstream
 head -c 65536 /dev/zero >"$work/up64k"
+head -c 10485760 /dev/zero >"$work/up10m"
 
 # rows NAME NGINX_LISTEN MOONGATE_LISTENER
 rows() {
@@ -23,16 +24,20 @@ rows() {
     echo "$1, $size down"
     compare "$rounds" "$seconds" "$connections" "nginx|$nginx_pid|$nginx_url/$size" "moongate|$moongate_pid|$moongate_url/$size"
   done
-  echo "$1, 64k up"
-  load_options=(-d "$work/up64k")
-  compare "$rounds" "$seconds" "$connections" "nginx|$nginx_pid|$nginx_url/1k" "moongate|$moongate_pid|$moongate_url/1k"
+  for size in 64k 10m; do
+    echo "$1, $size up"
+    load_options=(-d "$work/up$size")
+    [ "$size" = 64k ] || streams=2
+    compare "$rounds" "$seconds" "$connections" "nginx|$nginx_pid|$nginx_url/up" "moongate|$moongate_pid|$moongate_url/up"
+  done
   load_options=()
+  streams=32
   load_tool=wrk
   stop "$nginx_pid"
   stop "$moongate_pid"
 }
 
-say "CPU per request, $connections connections with 32 streams each, $rounds interleaved rounds of ${seconds}s, medians"
+say "CPU per request, $connections connections with 32 streams each (2 for 10m), $rounds interleaved rounds of ${seconds}s, medians"
 rows TLS 'ssl http2' "tls: { cert: $work/tls.crt, key: $work/tls.key }"
 await_option=--http2-prior-knowledge
 rows cleartext http2 'http2: true'

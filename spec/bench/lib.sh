@@ -89,9 +89,10 @@ rss_kib() {
 
 median() { sort -n | awk '{ v[NR] = $1 } END { if (!NR) exit 1; print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 
-# load URL SECONDS CONNECTIONS: prints "requests errors". What loads is $load_tool: wrk, or h2load with 32 streams a
+# load URL SECONDS CONNECTIONS: prints "requests errors". What loads is $load_tool: wrk, or h2load with $streams streams a
 # connection; $load_options are given to it.
 load_tool=wrk
+streams=32
 load_options=()
 load() {
   "load_by_$load_tool" "$@"
@@ -105,7 +106,7 @@ load_by_wrk() {
 }
 
 load_by_h2load() {
-  taskset -c "$load_core" h2load -t1 -c"$3" -m32 -D"$2" "${load_options[@]}" "$1" >"$work/wrk.out" 2>&1 ||
+  taskset -c "$load_core" h2load -t1 -c"$3" -m"$streams" -D"$2" "${load_options[@]}" "$1" >"$work/wrk.out" 2>&1 ||
     die "h2load: $(cat "$work/wrk.out")"
   awk '/^requests:/ { e = $10 + $12 } /^status codes:/ { n = $3; e += $5 + $7 + $9 } END { print n + 0, e + 0 }' "$work/wrk.out"
 }
@@ -160,7 +161,7 @@ compare() {
 # ── the peers ──────────────────────────────────────────────────────────────────
 
 # An upstream that costs little, so that the gateway's core is the busy one: nginx with /1k from its configuration and /64k
-# from a file; /1k takes bodies, too. It speaks HTTP/2 by prior knowledge at $upstream_h2_port.
+# from a file. /up reads a whole body before it answers with /1k. It speaks HTTP/2 by prior knowledge at $upstream_h2_port.
 start_upstream() {
   upstream_port=$(free_port)
   upstream_h2_port=$(free_port)
@@ -174,8 +175,11 @@ http {
   open_file_cache max=10 inactive=600s; sendfile on;
   client_body_temp_path $work/u1; proxy_temp_path $work/u2; fastcgi_temp_path $work/u3; uwsgi_temp_path $work/u4; scgi_temp_path $work/u5;
   client_max_body_size 0; http2_max_requests 1000000000; http2_max_concurrent_streams 128;
+  upstream self { server 127.0.0.1:$upstream_port; keepalive 256; keepalive_requests 1000000; }
   server { listen 127.0.0.1:$upstream_port reuseport; listen 127.0.0.1:$upstream_h2_port http2 reuseport; root $work/www;
-    location = /1k { return 200 "$(head -c 1024 /dev/zero | tr '\0' x)"; } }
+    location = /1k { return 200 "$(head -c 1024 /dev/zero | tr '\0' x)"; }
+    location = /up { proxy_pass http://self/1k; proxy_http_version 1.1; proxy_set_header Connection ""; client_body_buffer_size 16m;
+      proxy_pass_request_body off; proxy_set_header Content-Length 0; } }
 }
 CONF
   start upstream "$load_core" nginx -p "$work" -c "$work/upstream.conf"
