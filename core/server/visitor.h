@@ -69,8 +69,9 @@ void gw_visitor_begin_http(struct gw_visitor *visitor, struct gw_conn *conn,
  * takes nobody's place. */
 void gw_visitor_turn_away(struct gw_visitor *visitor, enum gw_error why);
 
-/* visitor_tls.c: shakes hands, then begins HTTP. `came` was read before, borrowed for the call. One
- * that is refused (`error`) costs us no handshake: it is closed as it is, with a line in the log. */
+/* visitor_tls.c: shakes hands, then begins HTTP. `came` was read before, borrowed for the call.
+ * One that is refused (`error`) costs us no handshake: it is closed as it is, with a line in the
+ * log. */
 void gw_visitor_begin_tls(struct gw_visitor *visitor, struct gw_conn *conn,
                           const struct gw_limits *limits, struct gw_slice came,
                           enum gw_error error);
