@@ -37,6 +37,9 @@ enum gw_retry {
     X(BAD_DEADLINE,       "grpc-timeout is malformed",                              400, DOWNSTREAM, NEVER)  \
     X(NO_ROUTE,           "no route matches this request",                          404, DOWNSTREAM, NEVER)  \
     X(NO_METHOD,          "this resource does not answer to that method",           405, DOWNSTREAM, NEVER)  \
+    X(CLIENT_CERTIFICATE, "this resource asks for a client certificate it accepts", 403, DOWNSTREAM, NEVER)  \
+    X(MISDIRECTED,        "this connection was made for another host",              421, DOWNSTREAM, NEVER)  \
+    X(HTTPS_ONLY,         "this resource is served over HTTPS only",                426, DOWNSTREAM, NEVER)  \
     X(HEAD_SLOW,          "the client sent its head too slowly",                    408, DOWNSTREAM, NEVER)  \
     X(BODY_SLOW,          "the client sent its body too slowly",                    408, DOWNSTREAM, NEVER)  \
     X(BODY_TOO_LARGE,     "the request body is larger than allowed",                413, DOWNSTREAM, NEVER)  \

@@ -118,6 +118,24 @@ static bool take_target(struct question *question, const char *url)
     return true;
 }
 
+/* A URL says how it is reached; its host is the name of the handshake where --sni says none. */
+static void take_connection(struct question *question, const struct gw_options *options)
+{
+    bool https = strncmp(options->args[1], "https://", 8) == 0;
+
+    question->query.https = question->query.tls = options->sni || https;
+    if (https)
+        question->query.sni = question->query.host;
+    if (options->sni) {
+        size_t len = strlen(options->sni);
+        char *lower = gw_arena_alloc(question->arena, len + 1);
+
+        for (size_t at = 0; at < len; at++)
+            lower[at] = gw_lower(options->sni[at]);
+        question->query.sni = gw_slice(lower, len);
+    }
+}
+
 static bool ask(struct question *question, const struct gw_options *options)
 {
     uint16_t port;
@@ -130,6 +148,7 @@ static bool ask(struct question *question, const struct gw_options *options)
     question->query.path = question->head.path;
     question->query.query = question->head.query;
     question->query.headers = question->headers;
+    take_connection(question, options);
     return true;
 }
 

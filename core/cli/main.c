@@ -33,7 +33,8 @@ static const struct gw_command commands[] = {
       "Says which route wins, which others matched, and which plugins run in which order. Works "
       "from the\n"
       "file; no gateway needs to run. Exit code 1: no route matches.\n\n"
-      "  moongate explain GET http://api.example.com/users/7 -H 'x-version: 2'",
+      "  moongate explain GET http://api.example.com/users/7 -H 'x-version: 2'\n"
+      "  moongate explain GET https://api.example.com/users/7 --sni other.example.com",
       GW_TAKES_CONFIG | GW_TAKES_HEADERS, 2, gw_command_explain },
     { "new", "new plugin NAME [--hooks A,B]", "make the files of a new plugin",
       "Makes FOLDER/NAME with handler.lua, schema.lua, README.md and a spec that passes, and a\n"

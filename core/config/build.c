@@ -83,6 +83,32 @@ struct gw_slice *gw_build_certificate_names(struct gw_build *build,
     return certificate->names;
 }
 
+struct gw_clients_config *gw_build_listener_clients(struct gw_build *build, unsigned listener,
+                                                    unsigned count)
+{
+    struct gw_tls_config *tls = build->config->listeners[listener].tls;
+
+    tls->clients = new_array(build, count, sizeof(struct gw_clients_config));
+    tls->clients_count = count;
+    return tls->clients;
+}
+
+struct gw_slice *gw_build_clients_names(struct gw_build *build, struct gw_clients_config *clients,
+                                        unsigned count)
+{
+    clients->names = new_array(build, count, sizeof(struct gw_slice));
+    clients->name_count = count;
+    return clients->names;
+}
+
+struct gw_clients_config *gw_build_route_clients(struct gw_build *build, unsigned route)
+{
+    struct gw_route *config = &build->config->routes[route];
+
+    config->clients = new_array(build, 1, sizeof(struct gw_clients_config));
+    return config->clients;
+}
+
 struct gw_limits *gw_build_listener_limits(struct gw_build *build, unsigned listener)
 {
     struct gw_listener_config *config = &build->config->listeners[listener];
@@ -205,6 +231,16 @@ const char *gw_build_route_host(struct gw_build *build, unsigned route, const ch
                                 size_t len)
 {
     return gw_router_build_host(build->router, route, gw_slice(text, len));
+}
+
+const char *gw_build_route_sni(struct gw_build *build, unsigned route, const char *text, size_t len)
+{
+    return gw_router_build_sni(build->router, route, gw_slice(text, len));
+}
+
+const char *gw_build_route_http_only(struct gw_build *build, unsigned route)
+{
+    return gw_router_build_http_only(build->router, route);
 }
 
 const char *gw_build_route_path(struct gw_build *build, unsigned route, const char *text,

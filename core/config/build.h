@@ -33,6 +33,12 @@ struct gw_certificate_config *gw_build_certificates(struct gw_build *build, unsi
 struct gw_slice *gw_build_certificate_names(struct gw_build *build,
                                             struct gw_certificate_config *certificate,
                                             unsigned count);
+struct gw_clients_config *gw_build_listener_clients(struct gw_build *build, unsigned listener,
+                                                    unsigned count);
+struct gw_slice *gw_build_clients_names(struct gw_build *build, struct gw_clients_config *clients,
+                                        unsigned count);
+/* Of a route. */
+struct gw_clients_config *gw_build_route_clients(struct gw_build *build, unsigned route);
 struct gw_service *gw_build_services(struct gw_build *build, unsigned count);
 /* Filled with zeros. */
 struct gw_retry_config *gw_build_retry(struct gw_build *build, struct gw_service *service);
@@ -61,6 +67,9 @@ const char *gw_build_route_method(struct gw_build *build, unsigned route, const 
                                   size_t len);
 const char *gw_build_route_host(struct gw_build *build, unsigned route, const char *text,
                                 size_t len);
+const char *gw_build_route_sni(struct gw_build *build, unsigned route, const char *text,
+                               size_t len);
+const char *gw_build_route_http_only(struct gw_build *build, unsigned route);
 const char *gw_build_route_path(struct gw_build *build, unsigned route, const char *text,
                                 size_t len, bool whole_segments);
 const char *gw_build_route_header(struct gw_build *build, unsigned route, const char *name,

@@ -32,14 +32,24 @@ struct gw_certificate_config {
     unsigned name_count;
 };
 
+/* Who must show a certificate, and whose signature counts. */
+struct gw_clients_config {
+    int mode; /* enum gw_tls_client_mode of net/tls_server.h */
+    struct gw_slice ca, crl;
+    unsigned depth;
+    struct gw_slice *names;
+    unsigned name_count;
+};
+
+#define GW_TRUST_SIZE 32
+
 struct gw_tls_config {
     struct gw_certificate_config *certificates; /* the first one: for all other names */
     unsigned certificate_count;                 /* 0: one made for development */
     bool tls13_only, strict;
     uint64_t handshake_timeout_us;
-    int client_mode; /* enum gw_tls_client_mode of net/tls_server.h */
-    struct gw_slice client_ca, crl;
-    unsigned client_depth;
+    struct gw_clients_config *clients; /* the first one: where no other has the name */
+    unsigned clients_count;
 };
 
 struct gw_listener_config {
@@ -55,6 +65,7 @@ struct gw_listener_config {
     unsigned mode;
     int group;                 /* -1: as it is */
     struct gw_tls_config *tls; /* NULL: plain */
+    unsigned redirect_https;   /* the status that plain HTTP gets; 0: it is served */
     /* Made of it by who binds TLS, before the configuration is used; released with it. */
     struct gw_tls_server *tls_server;
 };
@@ -233,7 +244,11 @@ struct gw_route {
     struct gw_slice name, id;
     const struct gw_service *service; /* NULL: a plugin must answer */
     bool strip_path, preserve_host;
-    bool grpc; /* takes nothing else */
+    bool grpc;             /* takes nothing else */
+    unsigned https_status; /* what plain HTTP gets: 426 or a redirect; 0: it is served */
+    struct gw_clients_config *clients; /* what its clients must have shown; NULL: nothing */
+    /* Of what `clients` trusts; made when TLS is bound. */
+    unsigned char trust[GW_TRUST_SIZE];
     struct gw_limits limits;
 };
 

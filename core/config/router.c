@@ -126,7 +126,7 @@ bool gw_rule_fits(const struct gw_rule *rule, const struct gw_route_query *query
     const struct gw_path *path = rule->path;
 
     match->work++;
-    if (!plain_path_fits(path, query->path, depth) ||
+    if (!plain_path_fits(path, query->path, depth) || !gw_connection_fits(rule->matcher, query) ||
         !gw_conditions_hold(rule->matcher, query, match))
         return false;
     if (path->kind == GW_PATH_REGEX)

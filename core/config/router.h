@@ -18,6 +18,9 @@ struct gw_route_query {
     struct gw_slice host;  /* lower case, no port */
     struct gw_slice path;  /* normalised */
     struct gw_slice query; /* raw, without "?" */
+    struct gw_slice sni;   /* lower case, without a dot at the end; empty: none */
+    bool tls;              /* the connection speaks it: names of routes (snis) count */
+    bool https;            /* as the client reached the first proxy we trust */
     const struct gw_route_pair
         *headers; /* names in lower case; only needed when gw_router_needs_headers() */
     unsigned header_count;

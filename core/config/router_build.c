@@ -142,6 +142,32 @@ const char *gw_router_build_host(struct gw_router_build *build, unsigned route,
     return NULL;
 }
 
+const char *gw_router_build_sni(struct gw_router_build *build, unsigned route, struct gw_slice name)
+{
+    struct gw_router_draft *draft = draft_of(build, route);
+    struct gw_arena *arena = build->router->arena;
+
+    if (!draft)
+        return no_such_route;
+    if (name.len == 0)
+        return "a server name is empty";
+    struct gw_matcher *matcher = draft->matcher;
+
+    matcher->snis = with_room(arena, matcher->snis, matcher->sni_count, sizeof(*matcher->snis));
+    matcher->snis[matcher->sni_count++] = gw_arena_copy(arena, name);
+    return NULL;
+}
+
+const char *gw_router_build_http_only(struct gw_router_build *build, unsigned route)
+{
+    struct gw_router_draft *draft = draft_of(build, route);
+
+    if (!draft)
+        return no_such_route;
+    draft->matcher->http_only = true;
+    return NULL;
+}
+
 const char *gw_router_build_path(struct gw_router_build *build, unsigned route,
                                  struct gw_slice path, bool whole_segments)
 {

@@ -21,6 +21,10 @@ const char *gw_router_build_host(struct gw_router_build *build, unsigned route,
                                  struct gw_slice host);
 const char *gw_router_build_path(struct gw_router_build *build, unsigned route,
                                  struct gw_slice path, bool whole_segments);
+/* "example.com", or "*.example.com" for one label. */
+const char *gw_router_build_sni(struct gw_router_build *build, unsigned route,
+                                struct gw_slice name);
+const char *gw_router_build_http_only(struct gw_router_build *build, unsigned route);
 /* "~*…" is a regex without regard to case. Several values of one name: any of them will do. Without
  * a value (ptr NULL) the header or argument must only be there. */
 const char *gw_router_build_header(struct gw_router_build *build, unsigned route,

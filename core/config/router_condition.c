@@ -1,4 +1,4 @@
-/* What a route asks of method, headers and query arguments. */
+/* What a route asks of connection, method, headers and query arguments. */
 #include "base/alloc.h"
 #include "base/log.h"
 #include "config/router_rules.h"
@@ -10,6 +10,30 @@ bool gw_method_fits(const struct gw_matcher *matcher, struct gw_slice method)
             return true;
     }
     return matcher->method_count == 0;
+}
+
+/* "*.example.com" stands for one label, as it does among the names of certificates. */
+static bool name_fits(struct gw_slice wanted, struct gw_slice name)
+{
+    const char *dot = name.len ? memchr(name.ptr, '.', name.len) : NULL;
+
+    if (wanted.ptr[0] != '*')
+        return gw_slice_equal(wanted, name);
+    return dot &&
+           gw_slice_equal(gw_slice_skip(wanted, 1), gw_slice_skip(name, (size_t)(dot - name.ptr)));
+}
+
+bool gw_connection_fits(const struct gw_matcher *matcher, const struct gw_route_query *query)
+{
+    if (matcher->http_only && query->https)
+        return false;
+    if (matcher->sni_count == 0 || !query->tls) /* without TLS nobody can say a name */
+        return true;
+    for (unsigned i = 0; i < matcher->sni_count; i++) {
+        if (name_fits(matcher->snis[i], query->sni))
+            return true;
+    }
+    return false;
 }
 
 static bool regex_fits(struct gw_regex *regex, const struct gw_matcher *matcher,

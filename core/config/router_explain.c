@@ -115,6 +115,10 @@ bool gw_router_rule_at(const struct gw_router *router, unsigned at,
                                               .host = rule->host_text };
     for (unsigned i = 0; i < matcher->method_count; i++)
         add_text(candidate, " ", matcher->methods[i]);
+    for (unsigned i = 0; i < matcher->sni_count; i++) {
+        add_text(candidate, " ", GW_SLICE("sni:"));
+        add_text(candidate, "", matcher->snis[i]);
+    }
     for (unsigned i = 0; i < matcher->header_count; i++)
         add_text(candidate, " ", matcher->headers[i].name);
     for (unsigned i = 0; i < matcher->argument_count; i++) {

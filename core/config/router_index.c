@@ -31,6 +31,7 @@ static void weigh(struct gw_router_draft *draft)
     matcher->weight += matcher->header_count > 0;
     matcher->weight += matcher->argument_count > 0;
     matcher->weight += draft->path_count > 0;
+    matcher->weight += matcher->sni_count > 0;
     matcher->plain_hosts = draft->host_count > 0;
     for (unsigned i = 0; i < draft->host_count; i++) {
         if (memchr(draft->hosts[i].ptr, '*', draft->hosts[i].len))

@@ -1,7 +1,7 @@
 /* The order of rules: decisions.md "Route precedence". Kong's 64-bit priority of
  * traditional_compatible, field by field (number of attributes, plain hosts only, number of
  * headers, kind of path, regex_priority, length of the path), then what Kong leaves to chance: the
- * longer wildcard, the name. */
+ * longer wildcard, what is for plain HTTP alone, the name. */
 #include "config/router_rules.h"
 
 #include <stdio.h>
@@ -16,6 +16,7 @@ enum step {
     STEP_REGEX_PRIORITY,
     STEP_PATH_LENGTH,
     STEP_WILDCARD,
+    STEP_HTTP_ONLY,
     STEP_NAME,
     STEP_ID,
     STEP_INDEX,
@@ -71,6 +72,8 @@ static int compare_step(enum step step, const struct gw_rule *a, const struct gw
         return MORE_FIRST(a->path->length, b->path->length);
     case STEP_WILDCARD:
         return MORE_FIRST(host_length(a), host_length(b));
+    case STEP_HTTP_ONLY: /* one for HTTPS would only send plain requests away */
+        return MORE_FIRST(left->http_only, right->http_only);
     case STEP_NAME:
         return text_compare(left->route->name, right->route->name);
     case STEP_ID:
@@ -142,6 +145,9 @@ void gw_rule_explain(const struct gw_rule *winner, const struct gw_rule *loser, 
     case STEP_WILDCARD:
         snprintf(out, size, "its host \"%.*s\" is less specific than \"%.*s\"",
                  GW_SLICE_ARG(loser->host_text), GW_SLICE_ARG(winner->host_text));
+        return;
+    case STEP_HTTP_ONLY:
+        snprintf(out, size, "all else being equal, it is for HTTPS, too");
         return;
     case STEP_NAME:
         snprintf(out, size, "all else being equal, its name sorts behind \"%.*s\"",

@@ -60,9 +60,10 @@ struct gw_condition {
 
 struct gw_matcher {
     const struct gw_route *route;
-    struct gw_slice *methods;
+    struct gw_slice *methods, *snis;
     struct gw_condition *headers, *arguments;
-    unsigned method_count, header_count, argument_count;
+    unsigned method_count, sni_count, header_count, argument_count;
+    bool http_only;   /* requests over TLS are not for it */
     unsigned weight;  /* how many kinds of attributes the route names */
     bool plain_hosts; /* it names hosts, and none with a wildcard */
     int32_t regex_priority;
@@ -146,6 +147,7 @@ const struct gw_path_node *gw_path_node_next(const struct gw_path_node *node, st
 bool gw_conditions_hold(const struct gw_matcher *matcher, const struct gw_route_query *query,
                         struct gw_route_match *match);
 bool gw_method_fits(const struct gw_matcher *matcher, struct gw_slice method);
+bool gw_connection_fits(const struct gw_matcher *matcher, const struct gw_route_query *query);
 
 /* router_order.c */
 int gw_rule_compare(const struct gw_rule *a, const struct gw_rule *b);

@@ -40,6 +40,28 @@ static bool condition_covers(const struct gw_condition *wide, const struct gw_co
     return narrow->value_count > 0 || wide->value_count == 0;
 }
 
+static bool has_name(const struct gw_matcher *matcher, struct gw_slice name)
+{
+    for (unsigned i = 0; i < matcher->sni_count; i++) {
+        if (gw_slice_equal(matcher->snis[i], name))
+            return true;
+    }
+    return false;
+}
+
+static bool connections_cover(const struct gw_matcher *wide, const struct gw_matcher *narrow)
+{
+    if (wide->http_only && !narrow->http_only)
+        return false;
+    if (wide->sni_count == 0)
+        return true;
+    for (unsigned i = 0; i < narrow->sni_count; i++) {
+        if (!has_name(wide, narrow->snis[i]))
+            return false;
+    }
+    return narrow->sni_count > 0;
+}
+
 /* Each condition of the wide one must follow from one of the narrow one. */
 static bool conditions_cover(const struct gw_condition *wide, unsigned wide_count,
                              const struct gw_condition *narrow, unsigned narrow_count)
@@ -122,7 +144,8 @@ static bool rule_covers(const struct gw_rule *wide, const struct gw_rule *narrow
 {
     const struct gw_matcher *left = wide->matcher, *right = narrow->matcher;
 
-    return left != right && methods_cover(left, right) && path_covers(wide->path, narrow->path) &&
+    return left != right && methods_cover(left, right) && connections_cover(left, right) &&
+           path_covers(wide->path, narrow->path) &&
            conditions_cover(left->headers, left->header_count, right->headers,
                             right->header_count) &&
            conditions_cover(left->arguments, left->argument_count, right->arguments,

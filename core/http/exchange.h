@@ -8,6 +8,7 @@
 #include "http/stream.h"
 #include "net/addr.h"
 #include "net/loop.h"
+#include "net/tls_facts.h"
 
 struct gw_config;
 struct gw_consumer;
@@ -155,6 +156,7 @@ struct gw_exchange {
     struct gw_slice forwarded_proto, forwarded_host;
     uint16_t forwarded_port, local_port;
     uint64_t conn_id;
+    struct gw_tls_facts *tls; /* of the client's connection, counted; NULL: it speaks none */
 
     struct gw_run *run;          /* the phase run that waits, or NULL; owned by script/ */
     struct gw_run *body_run[2];  /* the same of request_body and body hooks */

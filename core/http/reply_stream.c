@@ -33,6 +33,7 @@ static struct gw_head *make_head(struct gw_reply_stream *reply)
     struct gw_head *head = gw_arena_alloc_zero(reply->stream.arena, sizeof(*head));
 
     head->status = reply->reply->status;
+    head->protocol = reply->reply->protocol;
     head->version = 11;
     head->fields = reply->reply->fields;
     head->body_length = reply->reply->body ? (int64_t)reply->reply->body->len : 0;

@@ -7,10 +7,11 @@
 /* What a plugin or the proxy wants to answer. Lives in the exchange's arena. */
 struct gw_reply {
     int status;
-    struct gw_fields fields; /* content-type included; content-length is the codec's */
-    struct gw_blob *body;    /* one reference owned by the reply; NULL: none */
-    enum gw_error error;     /* why, for log and metrics; GW_OK for a plugin's own answer */
-    struct gw_slice message; /* the same in a line for people, where there is one: gRPC says it */
+    struct gw_fields fields;  /* content-type included; content-length is the codec's */
+    struct gw_blob *body;     /* one reference owned by the reply; NULL: none */
+    enum gw_error error;      /* why, for log and metrics; GW_OK for a plugin's own answer */
+    struct gw_slice protocol; /* of a 426: what to upgrade to; else empty */
+    struct gw_slice message;  /* the same in a line for people, where there is one: gRPC says it */
     /* A body that is made while it is sent, in the place of `body`: opens the stream that makes it,
      * which behaves as a reply stream does. Nothing need be given back where it is not called. */
     struct gw_stream *(*open)(struct gw_reply *reply);

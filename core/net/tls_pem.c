@@ -229,3 +229,18 @@ void gw_tls_validity(const char *pem, size_t len, struct gw_tls_validity *validi
     validity->until = gw_tls_seconds(X509_get0_notAfter(one));
     X509_free(one);
 }
+
+int64_t gw_tls_list_until(const char *pem, size_t len)
+{
+    STACK_OF(X509_CRL) *all = gw_tls_read_crls(pem, len);
+    int64_t first = 0;
+
+    for (int i = 0; all && i < sk_X509_CRL_num(all); i++) {
+        const ASN1_TIME *next = X509_CRL_get0_nextUpdate(sk_X509_CRL_value(all, i));
+        int64_t at = next ? gw_tls_seconds(next) : 0;
+
+        first = at && (!first || at < first) ? at : first;
+    }
+    sk_X509_CRL_pop_free(all, X509_CRL_free);
+    return first;
+}

@@ -33,3 +33,6 @@ struct gw_tls_validity {
     int64_t from, until;
 };
 void gw_tls_validity(const char *pem, size_t len, struct gw_tls_validity *validity);
+
+/* When the first of these revocation lists is to be replaced; 0: none says so. */
+int64_t gw_tls_list_until(const char *pem, size_t len);

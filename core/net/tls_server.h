@@ -24,8 +24,9 @@ struct gw_tls_identity {
 };
 
 enum gw_tls_client_mode {
-    GW_TLS_CLIENT_NONE,     /* not asked */
-    GW_TLS_CLIENT_OPTIONAL, /* one that is shown must be good */
+    GW_TLS_CLIENT_NONE,      /* not asked */
+    GW_TLS_CLIENT_REQUESTED, /* asked; whoever needs it decides what it is worth */
+    GW_TLS_CLIENT_OPTIONAL,  /* one that is shown must be good */
     GW_TLS_CLIENT_REQUIRED,
 };
 
@@ -38,6 +39,11 @@ struct gw_tls_clients {
     const struct gw_slice *names; /* where it holds; none: for the rest */
     unsigned name_count;
 };
+
+#define GW_TLS_TRUST_SIZE 32
+
+/* What makes two of them trust the same certificates: CA, CRL and depth. */
+void gw_tls_trust(const struct gw_tls_clients *clients, unsigned char trust[GW_TLS_TRUST_SIZE]);
 
 struct gw_tls_server_options {
     const struct gw_tls_identity *identities; /* the first one where nothing answers to a name */
@@ -58,7 +64,3 @@ void gw_tls_server_unref(struct gw_tls_server *server); /* NULL is fine */
 
 /* An engine for one connection of a client; it keeps a reference. NULL: there is no memory. */
 struct gw_tls *gw_tls_server_accept(struct gw_tls_server *server);
-
-/* Whether a request for that host (without port) may come over a connection that was made for
- * another name: what is asked of clients is the same for both (RFC 9110 15.5.20). */
-bool gw_tls_server_covers(const struct gw_tls *tls, struct gw_slice host);

@@ -139,6 +139,13 @@ static void take_correlation_id(struct gw_exchange *x)
     x->correlation_id = gw_slice(id, 36);
 }
 
+static void take_tls(struct gw_exchange *x, const struct gw_tls *tls)
+{
+    struct gw_tls_facts *facts = tls ? gw_tls_facts(tls) : NULL;
+
+    x->tls = facts ? gw_tls_facts_ref(facts) : NULL;
+}
+
 void gw_flight_identify(struct gw_flight *flight)
 {
     struct gw_exchange *x = &flight->x;
@@ -148,6 +155,7 @@ void gw_flight_identify(struct gw_flight *flight)
         x->conn_id = gw_conn_id(conn);
         x->peer = *gw_conn_peer(conn);
         x->local_port = gw_conn_local_port(conn);
+        take_tls(x, gw_conn_tls(conn));
     }
     x->forwarded_proto = x->request.scheme;
     x->forwarded_host = gw_uri_host(x->request.authority, NULL);

@@ -216,6 +216,7 @@ void gw_flight_free(struct gw_flight *flight)
     gw_buf_deinit(&x->request_body);
     gw_buf_deinit(&x->response_body);
     gw_buf_deinit(&x->new_body);
+    gw_tls_facts_unref(x->tls);
     gw_list_remove(&x->in_worker);
     gw_gauge_add(&x->proxy->active, -1);
     gw_arena_free(x->arena);

@@ -121,6 +121,13 @@ void gw_flight_start_total_timeout(struct gw_flight *flight);
 /* Finds the route and fills x.outgoing. What stands in the way is a reply in x.reply. */
 void gw_flight_route(struct gw_flight *flight);
 
+/* ── secure.c ──────────────────────────────────────────────────────────────────── */
+
+/* Before and after its route is known: false when it came in a way in which it is not served; the
+ * answer stands in x.reply. */
+bool gw_flight_check_way(struct gw_flight *flight);
+bool gw_flight_check_route(struct gw_flight *flight);
+
 /* ── outgoing.c ────────────────────────────────────────────────────────────────── */
 
 /* Lets request_body hooks work on a body that is in memory as a whole, so that it still goes out

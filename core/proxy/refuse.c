@@ -43,6 +43,7 @@ void gw_proxy_on_dropped(struct gw_proxy *proxy, const struct gw_addr *peer, enu
     x->error = why;
     x->response.status = gw_error_info(why)->status;
     gw_refusal_record(proxy, x);
+    gw_tls_facts_unref(x->tls);
     gw_arena_free(arena);
 }
 
@@ -97,5 +98,6 @@ void gw_proxy_on_refused(struct gw_proxy *proxy, struct gw_stream *down, struct 
         answer(x, why);
     gw_stream_close(down, why);
     gw_refusal_record(proxy, x);
+    gw_tls_facts_unref(x->tls);
     gw_arena_free(arena);
 }

@@ -135,10 +135,13 @@ void gw_flight_route(struct gw_flight *flight)
         .host = gw_uri_host(x->request.authority, NULL),
         .path = x->request.path,
         .query = x->request.query,
+        .sni = x->tls ? x->tls->name : GW_SLICE_EMPTY,
+        .tls = x->tls != NULL,
+        .https = gw_slice_equal(x->forwarded_proto, GW_SLICE("https")),
     };
     struct gw_route_match match;
 
-    if (is_not_for_routes(flight))
+    if (is_not_for_routes(flight) || !gw_flight_check_way(flight))
         return;
     query.headers = header_pairs(flight, &query.header_count);
     gw_router_match(x->config->router, &query, &match);
@@ -166,6 +169,8 @@ void gw_flight_route(struct gw_flight *flight)
 
     int64_t limit = flight->x.limits->body;
 
+    if (!gw_flight_check_route(flight))
+        return;
     if (limit >= 0 && x->request.body_length > limit)
         gw_flight_refuse(flight, GW_E_BODY_TOO_LARGE);
 }

@@ -24,6 +24,9 @@ static const struct option options_known[] = {
     { 0, "token", "TOKEN", "its token, instead of the configuration's", GW_TAKES_ADMIN },
     { 'H', "header", "'NAME: VALUE'", "a header of the request; may be repeated",
       GW_TAKES_HEADERS },
+    { 0, "sni", "NAME",
+      "the name asked for in the TLS handshake; a URL with https:// names its host",
+      GW_TAKES_HEADERS },
     { 0, "hooks", "HOOK,HOOK", "the hooks it gets (access,response)", GW_TAKES_SCAFFOLD },
     { 0, "dir", "FOLDER", "where plugins stand (./plugins)", GW_TAKES_SCAFFOLD },
     { 0, "from", "FOLDER", "a plugin written for Kong, to be moved", GW_TAKES_SCAFFOLD },
@@ -203,6 +206,10 @@ static int store_option(struct parser *parser, const struct option *option, cons
                                    : &options->dir) = value;
         break;
     case GW_TAKES_HEADERS:
+        if (option->name[0] == 's') {
+            options->sni = value;
+            break;
+        }
         if (options->header_count == GW_OPTION_HEADERS_MAX) {
             gw_complain("explain", "more than 64 headers", NULL);
             return GW_EXIT_USAGE;

@@ -5,6 +5,7 @@
 #include "net/tls_server.h"
 #include "net/tls_tickets.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 struct gw_tls_store {
@@ -41,6 +42,18 @@ static struct gw_tls_identity identity_of(const struct gw_certificate_config *ce
     return identity;
 }
 
+static struct gw_tls_clients clients_of(const struct gw_clients_config *config)
+{
+    return (struct gw_tls_clients){
+        .mode = (enum gw_tls_client_mode)config->mode,
+        .ca = config->ca,
+        .crl = config->crl,
+        .depth = config->depth,
+        .names = config->names,
+        .name_count = config->name_count,
+    };
+}
+
 static bool make_self(struct gw_tls_store *store, char *why, size_t why_size)
 {
     if (!store->self)
@@ -55,16 +68,9 @@ static bool bind_listener(struct gw_tls_store *store, struct gw_listener_config 
 {
     const struct gw_tls_config *tls = listener->tls;
     unsigned count = tls->certificate_count ? tls->certificate_count : 1;
-    const struct gw_tls_clients clients = {
-        .mode = (enum gw_tls_client_mode)tls->client_mode,
-        .ca = tls->client_ca,
-        .crl = tls->crl,
-        .depth = tls->client_depth,
-    };
     struct gw_tls_server_options options = {
         .identity_count = count,
-        .clients = &clients,
-        .client_count = 1,
+        .client_count = tls->clients_count,
         .tls13_only = tls->tls13_only,
         .strict = tls->strict,
         .http2 = listener->http2,
@@ -79,9 +85,16 @@ static bool bind_listener(struct gw_tls_store *store, struct gw_listener_config 
         identities[0] = gw_tls_self_identity(store->self);
     for (unsigned i = 0; i < tls->certificate_count; i++)
         identities[i] = identity_of(&tls->certificates[i]);
+    struct gw_tls_clients *clients =
+        gw_alloc_zero((tls->clients_count + (size_t)1) * sizeof(clients[0]));
+
+    for (unsigned i = 0; i < tls->clients_count; i++)
+        clients[i] = clients_of(&tls->clients[i]);
     options.identities = identities;
+    options.clients = clients;
     listener->tls_server = gw_tls_server_new(&options, why, why_size);
     gw_free(identities);
+    gw_free(clients);
     return listener->tls_server != NULL;
 }
 
@@ -89,6 +102,16 @@ bool gw_tls_store_bind(struct gw_tls_store *store, struct gw_config *config, cha
                        size_t why_size)
 {
     config->release_tls = gw_tls_server_unref;
+    for (unsigned i = 0; i < config->route_count; i++) {
+        struct gw_route *route = &config->routes[i];
+
+        if (!route->clients)
+            continue;
+        const struct gw_tls_clients clients = clients_of(route->clients);
+
+        static_assert(GW_TRUST_SIZE == GW_TLS_TRUST_SIZE, "config/ may not look into net/");
+        gw_tls_trust(&clients, route->trust);
+    }
     for (unsigned i = 0; i < config->listener_count; i++)
         if (config->listeners[i].tls && !bind_listener(store, &config->listeners[i], why, why_size))
             return false;

@@ -36,6 +36,10 @@ local function add_route(build, index, route)
     local why = said(c.gw_build_route_path(build, index, path, #path, route.segments ~= false))
     if why then error(why, 0) end
   end
+  for _, name in ipairs(route.snis or {}) do
+    assert(not said(c.gw_build_route_sni(build, index, name, #name)))
+  end
+  if route.http_only then assert(not said(c.gw_build_route_http_only(build, index))) end
   add_conditions(build, index, c.gw_build_route_header, route.headers)
   add_conditions(build, index, c.gw_build_route_argument, route.query)
   assert(not said(c.gw_build_route_regex_priority(build, index, route.regex_priority or 0)))
@@ -74,6 +78,8 @@ local function make_query(ask, keep)
     keep[#keep + 1] = text
     query[field] = c.slice(text)
   end
+  keep[#keep + 1] = ask.sni or ""
+  query.sni, query.tls, query.https = c.slice(ask.sni or ""), ask.tls or false, ask.https or false
   local headers = ask.headers or {}
   local pairs_of = ffi.new("struct gw_route_pair[?]", #headers + 1)
   for i, header in ipairs(headers) do

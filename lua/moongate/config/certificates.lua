@@ -55,6 +55,7 @@ function M.fields(snis)
     key_alt = M.secret("The key of `cert_alt`."),
     ocsp = M.pem("A file with an OCSP response in DER form, which clients that ask get with the certificate."),
     snis = snis,
+    name = snis and t.name { about = "How others call it, beside its id." } or nil,
     passphrase = snis and t.any { later = "Every connection" } or nil,
   }
 end

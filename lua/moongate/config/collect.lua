@@ -199,10 +199,10 @@ end
 
 --- Finds and checks every entity of the document.
 ---@param rep table  report
----@return table state  { items = { services = {…}, … }, names, ids, report }
+---@return table state  { items = { services = {…}, … }, names, ids, report, resolve = M.resolve }
 function M.run(rep)
   local root = rep.doc.root or {}
-  local state = { report = rep, items = {}, names = {}, ids = {} }
+  local state = { report = rep, resolve = M.resolve, items = {}, names = {}, ids = {} }
   for _, kind in ipairs(KINDS) do
     state.items[kind], state.names[kind], state.ids[kind] = {}, {}, {}
   end

@@ -10,6 +10,7 @@ local limits = require("moongate.config.limits")
 local protocols = require("moongate.config.protocols")
 local retry = require("moongate.config.retry")
 local when = require("moongate.when")
+local tls_route_fields = require("moongate.config.tls_route_fields")
 local tls_service_fields = require("moongate.config.tls_service_fields")
 local types = require("moongate.schema.types")
 
@@ -23,7 +24,9 @@ local function child(one, many, about)
 end
 
 -- A foreign key: a name, an id, or { name = … } / { id = … } as decK writes it.
-local function reference(about)
+---@param about? string
+---@return table
+function M.reference(about)
   local kind = t.any {
     by_reference = true,
     about = about,
@@ -35,6 +38,8 @@ local function reference(about)
   kind.noun = { "a name or id", "names or ids" }
   return kind
 end
+
+local reference = M.reference
 
 local function entity(extra, fields, rules)
   local all = {
@@ -168,7 +173,7 @@ local function no_host_header(headers)
   return true
 end
 
-M.routes = entity(later.route, {
+M.routes = entity(with(later.route, tls_route_fields.fields(reference)), {
   name = t.name { about = "How plugins, logs and metrics call it." },
   service = reference("Where its requests go; none: a plugin must answer."),
   protocols = t.set {
@@ -176,7 +181,8 @@ M.routes = entity(later.route, {
     default = { "http", "https" },
     len_min = 1,
     check = protocols.of_route,
-    about = "`http` or `grpc` must be among them. `grpc`: it takes calls of gRPC and nothing else.",
+    about = "`[https]`: plain HTTP is answered with `https_redirect_status_code`. `[http]`: it takes no request over "
+      .. "HTTPS. `grpc` and `grpcs`: it takes calls of gRPC and nothing else.",
   },
   methods = t.set { t.http_method {}, about = "Methods it takes; without it every one." },
   hosts = t.set {

@@ -62,14 +62,29 @@ local function check_value(problems, path, value, why)
   if why ~= nil then problems[#problems + 1] = ("%s: %s: %s"):format(path, words.quote(value), ffi.string(why)) end
 end
 
-local CLIENT_MODES = { none = 0, optional = 1, required = 2 } -- enum gw_tls_client_mode
+local CLIENT_MODES = { none = 0, requested = 1, optional = 2, required = 3 } -- enum gw_tls_client_mode
+
+local function put_names(build, target, names)
+  for i, name in ipairs(names) do
+    target[i - 1].ptr, target[i - 1].len = C.gw_build_text(build, name, #name), #name
+  end
+end
+
+local function put_clients(build, target, clients)
+  target.mode, target.depth = CLIENT_MODES[clients.mode], clients.depth
+  put_text(build, target, "ca", clients.ca)
+  put_text(build, target, "crl", clients.crl)
+end
 
 local function put_tls(build, index, tls)
   local target = C.gw_build_tls(build, index)
   target.tls13_only, target.strict = tls.min_version == "1.3", tls.strict_sni
   target.handshake_timeout_us = us(tls.handshake_timeout)
-  target.client_mode, target.client_depth = CLIENT_MODES[tls.client_certificate], tls.client_depth
-  put_texts(build, target, { client_ca = tls.client_ca, crl = tls.crl })
+  local clients = C.gw_build_listener_clients(build, index, #tls.clients)
+  for i, one in ipairs(tls.clients) do
+    put_clients(build, clients[i - 1], one)
+    put_names(build, C.gw_build_clients_names(build, clients + (i - 1), #one.names), one.names)
+  end
   if #tls.certificates == 0 then return end
   local certificates = C.gw_build_certificates(build, index, #tls.certificates)
   for i, certificate in ipairs(tls.certificates) do
@@ -82,9 +97,7 @@ local function put_tls(build, index, tls)
       ocsp = certificate.ocsp,
     })
     local names = C.gw_build_certificate_names(build, certificates + (i - 1), #certificate.names)
-    for k, name in ipairs(certificate.names) do
-      names[k - 1].ptr, names[k - 1].len = C.gw_build_text(build, name, #name), #name
-    end
+    put_names(build, names, certificate.names)
   end
 end
 
@@ -95,6 +108,7 @@ local function put_listeners(problems, build, normal)
     listeners[i - 1].http2 = listener.http2 or false
     put_limits(listeners[i - 1].limits, listener.limits)
     listeners[i - 1].mode = listener.mode or DEFAULT_MODE
+    listeners[i - 1].redirect_https = listener.redirect_https or 0
     if listener.tls then put_tls(build, i - 1, listener.tls) end
     if listener.group then
       local group = tostring(listener.group)
@@ -237,6 +251,10 @@ local function put_match(problems, build, index, route)
   for _, host in ipairs(route.hosts) do
     check(problems, route, C.gw_build_route_host(build, index, host.text, #host.text))
   end
+  for _, name in ipairs(route.snis or {}) do
+    check(problems, route, C.gw_build_route_sni(build, index, name, #name))
+  end
+  if route.http_only then check(problems, route, C.gw_build_route_http_only(build, index)) end
   for _, method in ipairs(route.methods) do
     check(problems, route, C.gw_build_route_method(build, index, method, #method))
   end
@@ -253,6 +271,10 @@ local function put_routes(problems, build, normal, services)
     if route.service then target.service = services + (route.service - 1) end
     target.strip_path, target.preserve_host = route.strip_path, route.preserve_host
     target.grpc = route.grpc
+    target.https_status = route.https_only and route.https_redirect_status_code or 0
+    if route.clients and route.clients.mode ~= "none" then
+      put_clients(build, C.gw_build_route_clients(build, i - 1), route.clients)
+    end
     put_limits(target.limits, route.limits)
     if route.enabled ~= false then -- a route that asks for nothing gets no requests
       put_match(problems, build, i - 1, route)

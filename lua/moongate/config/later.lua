@@ -53,7 +53,6 @@ M.top = merged(
 M.service = group(TLS, { tls_sans = none })
 
 M.route = merged(
-  group(TLS, { snis = none, https_redirect_status_code = 426 }),
   group(KONG, {
     sources = none, destinations = none, expression = none, priority = none, path_handling = "v0",
     request_buffering = true, response_buffering = true,

@@ -1,5 +1,6 @@
 --- What a route matches: paths, hosts, headers and query, taken apart for the router.
 local address = require("moongate.config.address")
+local protocols = require("moongate.config.protocols")
 local report = require("moongate.config.report")
 local types = require("moongate.schema.types")
 local later = require("moongate.config.later")
@@ -142,7 +143,9 @@ function M.of_route(rep, item, check_regex)
     )
   end
   local something = false
-  for _, key in ipairs { "paths", "hosts", "methods", "headers", "query" } do
+  local keys = { "paths", "hosts", "methods", "headers", "query" }
+  if protocols.is_https_only(value.protocols) then keys[#keys + 1] = "snis" end
+  for _, key in ipairs(keys) do
     local raw = item.raw[key]
     something = something or (raw ~= nil and (type(raw) ~= "table" or next(raw) ~= nil))
   end
@@ -150,7 +153,8 @@ function M.of_route(rep, item, check_regex)
     report.error(
       rep,
       item.path,
-      "needs at least one of paths, hosts, methods, headers, query (paths: [/] takes every request)"
+      "needs at least one of paths, hosts, methods, headers, query, or snis with protocols: [https] "
+        .. "(paths: [/] takes every request)"
     )
   end
   return match

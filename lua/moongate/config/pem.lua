@@ -12,6 +12,7 @@ local C = native.available and require("moongate.cdef") or nil
 local M = {}
 
 local SOON_SECONDS = 14 * 24 * 3600
+local LIST_SOON_SECONDS = 24 * 3600
 
 --- The text itself, or what is in the file.
 ---@param state table   from collect.lua
@@ -81,6 +82,29 @@ function M.warn_of_time(state, path, cert)
     report.warn(state.report, path, ("the certificate is not valid before %s"):format(day(from)))
   elseif till < now + SOON_SECONDS then
     report.warn(state.report, path, ("the certificate expires on %s"):format(day(till)))
+  end
+end
+
+--- Warns of a revocation list past its time: whoever must be looked up in it is refused.
+---@param state table
+---@param path (string|integer)[]
+---@param crl string
+function M.warn_of_list(state, path, crl)
+  if not C then return end
+  local due, now = tonumber(C.gw_tls_list_until(crl, #crl)), os.time()
+  if due == 0 then return end -- it does not say
+  if due < now then
+    report.warn(
+      state.report,
+      path,
+      ("the list was to be replaced by %s: every client certificate of its issuer is refused"):format(day(due))
+    )
+  elseif due < now + LIST_SOON_SECONDS then
+    report.warn(
+      state.report,
+      path,
+      ("the list must be replaced by %s; after it clients are refused"):format(day(due))
+    )
   end
 end
 

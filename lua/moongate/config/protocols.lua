@@ -1,24 +1,30 @@
 --- What the protocols of services and routes ask of their other fields: Kong's rules.
-local later = require("moongate.config.later")
 local report = require("moongate.config.report")
 
 local M = {}
 
 M.FAMILY = { http = "http", https = "http", grpc = "grpc", grpcs = "grpc" }
 
---- The check of a route's `protocols`: one family, and the one without TLS among them.
+--- The check of a route's `protocols`: one family.
 ---@param list string[]
 ---@return boolean? ok, string? problem
 function M.of_route(list)
-  local has = {}
   for _, name in ipairs(list) do
-    has[name] = true
     if M.FAMILY[name] ~= M.FAMILY[list[1]] then
       return nil, ("%s and %s do not go together: make two routes"):format(list[1], name)
     end
   end
-  if has.http or has.grpc then return true end
-  return nil, list[1] .. " alone is " .. later.MESSAGE
+  return true
+end
+
+--- Whether plain HTTP is sent away: all of a route's protocols speak TLS.
+---@param list? string[]  of a route; nil: it was wrong
+---@return boolean
+function M.is_https_only(list)
+  for _, name in ipairs(list or {}) do
+    if name == "http" or name == "grpc" then return false end
+  end
+  return list ~= nil
 end
 
 --- True where a route takes calls of gRPC and nothing else. What contradicts that is reported.

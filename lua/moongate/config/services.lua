@@ -1,6 +1,7 @@
 --- The normal form of services, routes, upstreams and consumers.
 local address = require("moongate.config.address")
 local balancing = require("moongate.config.balancing")
+local clients = require("moongate.config.clients")
 local collect = require("moongate.config.collect")
 local health = require("moongate.config.health")
 local later = require("moongate.config.later")
@@ -170,6 +171,11 @@ function M.route(state, item, config, top, opts)
     methods = parts.methods,
     headers = parts.headers,
     query = parts.query,
+    snis = value.snis or {},
+    https_only = protocols.is_https_only(value.protocols),
+    http_only = #(value.protocols or {}) == 1 and value.protocols[1] == "http",
+    https_redirect_status_code = value.https_redirect_status_code,
+    clients = clients.read(state, config, value, item.path),
     regex_priority = value.regex_priority,
     grpc = grpc,
     strip_path = value.strip_path and not grpc,
@@ -178,6 +184,7 @@ function M.route(state, item, config, top, opts)
     public = value.public,
     limits = limits.resolve(top.limits, own),
     own_limits = own,
+    item_path = item.path,
     path = report.path_text(item.path),
     line = report.line(state.report, item.path),
   }

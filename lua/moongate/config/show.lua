@@ -164,7 +164,10 @@ end
 local function show_listener(listener)
   local shown = M.redact(listener)
   if listener.tls then
-    shown.tls = { certificates = {}, client_certificate = listener.tls.client_certificate }
+    shown.tls = { certificates = {}, clients = {} }
+    for i, clients in ipairs(listener.tls.clients) do
+      shown.tls.clients[i] = { client_certificate = clients.mode, snis = clients.names }
+    end
     for i, certificate in ipairs(listener.tls.certificates) do
       shown.tls.certificates[i] = { id = certificate.id, snis = certificate.names }
     end
@@ -188,8 +191,22 @@ local function show_service(service)
   return shown
 end
 
-local NOT_SHOWN =
-  { listeners = true, services = true, tls_files = true, warnings = true, consumers = true, plugins = true }
+local function show_route(route)
+  local shown = M.redact(route)
+  shown.clients, shown.item_path = nil, nil
+  shown.client_certificate = route.clients and route.clients.mode
+  return shown
+end
+
+local NOT_SHOWN = {
+  listeners = true,
+  services = true,
+  routes = true,
+  tls_files = true,
+  warnings = true,
+  consumers = true,
+  plugins = true,
+}
 
 --- The normal form as JSON without secrets.
 ---@param normal table  from moongate.config
@@ -201,6 +218,7 @@ function M.config(normal)
   end
   shown.listeners = map(normal.listeners, show_listener)
   shown.services = map(normal.services, show_service)
+  shown.routes = map(normal.routes, show_route)
   shown.consumers = map(normal.consumers, show_consumer)
   shown.plugins = map(normal.plugins, show_use)
   return M.encode(shown)

@@ -1,17 +1,24 @@
 --- TLS of listeners: which certificates they show by which name, and what they ask of clients.
 local certificates = require("moongate.config.certificates")
-local pem = require("moongate.config.pem")
+local clients = require("moongate.config.clients")
 local report = require("moongate.config.report")
 local t = require("moongate.schema")
 
 local M = {}
 
-local function record()
+-- Entities and listeners refer to others in the same way; the type comes from who knows it.
+---@param reference fun(about: string): table
+---@return table
+function M.of_listener(reference)
   local fields = certificates.fields()
   fields.cert = certificates.pem(
     "PEM, or a file: the certificate for all other names; without it the first of `certificates`."
   )
   fields.key = certificates.secret("The key of `cert`.")
+  fields.certificates = t.set {
+    reference(),
+    about = "Which of `certificates` at the top are shown here, by id or name; all of them where nothing is written.",
+  }
   fields.min_version =
     t.one_of { "1.2", "1.3", default = "1.2", about = "The oldest version of TLS that is spoken." }
   fields.strict_sni = t.boolean {
@@ -19,25 +26,12 @@ local function record()
     about = "Refuse clients that ask for no name, or for one that no certificate has.",
   }
   fields.handshake_timeout = t.duration { unit = "ms", default = "10s", off = true, about = "For the handshake." }
-  fields.client_certificate = t.one_of {
-    "none",
-    "optional",
-    "required",
-    default = "none",
-    about = "Whether clients must show a certificate. `optional`: one that is shown must be good.",
-  }
-  fields.client_ca = certificates.pem("PEM, or a file: who must have signed it.")
-  fields.client_depth = t.integer {
-    between = { 0, 16 },
-    default = 3,
-    about = "Certificates that may stand between the client's and that one.",
-  }
-  fields.crl = certificates.pem("PEM, or a file: revoked client certificates.")
-  local kind = t.record(fields, { default = t.none })
-  return kind
+  local about = "Whether clients must show a certificate. `optional`: one that is shown must be good."
+  for name, kind in pairs(clients.fields(about, reference)) do
+    fields[name] = kind
+  end
+  return t.record(fields, { default = t.none })
 end
-
-M.of_listener = record()
 
 -- Those that services see and that have no name are not for clients.
 local function is_for_clients(item) return not (item.shown_to_services and item.made and #item.made.names == 0) end
@@ -71,47 +65,53 @@ local function shared_certificates(state)
   return list
 end
 
-local function clients(state, config, tls, path)
-  local asked = tls.client_certificate ~= "none"
-  if asked and not tls.client_ca then
-    report.error(state.report, path, "client_certificate needs client_ca: whose signature counts")
-  elseif not asked and (tls.client_ca or tls.crl) then
-    report.error(
-      state.report,
-      report.join(path, tls.client_ca and "client_ca" or "crl"),
-      "has no effect without client_certificate: optional or required"
-    )
+-- Those of them that the listener names.
+local function chosen(state, tls, path, shared)
+  if not tls.certificates then return shared end
+  local wanted, list = {}, {}
+  for i, name in ipairs(tls.certificates) do
+    local item = state.resolve(state, "certificates", name, report.join(path, "certificates", i - 1))
+    if item and item.made then wanted[item.made] = true end
   end
-  if not asked then return nil end
-  local ca = pem.text(state, config, tls.client_ca, report.join(path, "client_ca"))
-  local crl = pem.text(state, config, tls.crl, report.join(path, "crl"))
-  if ca then pem.check(state, report.join(path, "client_ca"), "gw_tls_check_ca", ca, #ca) end
-  if crl then pem.check(state, report.join(path, "crl"), "gw_tls_check_crl", crl, #crl) end
-  return ca, crl
+  for _, one in ipairs(shared) do
+    if wanted[one] then list[#list + 1] = one end
+    wanted[one] = nil
+  end
+  for one in pairs(wanted) do -- without a name, and so not among the shared ones
+    list[#list + 1] = one
+  end
+  return list
 end
 
-local function listener(state, config, tls, path, shared)
+local function listener(state, config, entry, path, shared)
+  local tls, text = entry.tls, entry.text
   local own = (tls.cert or tls.key or tls.cert_alt or tls.key_alt) and certificates.make(state, config, tls, path)
   local made = {
     min_version = tls.min_version,
     strict_sni = tls.strict_sni,
     handshake_timeout = tls.handshake_timeout,
-    client_certificate = tls.client_certificate,
-    client_depth = tls.client_depth,
     certificates = {},
   }
   if tls.ocsp and not tls.cert then
     report.error(state.report, report.join(path, "ocsp"), "stands beside a cert")
   end
-  made.client_ca, made.crl = clients(state, config, tls, path)
+  local asked = clients.read(state, config, tls, path)
+  if asked.mode ~= "none" and not asked.written then
+    report.error(
+      state.report,
+      path,
+      "client_certificate needs client_ca or ca_certificates: whose signature counts"
+    )
+  end
+  made.clients = clients.of_listener(state, { text = text, clients = asked }, config.routes)
   if own then
     own.id, own.label = "of the listener", "the listener's certificate"
     made.certificates[1] = own
   end
-  for _, one in ipairs(shared) do
+  for _, one in ipairs(chosen(state, tls, path, shared)) do
     made.certificates[#made.certificates + 1] = one
   end
-  if #made.certificates == 0 and not any_for_clients(state) and not tls.cert then
+  if #made.certificates == 0 and (tls.certificates or not any_for_clients(state)) and not tls.cert then
     report.warn(state.report, path, "shows a certificate that was made for development: nobody can verify it")
   end
   return made
@@ -124,7 +124,7 @@ function M.run(state, config)
   local shared = shared_certificates(state)
   for i, entry in ipairs(config.listeners) do
     if entry.tls and entry.tls.min_version then
-      entry.tls = listener(state, config, entry.tls, { "listeners", i - 1, "tls" }, shared)
+      entry.tls = listener(state, config, entry, { "listeners", i - 1, "tls" }, shared)
     end
   end
 end

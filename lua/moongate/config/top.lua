@@ -101,7 +101,14 @@ local function listener()
         about = "Whose connections begin with a PROXY header, v1 or v2, and must; `unix:`: all through unix sockets.",
       },
     }, { default = t.none }),
-    tls = tls.of_listener,
+    tls = tls.of_listener(entities.reference),
+    redirect_https = t.one_of {
+      301,
+      302,
+      307,
+      308,
+      about = "Send requests that came over plain HTTP to the same place over HTTPS, with this status.",
+    },
     http2 = t.boolean {
       about = "Whether HTTP/2 is spoken, too: with `tls` by ALPN, unless this is `false`; without, if it is `true`, to "
         .. "clients that begin with it (prior knowledge).",
@@ -378,6 +385,7 @@ function M.normalise(top, good, folder)
     listener_config.limits = limits.resolve(top.limits, entry.limits)
     listener_config.own_limits = entry.limits or {}
     listener_config.tls = entry.tls
+    listener_config.redirect_https = entry.redirect_https
     config.listeners[i] = listener_config
   end
   for i, path in ipairs(top.plugin_paths or { "./plugins" }) do
