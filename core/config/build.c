@@ -139,6 +139,13 @@ struct gw_route *gw_build_routes(struct gw_build *build, unsigned count)
     return config->routes;
 }
 
+struct gw_dns_host *gw_build_dns_hosts(struct gw_build *build, unsigned count)
+{
+    build->config->dns.hosts = new_array(build, count, sizeof(struct gw_dns_host));
+    build->config->dns.host_count = count;
+    return build->config->dns.hosts;
+}
+
 struct gw_consumer *gw_build_consumers(struct gw_build *build, unsigned count)
 {
     build->config->consumers = new_array(build, count, sizeof(struct gw_consumer));

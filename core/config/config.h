@@ -90,6 +90,7 @@ struct gw_hash_source {
 struct gw_target_config {
     struct gw_slice host; /* a name, an IP literal, or "unix:/path" */
     uint16_t port;        /* 0 of a unix socket */
+    bool services;        /* the name has SRV records, which say host and port */
     unsigned weight;      /* 0: gets nothing */
     unsigned priority;    /* lower ones first: the others are backups */
 };
@@ -169,6 +170,7 @@ struct gw_upstream_config {
     struct gw_health_config *passive;    /* NULL: traffic is not looked at */
     struct gw_ejection_config *ejection; /* NULL: none */
     struct gw_capacity capacity;
+    bool use_srv_name; /* the target's own is what its SRV record names */
     struct gw_target_config *targets;
     unsigned target_count;
 };
@@ -211,6 +213,7 @@ struct gw_service {
     struct gw_slice scheme; /* "http", "https" */
     struct gw_slice host;   /* an upstream's name, a DNS name, an IP literal, "unix:/path" */
     uint16_t port;
+    bool services;             /* the host is a name with SRV records, which say host and port */
     struct gw_slice path;      /* put before the request's; empty or starts with "/" */
     struct gw_slice authority; /* what Host says when preserve_host is off: "host[:port]" */
     unsigned retries;
@@ -257,6 +260,22 @@ struct gw_consumer {
     struct gw_slice username, custom_id, id;
 };
 
+/* An address that is known without asking. */
+struct gw_dns_host {
+    struct gw_slice name, address;
+};
+
+struct gw_dns_config {
+    struct gw_slice servers; /* "ip:port,ip:port"; empty: resolv.conf's */
+    uint64_t timeout_us, min_ttl_us, max_ttl_us;
+    unsigned tries;
+    /* So many answers in a row that there is nothing, over so long a time, are believed. */
+    unsigned empty_answers;
+    uint64_t empty_hold_us;
+    struct gw_dns_host *hosts;
+    unsigned host_count;
+};
+
 struct gw_config {
     struct gw_refs refs;
     uint64_t generation; /* 1, 2, …; assigned at commit */
@@ -271,6 +290,7 @@ struct gw_config {
     unsigned upstream_count;
     struct gw_consumer *consumers;
     unsigned consumer_count;
+    struct gw_dns_config dns;
     struct gw_router *router;
     struct gw_cidr_set *trusted_proxies;
     bool fetches_tls; /* plugins may fetch https:// URLs */

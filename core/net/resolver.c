@@ -1,32 +1,35 @@
 #include "net/resolver.h"
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/check.h"
 #include "base/map.h"
-#include "net/dns.h"
 #include "net/outside.h"
 
-#define NAMES_MAX 1024  /* remembered; the one unused for longest goes first */
-#define ASKING_MAX 1024 /* on their way to a server */
-#define NAME_LEN_MAX 253
-#define LABEL_LEN_MAX 63
+#include <inttypes.h>
 
-#define TTL_FLOOR_S 1
-#define TTL_CEILING_S 3600
-#define RETRY_US 1000000 /* an answer that is none is believed for so long */
+#define NAMES_MAX 4096  /* remembered; the one unused for longest goes first */
+#define ASKING_MAX 1024 /* on their way to a server */
+
+#define MIN_TTL_US 1000000ull
+#define MAX_TTL_US 3600000000ull
+#define RETRY_US 1000000   /* an answer that is none is believed for so long */
+#define PATIENCE_US 500000 /* who can have the last good answer waits so long for a new one */
 
 /* What is known of one name, and who waits for it. */
 struct gw_name {
     struct gw_list_node node; /* in resolver->names, least used first */
     struct gw_resolver *resolver;
-    struct gw_list waiting; /* struct gw_resolve */
+    struct gw_list waiting; /* struct gw_resolve: for an answer */
+    struct gw_list ready;   /* the same, to be told what is known */
     struct gw_list serving; /* the same, while their callbacks run */
     struct gw_defer deliver;
+    struct gw_timer patience;
     struct gw_addr *addrs; /* the last good answer; NULL: there is none */
     unsigned count;
     uint64_t expires_us; /* until then the answer, also a bad one, is not asked for again */
     bool asking;
-    bool stale;
+    bool stale, gone;     /* of the last answer */
     struct gw_slice text; /* of `data`; lower case, without a dot at the end */
     char data[];
 };
@@ -37,10 +40,20 @@ struct gw_resolver {
     struct gw_map by_text;
     struct gw_list names;
     unsigned asking;
+    uint64_t min_ttl_us, max_ttl_us;
+    struct known_host *hosts; /* owned */
+    unsigned host_count;
+    char *rules; /* owned: as text, by which it is known that they are others */
+};
+
+struct known_host {
+    char name[GW_HOST_NAME_MAX + 1];
+    struct gw_addr addr;
 };
 
 struct gw_resolve {
-    struct gw_list_node node; /* in name->waiting or ->serving; in none when refused */
+    struct gw_list_node node; /* in a list of its name; in none when refused */
+    bool refreshes;           /* waits for the server's word */
     struct gw_defer refused;
     enum gw_error refusal;
     uint16_t port;
@@ -50,56 +63,12 @@ struct gw_resolve {
 
 /* ── names ── */
 
-static bool is_name_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-}
-
-/* "127.1", "0x7f.1": numbers that some read as an address are no names (their last label is a
- * number). */
-static bool is_number(struct gw_slice label)
-{
-    bool hex = label.len >= 2 && label.ptr[0] == '0' && label.ptr[1] == 'x';
-
-    for (size_t i = hex ? 2 : 0; i < label.len; i++) {
-        char c = label.ptr[i];
-
-        if (!(c >= '0' && c <= '9') && !(hex && c >= 'a' && c <= 'f'))
-            return false;
-    }
-    return true;
-}
-
-/* Lower case and without a dot at the end in `out`; false when no name can look like that. */
-static bool normalise(const char *name, char out[NAME_LEN_MAX + 1], size_t *len)
-{
-    struct gw_slice text = gw_slice_from(name);
-    size_t label = 0; /* where it begins */
-
-    if (text.len > 0 && text.ptr[text.len - 1] == '.')
-        text.len--;
-    if (text.len == 0 || text.len > NAME_LEN_MAX)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        out[i] = gw_lower(text.ptr[i]);
-        if (out[i] == '.') {
-            if (i == label)
-                return false;
-            label = i + 1;
-        } else if (!is_name_char(out[i]) || i - label >= LABEL_LEN_MAX) {
-            return false;
-        }
-    }
-    out[text.len] = '\0';
-    *len = text.len;
-    return label < text.len && !is_number(gw_slice(out + label, text.len - label));
-}
-
 static void free_name(struct gw_name *name)
 {
     gw_map_remove(&name->resolver->by_text, name->text);
     gw_list_remove(&name->node);
     gw_defer_cancel(&name->deliver);
+    gw_timer_stop(&name->patience);
     gw_free(name->addrs);
     gw_free(name);
 }
@@ -107,7 +76,7 @@ static void free_name(struct gw_name *name)
 static bool in_use(const struct gw_name *name)
 {
     return name->asking || gw_list_linked(&name->deliver.node) || !gw_list_empty(&name->waiting) ||
-           !gw_list_empty(&name->serving);
+           !gw_list_empty(&name->ready) || !gw_list_empty(&name->serving);
 }
 
 static void forget_oldest(struct gw_resolver *resolver)
@@ -136,6 +105,7 @@ static struct gw_name *find_name(struct gw_resolver *resolver, struct gw_slice t
     name = gw_alloc_zero(sizeof(*name) + text.len + 1);
     name->resolver = resolver;
     gw_list_init(&name->waiting);
+    gw_list_init(&name->ready);
     gw_list_init(&name->serving);
     memcpy(name->data, text.ptr, text.len);
     name->text = gw_slice(name->data, text.len);
@@ -161,7 +131,8 @@ static void serve(struct gw_name *name, struct gw_resolve *resolve)
     struct gw_resolved answer = {
         .count = name->count,
         .ttl_ms = (uint32_t)left_ms,
-        .stale = name->stale,
+        .stale = name->count > 0 && (name->stale || left_ms == 0),
+        .gone = name->gone,
         .addrs = name->addrs,
     };
 
@@ -171,15 +142,19 @@ static void serve(struct gw_name *name, struct gw_resolve *resolve)
     gw_free(resolve);
 }
 
+static void move(struct gw_list_node *node, struct gw_list *to)
+{
+    gw_list_remove(node);
+    gw_list_append(to, node);
+}
+
 static void deliver(struct gw_defer *defer)
 {
     struct gw_name *name = container_of(defer, struct gw_name, deliver);
     struct gw_list_node *node;
 
-    while ((node = gw_list_first(&name->waiting))) {
-        gw_list_remove(node);
-        gw_list_append(&name->serving, node);
-    }
+    while ((node = gw_list_first(&name->ready)))
+        move(node, &name->serving);
     /* Callbacks may cancel others, and ask again: those wait for the next turn. */
     while ((node = gw_list_first(&name->serving))) {
         gw_list_remove(node);
@@ -192,24 +167,41 @@ static void deliver_later(struct gw_name *name)
     gw_loop_defer(name->resolver->loop, &name->deliver, deliver);
 }
 
-static uint64_t ttl_us(uint32_t ttl_s)
+/* The server takes its time: who asked for an address has the last good one. */
+static void lose_patience(struct gw_timer *timer)
 {
-    if (ttl_s < TTL_FLOOR_S)
-        ttl_s = TTL_FLOOR_S;
-    if (ttl_s > TTL_CEILING_S)
-        ttl_s = TTL_CEILING_S;
-    return (uint64_t)ttl_s * 1000000;
+    struct gw_name *name = container_of(timer, struct gw_name, patience);
+
+    GW_LIST_EACH(&name->waiting, node)
+        if (!container_of(node, struct gw_resolve, node)->refreshes)
+            move(node, &name->ready);
+    if (!gw_list_empty(&name->ready))
+        deliver_later(name);
+}
+
+static uint64_t ttl_us(const struct gw_resolver *resolver, uint32_t ttl_s)
+{
+    uint64_t us = (uint64_t)ttl_s * 1000000;
+
+    if (us < resolver->min_ttl_us)
+        return resolver->min_ttl_us;
+    return us > resolver->max_ttl_us ? resolver->max_ttl_us : us;
 }
 
 static void on_answer(void *ctx, const struct gw_dns_answer *answer)
 {
     struct gw_name *name = ctx;
     uint64_t now_us = name->resolver->loop->clock.now_us;
+    struct gw_list_node *node;
 
     name->asking = false;
     name->resolver->asking--;
     name->expires_us = now_us + RETRY_US;
     name->stale = answer->outcome == GW_DNS_FAILED && name->count > 0;
+    name->gone = answer->outcome == GW_DNS_NO_SUCH_NAME;
+    gw_timer_stop(&name->patience);
+    while ((node = gw_list_first(&name->waiting)))
+        move(node, &name->ready);
     deliver_later(name);
     if (answer->outcome == GW_DNS_FAILED)
         return; /* the last good answer, if there is one, stays */
@@ -220,22 +212,37 @@ static void on_answer(void *ctx, const struct gw_dns_answer *answer)
         return;
     name->addrs = gw_alloc(answer->count * sizeof(*name->addrs));
     memcpy(name->addrs, answer->addrs, answer->count * sizeof(*name->addrs));
-    name->expires_us = now_us + ttl_us(answer->ttl_s);
+    name->expires_us = now_us + ttl_us(name->resolver, answer->ttl_s);
 }
 
-/* Where the network is not the real one (the harness); the answer is delivered later all the
- * same. */
-static bool answer_from_outside(struct gw_loop *loop, struct gw_name *name)
+/* What the configuration says of the name. */
+static unsigned find_host(const struct gw_resolver *resolver, const char *name,
+                          struct gw_addr *addrs)
 {
-    struct gw_addr addr;
-    struct gw_dns_answer answer = {
-        .outcome = GW_DNS_FOUND, .ttl_s = TTL_CEILING_S, .count = 1, .addrs = &addr
-    };
+    unsigned count = 0;
 
-    if (!loop->outside || !loop->outside->find(loop->outside, name->data, &addr))
-        return false;
-    on_answer(name, &answer);
-    return true;
+    for (unsigned i = 0; i < resolver->host_count && count < GW_RESOLVE_MAX; i++)
+        if (strcmp(resolver->hosts[i].name, name) == 0)
+            addrs[count++] = resolver->hosts[i].addr;
+    return count;
+}
+
+/* Names that need no server: of the configuration, and where the network is not the real one (the
+ * harness); the answer is delivered later all the same. */
+static bool answer_at_once(struct gw_loop *loop, struct gw_name *name)
+{
+    struct gw_resolver *resolver = name->resolver;
+    struct gw_dns_answer answer = { .outcome = GW_DNS_FOUND, .ttl_s = UINT32_MAX };
+
+    answer.addrs = gw_alloc((resolver->host_count + 1) * sizeof(*answer.addrs));
+    if (loop->outside && loop->outside->find(loop->outside, name->data, answer.addrs))
+        answer.count = 1;
+    else
+        answer.count = find_host(resolver, name->data, answer.addrs);
+    if (answer.count > 0)
+        on_answer(name, &answer);
+    gw_free(answer.addrs);
+    return answer.count > 0;
 }
 
 /* ── questions ── */
@@ -260,45 +267,76 @@ static struct gw_resolver *resolver_of(struct gw_loop *loop)
         loop->resolver = gw_alloc_zero(sizeof(*loop->resolver));
         loop->resolver->loop = loop;
         loop->resolver->dns = gw_dns_new(loop, GW_RESOLVE_MAX);
+        loop->resolver->min_ttl_us = MIN_TTL_US;
+        loop->resolver->max_ttl_us = MAX_TTL_US;
         gw_map_init(&loop->resolver->by_text);
         gw_list_init(&loop->resolver->names);
     }
     return loop->resolver;
 }
 
-struct gw_resolve *gw_resolve_start(struct gw_loop *loop, const char *name, uint16_t port,
-                                    gw_resolve_cb done, void *ctx)
+static void ask(struct gw_loop *loop, struct gw_name *name)
+{
+    name->asking = true;
+    name->resolver->asking++;
+    if (!answer_at_once(loop, name))
+        gw_dns_ask(name->resolver->dns, name->data, on_answer, name);
+}
+
+/* Where it waits: a fresh answer is there already; after a failure the last good one is, too, and
+ * one that is only old is after a while. */
+static void wait(struct gw_loop *loop, struct gw_name *name, struct gw_resolve *resolve, bool fresh)
+{
+    bool known = fresh || name->stale;
+
+    if (known && !resolve->refreshes) {
+        gw_list_append(&name->ready, &resolve->node);
+        deliver_later(name);
+        return;
+    }
+    gw_list_append(&name->waiting, &resolve->node);
+    if (name->count > 0 && !gw_timer_running(&name->patience))
+        gw_timer_start(loop, &name->patience, PATIENCE_US, lose_patience);
+}
+
+static struct gw_resolve *start(struct gw_loop *loop, const char *name, bool refreshes,
+                                const struct gw_resolve *asked)
 {
     struct gw_resolver *resolver = resolver_of(loop);
-    struct gw_resolve *resolve = gw_alloc_zero(sizeof(*resolve));
-    char text[NAME_LEN_MAX + 1];
+    struct gw_resolve *resolve = gw_alloc(sizeof(*resolve));
+    char text[GW_HOST_NAME_MAX + 1];
     size_t len;
 
     gw_loop_woke(loop);
-    resolve->port = port;
-    resolve->done = done;
-    resolve->ctx = ctx;
-    if (!normalise(name, text, &len)) {
+    *resolve = *asked;
+    resolve->refreshes = refreshes;
+    if (!gw_host_name_normalise(gw_slice_from(name), text, &len)) {
         refuse(loop, resolve, GW_E_RESOLVE);
         return resolve;
     }
     struct gw_name *known = find_name(resolver, gw_slice(text, len));
-    bool fresh = loop->clock.now_us < known->expires_us;
+    bool fresh = !refreshes && loop->clock.now_us < known->expires_us;
 
     if (!fresh && !known->asking && resolver->asking >= ASKING_MAX) {
         refuse(loop, resolve, GW_E_OVERLOADED);
         return resolve;
     }
-    gw_list_append(&known->waiting, &resolve->node);
-    if (fresh) {
-        deliver_later(known);
-    } else if (!known->asking) {
-        known->asking = true;
-        resolver->asking++;
-        if (!answer_from_outside(loop, known))
-            gw_dns_ask(resolver->dns, known->data, on_answer, known);
-    }
+    wait(loop, known, resolve, fresh);
+    if (!fresh && !known->asking)
+        ask(loop, known);
     return resolve;
+}
+
+struct gw_resolve *gw_resolve_start(struct gw_loop *loop, const char *name, uint16_t port,
+                                    gw_resolve_cb done, void *ctx)
+{
+    return start(loop, name, false, &(struct gw_resolve){ .port = port, .done = done, .ctx = ctx });
+}
+
+struct gw_resolve *gw_resolve_refresh(struct gw_loop *loop, const char *name, uint16_t port,
+                                      gw_resolve_cb done, void *ctx)
+{
+    return start(loop, name, true, &(struct gw_resolve){ .port = port, .done = done, .ctx = ctx });
 }
 
 void gw_resolve_cancel(struct gw_resolve *resolve)
@@ -308,9 +346,94 @@ void gw_resolve_cancel(struct gw_resolve *resolve)
     gw_free(resolve);
 }
 
+/* ── rules ── */
+
+static struct known_host *copy_hosts(const struct gw_resolver_rules *rules)
+{
+    struct known_host *hosts = gw_alloc_zero((rules->host_count + 1) * sizeof(*hosts));
+
+    for (unsigned i = 0; i < rules->host_count; i++) {
+        size_t len;
+
+        if (!gw_host_name_normalise(rules->hosts[i].name, hosts[i].name, &len) ||
+            !gw_addr_parse_ip(&hosts[i].addr, rules->hosts[i].address, 0)) {
+            gw_free(hosts);
+            return NULL;
+        }
+    }
+    return hosts;
+}
+
+/* All of them in one text; owned by the caller. */
+static char *spell(const struct gw_resolver_rules *rules)
+{
+    struct gw_buf text;
+
+    gw_buf_init(&text, SIZE_MAX);
+    gw_buf_printf(&text, "%.*s %s %u %u %" PRIu64 " %" PRIu64, GW_SLICE_ARG(rules->servers.list),
+                  rules->servers.resolv_conf ? rules->servers.resolv_conf : "",
+                  rules->servers.timeout_ms, rules->servers.tries, rules->min_ttl_us,
+                  rules->max_ttl_us);
+    for (unsigned i = 0; i < rules->host_count; i++)
+        gw_buf_printf(&text, " %.*s=%.*s", GW_SLICE_ARG(rules->hosts[i].name),
+                      GW_SLICE_ARG(rules->hosts[i].address));
+
+    struct gw_slice all = gw_buf_slice(&text);
+    char *copy = gw_strndup(all.ptr, all.len);
+
+    gw_buf_deinit(&text);
+    return copy;
+}
+
+/* What is remembered may be otherwise by other rules; the last good answers stay. */
+static void doubt_names(struct gw_resolver *resolver)
+{
+    GW_LIST_EACH(&resolver->names, node)
+        container_of(node, struct gw_name, node)->expires_us = 0;
+}
+
+bool gw_resolver_set_rules(struct gw_loop *loop, const struct gw_resolver_rules *rules)
+{
+    struct gw_resolver *resolver = resolver_of(loop);
+    char *spelled = spell(rules);
+
+    if (resolver->rules && strcmp(resolver->rules, spelled) == 0) {
+        gw_free(spelled);
+        return true;
+    }
+    struct known_host *hosts = copy_hosts(rules);
+
+    if (!hosts || !gw_dns_set_servers(resolver->dns, &rules->servers)) {
+        gw_free(hosts);
+        gw_free(spelled);
+        return false;
+    }
+    gw_free(resolver->rules);
+    resolver->rules = spelled;
+    gw_free(resolver->hosts);
+    resolver->hosts = hosts;
+    resolver->host_count = rules->host_count;
+    resolver->min_ttl_us = rules->min_ttl_us ? rules->min_ttl_us : MIN_TTL_US;
+    resolver->max_ttl_us = rules->max_ttl_us ? rules->max_ttl_us : MAX_TTL_US;
+    doubt_names(resolver);
+    return true;
+}
+
 bool gw_resolver_set_servers(struct gw_loop *loop, const char *servers)
 {
-    return gw_dns_set_servers(resolver_of(loop)->dns, gw_slice_from(servers));
+    const struct gw_resolver_rules rules = { .servers.list = gw_slice_from(servers) };
+
+    return rules.servers.list.len > 0 && gw_resolver_set_rules(loop, &rules);
+}
+
+struct gw_dns *gw_resolver_dns(struct gw_loop *loop)
+{
+    return resolver_of(loop)->dns;
+}
+
+uint64_t gw_resolver_ttl_us(struct gw_loop *loop, uint32_t ttl_s)
+{
+    return ttl_us(resolver_of(loop), ttl_s);
 }
 
 void gw_resolver_free(struct gw_resolver *resolver)
@@ -321,9 +444,12 @@ void gw_resolver_free(struct gw_resolver *resolver)
     while ((node = gw_list_first(&resolver->names))) {
         struct gw_name *name = container_of(node, struct gw_name, node);
 
-        GW_ASSERT(gw_list_empty(&name->waiting)); /* whoever asked has cancelled */
+        GW_ASSERT(gw_list_empty(&name->waiting) && gw_list_empty(&name->ready)); /* whoever asked
+                                                                                   has cancelled */
         free_name(name);
     }
     gw_map_deinit(&resolver->by_text);
+    gw_free(resolver->hosts);
+    gw_free(resolver->rules);
     gw_free(resolver);
 }

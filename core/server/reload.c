@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "server/admin.h"
 #include "server/log_writer.h"
+#include "server/name_rules.h"
 #include "server/open_files.h"
 #include "server/parent.h"
 #include "server/port.h"
@@ -259,6 +260,7 @@ static void on_loaded(void *ctx, struct gw_load *load)
     }
     /* Not earlier: what fails before this leaves the upstreams as they are. */
     gw_registry_bind(server->registry, load->config);
+    gw_name_rules_use(server->loop, load->config);
     reloader->walk = WALK_RESOLVES;
     gw_timer_start(server->loop, &reloader->resolve_timer, RESOLVE_TIME_US, on_resolve_time);
     gw_registry_run(server->registry, server->loop, on_resolved, reloader);

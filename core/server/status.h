@@ -15,6 +15,8 @@ void gw_status_write_breaker_metrics(struct gw_buf *out, struct gw_server *serve
 void gw_status_write_upstreams(struct gw_buf *out, struct gw_server *server);
 void gw_status_write_upstream_metrics(struct gw_buf *out, struct gw_server *server);
 void gw_status_write_line_metrics(struct gw_buf *out, struct gw_server *server);
+/* The names of upstreams, in /metrics. */
+void gw_status_write_name_metrics(struct gw_buf *out, struct gw_server *server);
 
 /* A JSON array of strings. */
 void gw_status_write_texts(struct gw_buf *out, char *const *texts, unsigned count);

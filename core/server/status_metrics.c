@@ -201,5 +201,6 @@ void gw_status_write_metrics(struct gw_buf *out, struct gw_server *server)
     gw_status_write_breaker_metrics(out, server);
     gw_status_write_upstream_metrics(out, server);
     gw_status_write_line_metrics(out, server);
+    gw_status_write_name_metrics(out, server);
     gw_metrics_render(server->metrics, out);
 }

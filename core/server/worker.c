@@ -12,6 +12,7 @@
 #include "proxy/proxy.h"
 #include "server/front.h"
 #include "server/log_writer.h"
+#include "server/name_rules.h"
 #include "server/watchdog.h"
 
 #include <inttypes.h>
@@ -92,6 +93,7 @@ static void take_commit(struct gw_message *message, struct gw_loop *loop)
     struct gw_script *before = worker->script;
 
     gw_script_guard(commit->script, &worker->guard);
+    gw_name_rules_use(loop, commit->config);
     gw_script_attach(commit->script, loop, worker->pool, worker->options.registry);
     if (before)
         gw_script_retire(before);

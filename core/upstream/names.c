@@ -3,24 +3,40 @@
  * fails, the last good answer stays. */
 #include "base/alloc.h"
 #include "base/log.h"
+#include "net/locate.h"
 #include "net/resolver.h"
 #include "upstream/checks.h"
 #include "upstream/registry_private.h"
+
+#include <stdlib.h>
 
 #define RETRY_MIN_US 1000000ull
 #define RETRY_MAX_US 30000000ull
 
 /* ── in use or not, with the lock held ─────────────────────────────────────── */
 
-struct gw_name *gw_name_use(struct gw_registry *registry, struct gw_slice host)
+/* "name", or "srv name" of services. */
+struct gw_name *gw_name_use(struct gw_registry *registry, struct gw_slice host, bool services)
 {
-    struct gw_name *name = gw_map_get(&registry->names, host);
+    const struct gw_slice mark = GW_SLICE("srv ");
+    size_t before = services ? mark.len : 0;
+    char *key = gw_alloc(before + host.len + 1);
 
-    if (!name) {
+    memcpy(key, mark.ptr, before);
+    memcpy(key + before, host.ptr, host.len);
+    key[before + host.len] = '\0';
+
+    struct gw_name *name = gw_map_get(&registry->names, gw_slice_from(key));
+
+    if (name) {
+        gw_free(key);
+    } else {
         name = gw_alloc_zero(sizeof(*name));
         name->registry = registry;
-        name->host = gw_strndup(host.ptr, host.len);
-        gw_map_put(&registry->names, gw_slice(name->host, host.len), name);
+        name->key = key;
+        name->host = key + before;
+        name->services = services;
+        gw_map_put(&registry->names, gw_slice_from(key), name);
     }
     name->users++;
     return name;
@@ -42,18 +58,56 @@ static void on_timer(struct gw_timer *timer)
     ask(container_of(timer, struct gw_name, timer));
 }
 
-static bool same_addresses(const struct gw_name *name, const struct gw_resolved *answer)
-{
-    if (name->addr_count != answer->count)
-        return false;
-    for (unsigned i = 0; i < answer->count; i++) {
-        unsigned k = 0;
+/* What a question found; `places` is owned, NULL where it found nothing. */
+struct found {
+    struct gw_name_place *places;
+    unsigned count;
+    uint64_t ttl_us;
+    bool gone, stale;
+};
 
-        while (k < name->addr_count && !gw_addr_equal(&name->addrs[k], &answer->addrs[i]))
-            k++;
-        if (k == name->addr_count)
+static void free_places(struct gw_name_place *places, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        gw_free(places[i].host);
+    gw_free(places);
+}
+
+static int compare_addresses(const struct gw_addr *a, const struct gw_addr *b)
+{
+    unsigned char bytes[2][16];
+    size_t len = gw_addr_ip_bytes(a, bytes[0]), other = gw_addr_ip_bytes(b, bytes[1]);
+
+    if (len != other)
+        return len < other ? -1 : 1;
+    if (gw_addr_port(a) != gw_addr_port(b))
+        return gw_addr_port(a) < gw_addr_port(b) ? -1 : 1;
+    return memcmp(bytes[0], bytes[1], len);
+}
+
+/* By priority; those of one priority in an order that does not depend on the server's. */
+static int compare_places(const void *one, const void *other)
+{
+    const struct gw_name_place *a = one, *b = other;
+    int by_host;
+
+    if (a->priority != b->priority)
+        return a->priority < b->priority ? -1 : 1;
+    by_host = a->host && b->host ? strcmp(a->host, b->host) : 0;
+    if (by_host != 0)
+        return by_host;
+    if (a->weight != b->weight)
+        return a->weight < b->weight ? -1 : 1;
+    return compare_addresses(&a->addr, &b->addr);
+}
+
+static bool same_places(const struct gw_name *name, const struct found *found)
+{
+    if (name->place_count != found->count)
+        return false;
+    for (unsigned i = 0; i < found->count; i++)
+        if (compare_places(&name->places[i], &found->places[i]) != 0)
             return false;
-    }
     return true;
 }
 
@@ -65,17 +119,17 @@ static bool uses(const struct gw_upstream *upstream, const struct gw_name *name)
     return false;
 }
 
-static void take_answer(struct gw_name *name, const struct gw_resolved *answer)
+/* Takes the places over; none where the name has no addresses any more. */
+static void take_places(struct gw_name *name, struct gw_name_place *places, unsigned count)
 {
     struct gw_registry *registry = name->registry;
     struct gw_map_entry *entry;
     size_t at = 0;
 
     pthread_mutex_lock(&registry->lock);
-    gw_free(name->addrs);
-    name->addrs = gw_alloc(answer->count * sizeof(*name->addrs));
-    memcpy(name->addrs, answer->addrs, answer->count * sizeof(*name->addrs));
-    name->addr_count = answer->count;
+    free_places(name->places, name->place_count);
+    name->places = places;
+    name->place_count = count;
     while ((entry = gw_map_next(&registry->upstreams, &at)))
         if (uses(entry->value, name))
             gw_upstream_publish(entry->value, NULL);
@@ -83,10 +137,10 @@ static void take_answer(struct gw_name *name, const struct gw_resolved *answer)
     pthread_mutex_unlock(&registry->lock);
 }
 
-static uint64_t next_delay(struct gw_name *name, const struct gw_resolved *answer)
+static uint64_t next_delay(struct gw_name *name, const struct found *found)
 {
     struct gw_random *random = &name->registry->loop->random;
-    uint64_t delay = answer && !answer->stale ? (uint64_t)answer->ttl_ms * 1000 : RETRY_MIN_US;
+    uint64_t delay = found->stale ? RETRY_MIN_US : found->ttl_us;
 
     if (name->failures)
         delay = RETRY_MIN_US << (name->failures < 5 ? name->failures - 1 : 5);
@@ -106,23 +160,57 @@ static void tell_first(struct gw_registry *registry)
         registry->first_done(registry->first_ctx);
 }
 
-static void on_answer(void *ctx, const struct gw_resolved *answer, enum gw_error error)
+/* An empty answer may be a mistake of the server, or a moment of a deployment: it is believed when
+ * it was given often and for long enough. */
+static void note_empty(struct gw_name *name)
 {
-    struct gw_name *name = ctx;
     struct gw_registry *registry = name->registry;
-    bool good = !error && answer && answer->count > 0;
+    uint64_t now_us = registry->loop->clock.now_us;
 
-    name->resolve = NULL;
-    name->answered = true;
-    if (good && !same_addresses(name, answer))
-        take_answer(name, answer);
-    name->failures = good && !answer->stale ? 0 : name->failures + 1;
-    if (name->failures == 1)
+    if (name->empties++ == 0)
+        name->empty_since_us = now_us;
+    pthread_mutex_lock(&registry->lock);
+    bool believed = name->empties >= registry->empty_answers &&
+                    now_us - name->empty_since_us >= registry->empty_hold_us;
+    pthread_mutex_unlock(&registry->lock);
+    if (!believed || name->place_count == 0)
+        return;
+    gw_warn("upstream: %s has no addresses any more: calls to it fail until it has", name->host);
+    take_places(name, NULL, 0);
+}
+
+static void note_failure(struct gw_name *name)
+{
+    if (++name->failures == 1)
         gw_warn("upstream: %s does not resolve: %s", name->host,
-                name->addr_count
+                name->place_count
                     ? "the last good answer stays in use"
                     : "calls to it fail until it does (check the name and the resolver)");
-    gw_timer_start(registry->loop, &name->timer, next_delay(name, good ? answer : NULL), on_timer);
+}
+
+static void take_answer(struct gw_name *name, struct found *found)
+{
+    struct gw_registry *registry = name->registry;
+
+    name->answered = true;
+    if (found->count > 0) {
+        qsort(found->places, found->count, sizeof(*found->places), compare_places);
+        if (same_places(name, found))
+            free_places(found->places, found->count);
+        else
+            take_places(name, found->places, found->count);
+    }
+    if (found->count > 0 && !found->stale && name->failures > 0)
+        gw_notice("upstream: %s resolves again", name->host);
+    if (found->count > 0 && !found->stale)
+        name->failures = 0;
+    else
+        note_failure(name);
+    if (found->gone)
+        note_empty(name);
+    else
+        name->empties = 0;
+    gw_timer_start(registry->loop, &name->timer, next_delay(name, found), on_timer);
     if (name->first) {
         name->first = false;
         registry->first_left--;
@@ -130,9 +218,59 @@ static void on_answer(void *ctx, const struct gw_resolved *answer, enum gw_error
     }
 }
 
+static void on_addresses(void *ctx, const struct gw_resolved *answer, enum gw_error error)
+{
+    struct gw_name *name = ctx;
+    struct found found = {
+        .count = answer->count,
+        .ttl_us = (uint64_t)answer->ttl_ms * 1000,
+        .gone = error && answer->gone,
+        .stale = answer->stale,
+    };
+
+    name->resolve = NULL;
+    if (found.count > 0)
+        found.places = gw_alloc_zero(found.count * sizeof(*found.places));
+    for (unsigned i = 0; i < found.count; i++)
+        found.places[i] = (struct gw_name_place){ .addr = answer->addrs[i], .weight = 1 };
+    take_answer(name, &found);
+}
+
+/* Records of weight 0 have "a very small chance" (RFC 2782): the smallest that there is, and an
+ * equal one where all have it. */
+static void on_services(void *ctx, const struct gw_located *answer, enum gw_error error)
+{
+    struct gw_name *name = ctx;
+    struct found found = {
+        .count = answer->count,
+        .ttl_us = answer->ttl_us,
+        .gone = error && answer->gone,
+        .stale = answer->stale,
+    };
+
+    name->locate = NULL;
+    if (found.count > 0)
+        found.places = gw_alloc_zero(found.count * sizeof(*found.places));
+    for (unsigned i = 0; i < found.count; i++) {
+        const struct gw_place *place = &answer->places[i];
+
+        found.places[i] =
+            (struct gw_name_place){ .addr = place->addr,
+                                    .weight = place->weight ? place->weight : 1,
+                                    .priority = place->priority,
+                                    .host = gw_strndup(place->host, strlen(place->host)) };
+    }
+    take_answer(name, &found);
+}
+
 static void ask(struct gw_name *name)
 {
-    name->resolve = gw_resolve_start(name->registry->loop, name->host, 0, on_answer, name);
+    struct gw_loop *loop = name->registry->loop;
+
+    if (name->services)
+        name->locate = gw_locate_start(loop, name->host, on_services, name);
+    else
+        name->resolve = gw_resolve_refresh(loop, name->host, 0, on_addresses, name);
 }
 
 /* ── which names there are ─────────────────────────────────────────────────── */
@@ -143,16 +281,19 @@ static void rest(struct gw_name *name)
     if (name->resolve)
         gw_resolve_cancel(name->resolve);
     name->resolve = NULL;
+    if (name->locate)
+        gw_locate_cancel(name->locate);
+    name->locate = NULL;
     if (name->first)
         name->registry->first_left--;
     name->first = name->started = name->answered = false;
 }
 
-static void free_name(struct gw_name *name)
+void gw_name_free(struct gw_name *name)
 {
     rest(name);
-    gw_free(name->addrs);
-    gw_free(name->host);
+    free_places(name->places, name->place_count);
+    gw_free(name->key);
     gw_free(name);
 }
 
@@ -176,8 +317,8 @@ static void look_after_names(struct gw_registry *registry, bool await)
 
     pthread_mutex_lock(&registry->lock);
     while ((name = next_unused(registry))) {
-        gw_map_remove(&registry->names, gw_slice_from(name->host));
-        free_name(name);
+        gw_map_remove(&registry->names, gw_slice_from(name->key));
+        gw_name_free(name);
     }
     while ((entry = gw_map_next(&registry->names, &at))) {
         name = entry->value;
@@ -259,5 +400,24 @@ void gw_registry_stop(struct gw_registry *registry)
     while ((entry = gw_map_next(&registry->names, &at)))
         rest(entry->value);
     registry->loop = NULL;
+    pthread_mutex_unlock(&registry->lock);
+}
+
+void gw_registry_names(struct gw_registry *registry,
+                       void (*visit)(const struct gw_name_info *info, void *ctx), void *ctx)
+{
+    struct gw_map_entry *entry;
+    size_t at = 0;
+
+    pthread_mutex_lock(&registry->lock);
+    while ((entry = gw_map_next(&registry->names, &at))) {
+        const struct gw_name *name = entry->value;
+
+        visit(&(struct gw_name_info){ .host = name->host,
+                                      .services = name->services,
+                                      .addresses = name->place_count,
+                                      .stale = name->failures > 0 },
+              ctx);
+    }
     pthread_mutex_unlock(&registry->lock);
 }

@@ -38,13 +38,8 @@ void gw_registry_free(struct gw_registry *registry)
     size_t at = 0;
 
     GW_ASSERT(registry->upstreams.count == 0 && registry->breakers.count == 0 && !registry->loop);
-    while ((entry = gw_map_next(&registry->names, &at))) {
-        struct gw_name *name = entry->value;
-
-        gw_free(name->addrs);
-        gw_free(name->host);
-        gw_free(name);
-    }
+    while ((entry = gw_map_next(&registry->names, &at)))
+        gw_name_free(entry->value);
     gw_map_deinit(&registry->names);
     gw_map_deinit(&registry->upstreams);
     gw_map_deinit(&registry->breakers);
@@ -109,86 +104,6 @@ static void drop_user(struct gw_upstream *upstream)
         gw_upstream_free(upstream);
 }
 
-/* ── from specs and names to a set ─────────────────────────────────────────── */
-
-static unsigned share_of(unsigned weight, unsigned addresses)
-{
-    unsigned share = weight * GW_WEIGHT_SHARES / addresses;
-
-    return weight && !share ? 1 : share;
-}
-
-static struct gw_target *new_target(const struct gw_target_set *set,
-                                    const struct gw_target_set *old, const struct gw_addr *addr,
-                                    const struct gw_spec *spec)
-{
-    const struct gw_health_plan *plan = set->how.health;
-    struct gw_target *target = gw_target_new(addr, spec->authority);
-
-    target->late = old && old->count > 0;
-    if (plan && plan->check && plan->check->before_use)
-        gw_health_await(&target->vitals.health);
-    return target;
-}
-
-static void add_address(struct gw_target_set *set, const struct gw_target_set *old,
-                        const struct gw_spec *spec, const struct gw_addr *addr, unsigned weight)
-{
-    struct gw_target *target = old ? gw_target_set_find(old, addr, spec->authority) : NULL;
-
-    gw_target_set_add(set, target ? gw_target_ref(target) : new_target(set, old, addr, spec),
-                      weight, spec->priority);
-}
-
-static struct gw_addr with_port(const struct gw_addr *addr, uint16_t port)
-{
-    struct gw_addr with = *addr;
-
-    if (with.sa.any.sa_family == AF_INET6)
-        with.sa.v6.sin6_port = htons(port);
-    else if (with.sa.any.sa_family == AF_INET)
-        with.sa.v4.sin_port = htons(port);
-    return with;
-}
-
-static void add_spec(struct gw_target_set *set, const struct gw_target_set *old,
-                     const struct gw_spec *spec)
-{
-    if (spec->literal) {
-        add_address(set, old, spec, &spec->addr, share_of(spec->weight, 1));
-        return;
-    }
-    if (spec->name->addr_count == 0)
-        set->why_empty = GW_E_RESOLVE;
-    for (unsigned i = 0; i < spec->name->addr_count; i++) {
-        struct gw_addr addr = with_port(&spec->name->addrs[i], spec->port);
-
-        add_address(set, old, spec, &addr, share_of(spec->weight, spec->name->addr_count));
-    }
-}
-
-void gw_upstream_publish(struct gw_upstream *upstream, const struct gw_balancing *how)
-{
-    const struct gw_balancing plain = { .rules = gw_balance_defaults };
-    struct gw_target_set *old = upstream->set;
-    unsigned most = 0;
-
-    for (unsigned i = 0; i < upstream->spec_count; i++)
-        most += upstream->specs[i].literal ? 1 : upstream->specs[i].name->addr_count;
-
-    how = how ? how : old ? &old->how : &plain;
-
-    struct gw_target_set *set = gw_target_set_new(most, how);
-
-    for (unsigned i = 0; i < upstream->spec_count; i++)
-        add_spec(set, old, &upstream->specs[i]);
-    upstream->set = set;
-    atomic_store_explicit(&upstream->slow_start, set->how.rules.slow_start_us > 0,
-                          memory_order_relaxed);
-    atomic_fetch_add_explicit(&upstream->version, 1, memory_order_release);
-    gw_target_set_unref(old);
-}
-
 struct gw_target_set *gw_upstream_set(struct gw_upstream *upstream, uint64_t *version)
 {
     pthread_mutex_lock(&upstream->registry->lock);
@@ -236,6 +151,8 @@ static struct gw_upstream *bind_configured(struct gw_registry *registry,
 
     how.health = gw_health_plan_new(config);
     gw_specs_set(upstream, config->targets, config->target_count);
+    for (unsigned i = 0; i < upstream->spec_count; i++)
+        upstream->specs[i].host_of_record = config->use_srv_name;
     gw_upstream_publish(upstream, &how);
     gw_health_plan_unref(how.health);
     return upstream;
@@ -264,7 +181,9 @@ static struct gw_slice own_key(const struct gw_service *service, struct gw_arena
 static struct gw_upstream *bind_host(struct gw_registry *registry, const struct gw_service *service,
                                      struct gw_arena *arena)
 {
-    struct gw_target_config target = { service->host, service->port, 100, 0 };
+    struct gw_target_config target = {
+        .host = service->host, .port = service->port, .services = service->services, .weight = 100
+    };
     struct gw_balancing how = { .rules = gw_balance_defaults, .capacity = service->capacity };
     bool own = is_capped(&service->capacity);
     struct gw_upstream *upstream =
@@ -318,6 +237,8 @@ void gw_registry_bind(struct gw_registry *registry, struct gw_config *config)
             binding->upstreams[binding->count++] = service->upstream;
         }
     }
+    registry->empty_answers = config->dns.empty_answers;
+    registry->empty_hold_us = config->dns.empty_hold_us;
     gw_breakers_bind(registry, config, &binding->breakers);
     gw_registry_post_sync(registry);
     pthread_mutex_unlock(&registry->lock);

@@ -109,6 +109,16 @@ struct gw_line_info {
 };
 void gw_registry_lines(struct gw_registry *registry,
                        void (*visit)(const struct gw_line_info *info, void *ctx), void *ctx);
+/* Every name that is kept resolved. On the thread of gw_registry_run()'s loop; `visit` may not call
+ * back. */
+struct gw_name_info {
+    const char *host;
+    bool services; /* by its SRV records */
+    unsigned addresses;
+    bool stale; /* the last question was answered by nobody, or with nothing */
+};
+void gw_registry_names(struct gw_registry *registry,
+                       void (*visit)(const struct gw_name_info *info, void *ctx), void *ctx);
 
 /* One line a target (upstream, address, weight, in flight), as JSON for /status. */
 struct gw_buf;

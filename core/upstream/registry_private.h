@@ -1,7 +1,8 @@
 #pragma once
-/* What registry.c, specs.c, names.c and view.c share. Words: a *spec* is a target as configured (a host, a
- * port, a weight), a *name* is a host that has to be resolved, and a *set* what workers balance
- * over: made anew from specs and names whenever either changes. */
+/* What registry.c, specs.c, names.c, publish.c and view.c share. Words: a *spec* is a target as
+ * configured (a host, a port, a weight), a *name* is a host that has to be resolved, a *place* one
+ * address of it, and a *set* what workers balance over: made anew from specs and names whenever
+ * either changes. */
 #include "base/list.h"
 #include "base/map.h"
 #include "policy/retry.h"
@@ -19,6 +20,9 @@ struct gw_name;
  * weight exactly. */
 #define GW_WEIGHT_SHARES 840u
 
+/* In sets a target's priority counts before that of its SRV record. */
+#define GW_RECORD_PRIORITIES 65536u
+
 struct gw_spec {
     char *host;    /* owned */
     uint16_t port; /* 0 of a unix socket */
@@ -27,6 +31,7 @@ struct gw_spec {
     bool literal;
     struct gw_addr addr;  /* of a literal */
     struct gw_name *name; /* of the others; counted by users */
+    bool host_of_record;  /* the Host of a target is what its SRV record names */
 };
 
 struct gw_upstream {
@@ -57,21 +62,33 @@ static inline struct gw_slice gw_upstream_name(const struct gw_upstream *upstrea
 {
     return gw_slice(upstream->key + 2, upstream->key_len - 2);
 }
+/* One address of a name, and what its SRV record says beside it; of names that are asked for
+ * addresses the first one is all there is. */
+struct gw_name_place {
+    struct gw_addr addr;
+    uint16_t weight, priority;
+    char *host; /* owned; NULL without a record */
+};
 
 struct gw_name {
     struct gw_registry *registry;
-    char *host; /* owned; the key */
+    char *key;        /* owned */
+    const char *host; /* of the key */
+    bool services;    /* it is asked for SRV records */
 
     /* Under the registry's lock. */
-    unsigned users;        /* specs */
-    struct gw_addr *addrs; /* the last good answer; owned */
-    unsigned addr_count;
+    unsigned users;               /* specs */
+    struct gw_name_place *places; /* the last good answer, by priority; owned */
+    unsigned place_count;
 
     /* On the resolving loop's thread. */
     bool started, answered; /* a failure is an answer too */
     bool first;             /* gw_registry_run() waits for its first answer */
-    unsigned failures;      /* in a row */
-    struct gw_resolve *resolve;
+    unsigned failures;      /* in a row: no answer, or one that there is nothing */
+    unsigned empties;       /* of them, in a row: the latter */
+    uint64_t empty_since_us;
+    struct gw_resolve *resolve; /* at most one of these two */
+    struct gw_locate *locate;
     struct gw_timer timer;
 };
 
@@ -103,6 +120,9 @@ struct gw_registry {
     bool *slots;             /* in use */
     unsigned slot_count;
     uint64_t serials;
+    /* When it is believed that a name has no addresses any more: the latest configuration's. */
+    unsigned empty_answers;
+    uint64_t empty_hold_us;
 
     struct gw_loop *loop; /* NULL: nobody resolves (yet, or any more) */
     struct gw_message sync;
@@ -121,7 +141,8 @@ struct gw_registry {
 void gw_upstream_free(struct gw_upstream *upstream); /* of checks.c, when it is gone */
 
 /* All with the lock held. */
-struct gw_name *gw_name_use(struct gw_registry *registry, struct gw_slice host);
+struct gw_name *gw_name_use(struct gw_registry *registry, struct gw_slice host, bool services);
+void gw_name_free(struct gw_name *name);
 void gw_name_drop(struct gw_name *name);
 void gw_registry_post_sync(
     struct gw_registry *registry); /* names came or went: the loop looks after them */

@@ -65,7 +65,7 @@ static void fill_spec(struct gw_registry *registry, struct gw_spec *spec,
     spec->port = target->port;
     spec->literal = gw_addr_parse_ip(&spec->addr, target->host, target->port);
     if (!spec->literal)
-        spec->name = gw_name_use(registry, target->host);
+        spec->name = gw_name_use(registry, target->host, target->services);
 }
 
 void gw_specs_set(struct gw_upstream *upstream, const struct gw_target_config *targets,

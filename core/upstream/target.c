@@ -70,29 +70,25 @@ struct gw_target_set *gw_target_set_new(unsigned most, const struct gw_balancing
     set->items = most ? gw_alloc_zero(most * sizeof(*set->items)) : NULL;
     set->how = *how;
     gw_health_plan_ref(set->how.health);
+    gw_map_init(&set->by_name);
     keep_texts(set);
     return set;
 }
 
-static struct gw_target_item *find_item(const struct gw_target_set *set, const struct gw_addr *addr,
-                                        struct gw_slice authority)
+/* As a target's bytes are laid out. */
+static struct gw_slice name_of(const struct gw_target *target)
 {
-    for (unsigned i = 0; i < set->count; i++) {
-        struct gw_target *target = set->items[i].target;
-
-        if (gw_addr_equal(&target->addr, addr) && gw_slice_equal(target->authority, authority))
-            return &set->items[i];
-    }
-    return NULL;
+    return gw_slice(target->bytes, target->text.len + 1 + target->authority.len);
 }
 
 void gw_target_set_add(struct gw_target_set *set, struct gw_target *target, unsigned weight,
                        unsigned priority)
 {
-    struct gw_target_item *same = find_item(set, &target->addr, target->authority);
+    struct gw_target_item *same = gw_map_get(&set->by_name, name_of(target));
 
     if (!same) {
-        set->items[set->count++] = (struct gw_target_item){ target, weight, priority };
+        set->items[set->count] = (struct gw_target_item){ target, weight, priority };
+        gw_map_put(&set->by_name, name_of(target), &set->items[set->count++]);
         return;
     }
     same->weight += weight;
@@ -104,8 +100,19 @@ void gw_target_set_add(struct gw_target_set *set, struct gw_target *target, unsi
 struct gw_target *gw_target_set_find(const struct gw_target_set *set, const struct gw_addr *addr,
                                      struct gw_slice authority)
 {
-    struct gw_target_item *item = find_item(set, addr, authority);
+    char text[GW_ADDR_TEXT_MAX];
+    size_t len = gw_addr_format(addr, text);
+    char *name = gw_alloc(len + 1 + authority.len);
 
+    memcpy(name, text, len);
+    name[len] = '\0';
+    if (authority.len)
+        memcpy(name + len + 1, authority.ptr, authority.len);
+
+    struct gw_target_item *item =
+        gw_map_get(&set->by_name, gw_slice(name, len + 1 + authority.len));
+
+    gw_free(name);
     return item ? item->target : NULL;
 }
 
@@ -122,6 +129,7 @@ void gw_target_set_unref(struct gw_target_set *set)
     for (unsigned i = 0; i < set->count; i++)
         gw_target_unref(set->items[i].target);
     gw_health_plan_unref(set->how.health);
+    gw_map_deinit(&set->by_name);
     gw_free(set->items);
     gw_free(set->bytes);
     gw_free(set);

@@ -2,6 +2,7 @@
 /* Where requests go: one address of an upstream, and the immutable table of all of them that
  * workers balance over. Both are counted; a target keeps its identity while the tables around it
  * are replaced. */
+#include "base/map.h"
 #include "base/refs.h"
 #include "base/slice.h"
 #include "config/config.h"
@@ -52,7 +53,8 @@ struct gw_target_set {
     enum gw_error why_empty; /* what a call gets when there is no item */
     unsigned count;
     struct gw_target_item *items;
-    char *bytes; /* owned: what the slices point to */
+    struct gw_map by_name; /* the items by their target's text and authority */
+    char *bytes;           /* owned: what the slices point to */
 };
 
 /* The caller owns one reference. */

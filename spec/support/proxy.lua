@@ -51,9 +51,10 @@ local function split_message(text)
   return head .. rest:sub(1, length), rest:sub(length + 1)
 end
 
---- Listens; on_request(conn, text, nth) for each whole request, or with `raw` for each read. conn:write(), conn:close().
-function M:upstream(on_request, raw)
-  local fd, addr = net.socket()
+--- Listens; on_request(conn, text, nth) for each whole request, or with `raw` for each read.
+--- conn:write(), conn:close(). `address`: where, if not on 127.0.0.1.
+function M:upstream(on_request, raw, address)
+  local fd, addr = net.socket(address)
   local up = { conns = {}, requests = {}, addr = addr, text = net.addr_text(addr) }
   up.port = tonumber(up.text:match(":(%d+)$"))
   up.listener = net.listen(self.loop, fd, function(conn)
@@ -253,7 +254,9 @@ local function set_targets(build, upstream, route)
     targets[i - 1].port = target.port
     targets[i - 1].weight = target.weight or 100
     targets[i - 1].priority = target.priority or 0
+    targets[i - 1].services = target.services or false
   end
+  upstream.use_srv_name = route.use_srv_name or false
   text(build, upstream.algorithm, route.algorithm or "")
   text(build, upstream.cookie_path, "/")
   for i, source in ipairs(route.hash or {}) do
@@ -271,6 +274,8 @@ function M:configure(options)
   local upstreams = c.gw_build_upstreams(build, #routes)
   local structs = c.gw_build_routes(build, #routes)
   set_limits(c.gw_build_config(build).limits, options.limits or {})
+  c.gw_build_config(build).dns.empty_answers = options.empty_answers or 3
+  c.gw_build_config(build).dns.empty_hold_us = (options.empty_hold or 30) * 1e6
   for i, route in ipairs(routes) do
     local struct = structs[i - 1]
     set_service(build, services[i - 1], route)

@@ -235,6 +235,10 @@ M.upstreams = entity(
   later.upstream,
   with_balancing {
     name = t.host { required = true, about = "What the host of a service says to mean it." },
+    use_srv_name = t.boolean {
+      default = false,
+      about = "The Host its targets get is the name in their SRV record.",
+    },
     host_header = t.string { match = "^[%w._:%[%]-]+$", about = "The Host its targets get." },
     client_certificate = tls_service_fields.shown_certificate(
       "As of a service, for those that mean this upstream and have none of their own."
@@ -249,6 +253,12 @@ M.targets = entity({}, {
   target = t.string {
     required = true,
     about = "host:port; the port is 8000 where none is written. `unix:/run/app.sock`: a unix socket.",
+  },
+  resolve = t.one_of {
+    "address",
+    "srv",
+    about = "What its name is asked for: addresses, or SRV records, which name hosts, ports, weights and priorities. "
+      .. "Without it SRV where the name begins as theirs do (`_http._tcp.users.internal`).",
   },
   weight = t.integer { between = { 0, 65535 }, default = 100, about = "Its share; 0: none." },
   priority = t.integer {

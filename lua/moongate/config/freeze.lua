@@ -187,6 +187,7 @@ local function put_services(build, normal)
       authority = authority(service),
     })
     target.port, target.retries = service.port, service.retries
+    target.services = service.services
     target.connect_timeout_us = us(service.connect_timeout)
     target.write_timeout_us = us(service.write_timeout)
     target.read_timeout_us = us(service.read_timeout)
@@ -210,6 +211,24 @@ local function put_services(build, normal)
     if service.circuit_breaker then put_breaker(C.gw_build_breaker(build, target), service.circuit_breaker) end
   end
   return services
+end
+
+local function put_dns(build, config, given)
+  local target = config.dns
+  put_text(build, target, "servers", table.concat(given.servers or {}, ","))
+  target.timeout_us, target.tries = us(given.timeout), given.tries
+  target.min_ttl_us, target.max_ttl_us = us(given.min_ttl), us(given.max_ttl)
+  target.empty_answers, target.empty_hold_us = given.empty_answers, us(given.empty_hold)
+  local pairs_of = {}
+  for _, name in ipairs(words.keys(given.hosts or {})) do
+    for _, ip in ipairs(given.hosts[name]) do
+      pairs_of[#pairs_of + 1] = { name = name, address = ip }
+    end
+  end
+  local hosts = C.gw_build_dns_hosts(build, #pairs_of)
+  for i, host in ipairs(pairs_of) do
+    put_texts(build, hosts + (i - 1), host)
+  end
 end
 
 local function put_consumers(build, normal)
@@ -334,6 +353,7 @@ end
 local function fill(problems, build, normal)
   local config = C.gw_build_config(build)
   put_top(build, config, normal)
+  put_dns(build, config, normal.dns)
   put_listeners(problems, build, normal)
   upstreams.put(build, normal)
   put_consumers(build, normal)

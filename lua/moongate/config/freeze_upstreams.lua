@@ -85,6 +85,7 @@ function M.put(build, normal)
       cookie_path = upstream.balancing.cookie_path,
     })
     put_balancing(build, upstreams[i - 1], upstream.balancing)
+    upstreams[i - 1].use_srv_name = upstream.use_srv_name
     put.capacity(upstreams[i - 1].capacity, upstream.concurrency)
     put_health(build, upstreams + (i - 1), upstream.health)
     local targets = C.gw_build_targets(build, upstreams + (i - 1), #upstream.targets)
@@ -92,6 +93,7 @@ function M.put(build, normal)
       put.text(build, targets + (k - 1), "host", target.host)
       targets[k - 1].port, targets[k - 1].weight = target.port, target.weight
       targets[k - 1].priority = target.priority
+      targets[k - 1].services = target.services or false
     end
   end
 end

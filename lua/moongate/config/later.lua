@@ -61,7 +61,7 @@ M.route = merged(
 
 M.upstream = merged(
   group(FAILURE, {
-    use_srv_name = false, sticky_sessions_cookie = none, sticky_sessions_cookie_path = "/",
+    sticky_sessions_cookie = none, sticky_sessions_cookie_path = "/",
   })
 )
 

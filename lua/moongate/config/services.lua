@@ -4,6 +4,7 @@ local balancing = require("moongate.config.balancing")
 local clients = require("moongate.config.clients")
 local collect = require("moongate.config.collect")
 local health = require("moongate.config.health")
+local dns = require("moongate.config.dns")
 local later = require("moongate.config.later")
 local limits = require("moongate.config.limits")
 local match = require("moongate.config.match")
@@ -120,6 +121,7 @@ function M.service(state, item, top, config)
     port = place.port,
     path = place.path,
     upstream = upstream and upstream.index or nil,
+    services = not upstream and dns.has_services(place.host),
     retries = value.retries,
     connect_timeout = value.connect_timeout,
     write_timeout = value.write_timeout,
@@ -220,12 +222,17 @@ local function target(rep, item)
     report.error(rep, path, words.quote(text) .. " is not a host:port")
     return nil
   end
+  local services = dns.has_services(ok, item.value.resolve)
+  if services and (types.is_ipv4(ok) or types.is_ipv6(ok)) then
+    report.error(rep, report.join(item.path, "resolve"), "is for names, and the target is an address")
+  end
   return {
     id = item.id,
     host = ok,
     port = port,
     weight = item.value.weight,
     priority = item.value.priority,
+    services = services,
     tags = item.value.tags,
   }
 end
@@ -246,6 +253,7 @@ function M.upstreams(state)
       name = value.name,
       tags = value.tags,
       host_header = value.host_header,
+      use_srv_name = value.use_srv_name or false,
       balancing = balancing.normal(value),
       health = item.value and health.normal(value),
       concurrency = value.concurrency,

@@ -1,6 +1,7 @@
 --- The keys at the top of a configuration, and what Moongate does where they are not written.
 local t = require("moongate.schema")
 local address = require("moongate.config.address")
+local dns = require("moongate.config.dns")
 local entities = require("moongate.config.entities")
 local later = require("moongate.config.later")
 local tls = require("moongate.config.tls")
@@ -212,6 +213,7 @@ local function fields()
       about = "How long a stopping process waits for its streams.",
     },
     limits = limits.of_listener,
+    dns = dns.RECORD,
     lua = t.record {
       budget = t.duration {
         unit = "ms",
@@ -368,6 +370,7 @@ function M.normalise(top, good, folder)
     lua = top.lua,
     fetch = top.fetch,
     zones = top.zones,
+    dns = top.dns,
     log = good and log_of(top.log, folder) or nil,
     limits = limits.resolve(top.limits),
     trusted_proxies = top.trusted_proxies or top.trusted_ips or {},

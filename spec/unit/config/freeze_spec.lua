@@ -72,6 +72,61 @@ upstreams:
     assert.same({ 100, 125, 2 }, { up.hash_slots, up.hash_balance_factor, up.targets[0].priority })
   end)
 
+  it("writes how names become addresses", function()
+    local plain = frozen("").dns
+    assert.same({ "", 2000000, 2, 1000000, 3600000000, 3, 30000000, 0 }, {
+      c.str(plain.servers),
+      tonumber(plain.timeout_us),
+      plain.tries,
+      tonumber(plain.min_ttl_us),
+      tonumber(plain.max_ttl_us),
+      plain.empty_answers,
+      tonumber(plain.empty_hold_us),
+      plain.host_count,
+    })
+    local conf = frozen(OPEN .. [[
+dns:
+  servers: [10.0.0.53, "10.0.0.54:5353", "::1", "[::2]:54"]
+  timeout: 500ms
+  tries: 3
+  min_ttl: 5s
+  max_ttl: 10m
+  empty_answers: 5
+  empty_hold: 1m
+  hosts: { b.test: [10.0.0.2], a.test: [10.0.0.1, "::1"] }
+services:
+  - { name: one, url: "http://_http._tcp.users.test/" }
+  - { name: two, url: "http://users.test/" }
+upstreams:
+  - name: up
+    use_srv_name: true
+    targets:
+      - { target: _http._tcp.users.test }
+      - { target: users.test, resolve: srv }
+      - { target: _http._tcp.b.test, resolve: address }
+      - { target: plain.test }
+]])
+    local dns = conf.dns
+    assert.equal("10.0.0.53:53,10.0.0.54:5353,[::1]:53,[::2]:54", c.str(dns.servers))
+    assert.same({ 500000, 3, 5000000, 600000000, 5, 60000000, 3 }, {
+      tonumber(dns.timeout_us),
+      dns.tries,
+      tonumber(dns.min_ttl_us),
+      tonumber(dns.max_ttl_us),
+      dns.empty_answers,
+      tonumber(dns.empty_hold_us),
+      dns.host_count,
+    })
+    assert.same({ "a.test", "::1" }, { c.str(dns.hosts[1].name), c.str(dns.hosts[1].address) })
+    assert.same({ true, false }, { conf.services[0].services, conf.services[1].services })
+    local up = conf.upstreams[0]
+    assert.is_true(up.use_srv_name)
+    assert.same(
+      { true, true, false, false },
+      { up.targets[0].services, up.targets[1].services, up.targets[2].services, up.targets[3].services }
+    )
+  end)
+
   it("writes the rules of trying again", function()
     local conf = frozen(OPEN .. [[
 services:

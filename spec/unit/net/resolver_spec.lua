@@ -121,9 +121,156 @@ describe("the resolver", function()
     assert.equal(1, answer.ttl) -- soon asked again
     server.names["kept.test"] = { A = { "10.1.1.2" }, ttl = 60 }
     c.gw_loop_advance(loop.c, 2e6)
-    answer = ask("kept.test")
-    assert.same({ "10.1.1.2:80" }, answer.addrs)
-    assert.is_false(answer.stale)
+    answer = ask("kept.test") -- after a failure nobody waits for the next one
+    assert.same({ "10.1.1.1:80" }, answer.addrs)
+    assert.is_true(answer.stale)
+    server:until_true(loop, function() return not ask("kept.test").stale end)
+    assert.same({ "10.1.1.2:80" }, ask("kept.test").addrs)
+  end)
+
+  it("keeps nobody waiting for a slow server who can have the last good answer", function()
+    server.names["slow.test"] = { A = { "10.1.1.1" }, ttl = 1 }
+    ask("slow.test")
+    server.names["slow.test"] = { silent = true }
+    c.gw_loop_advance(loop.c, 2e6)
+    local _, id = start("slow.test")
+    loop:settle()
+    assert.is_nil(answers[id]) -- a good server needs a moment, too
+    c.gw_loop_advance(loop.c, 0.6e6)
+    loop:settle()
+    assert.same({ "10.1.1.1:80" }, answers[id].addrs)
+    assert.is_true(answers[id].stale)
+  end)
+
+  it("waits for the server's word where a name is refreshed", function()
+    server.names["kept.test"] = { A = { "10.1.1.1" }, ttl = 100 }
+    ask("kept.test")
+    server.names["kept.test"] = { A = { "10.1.1.2" }, ttl = 100 }
+    next_id = next_id + 1
+    local id = next_id
+    c.gw_resolve_refresh(loop.c, "kept.test", 80, on_answer, ffi.cast("void *", id))
+    c.gw_loop_advance(loop.c, 5e6)
+    loop:settle()
+    server:until_true(loop, function() return answers[id] end)
+    assert.same({ "10.1.1.2:80" }, answers[id].addrs)
+  end)
+
+  it("asks over TCP where an answer was cut, and where it is too large for a datagram", function()
+    server.names["cut.test"] = { A = { "10.1.1.1" }, truncated = true }
+    assert.same({ "10.1.1.1:80" }, ask("cut.test").addrs)
+    assert.equal(2, server.over_tcp)
+    local many = {}
+    for i = 1, 1000 do
+      many[i] = ("10.1.%d.%d"):format(i / 200, i % 200 + 1)
+    end
+    server.names["many.test"] = { A = many }
+    assert.equal(1000, #ask("many.test").addrs)
+  end)
+
+  for _, lie in ipairs { "id", "question", "owner", "loop", "short", "garbage" } do
+    it("believes no answer with a lie: " .. lie, function()
+      server.names["lies.test"] = { A = { "10.1.1.1" }, ttl = 1 }
+      ask("lies.test")
+      server.names["lies.test"] = { A = { "10.6.6.6" }, lie = lie }
+      c.gw_loop_advance(loop.c, 2e6)
+      for _ = 1, 2 do
+        local _, id = start("lies.test")
+        server:until_true(loop, function()
+          c.gw_loop_advance(loop.c, 0.3e6)
+          return answers[id]
+        end)
+        for _, addr in ipairs(answers[id].addrs) do
+          assert.equal("10.1.1.1:80", addr)
+        end
+      end
+    end)
+  end
+
+  it("asks from another port each time", function()
+    local seen, count = {}, 0
+    for i = 1, 20 do
+      server.names["p" .. i .. ".test"] = { A = { "10.1.1.1" } }
+      ask("p" .. i .. ".test")
+      for _, from in ipairs(server.from) do
+        if not seen[from] then
+          seen[from], count = true, count + 1
+        end
+      end
+    end
+    assert.is_true(count >= 15, count .. " ports")
+    local ids, different = {}, 0
+    for _, id in ipairs(server.ids) do
+      if not ids[id] then
+        ids[id], different = true, different + 1
+      end
+    end
+    assert.is_true(different >= 38, different .. " ids")
+  end)
+
+  describe("by rules", function()
+    local function rules(given)
+      local made = ffi.new("struct gw_resolver_rules")
+      made.servers.list = c.slice(given.servers or server.address)
+      made.servers.resolv_conf, made.servers.port = given.resolv_conf, given.port or 0
+      made.min_ttl_us, made.max_ttl_us = given.min_ttl or 0, given.max_ttl or 0
+      local hosts = ffi.new("struct gw_known_host[8]")
+      for i, host in ipairs(given.hosts or {}) do
+        hosts[i - 1].name, hosts[i - 1].address = c.slice(host[1]), c.slice(host[2])
+        made.host_count = i
+      end
+      made.hosts = hosts
+      return c.gw_resolver_set_rules(loop.c, made)
+    end
+
+    it("keeps TTLs between other bounds", function()
+      server.names["zero.test"] = { A = { "10.1.1.1" }, ttl = 0 }
+      server.names["long.test"] = { A = { "10.1.1.1" }, ttl = 1000 }
+      assert.is_true(rules { min_ttl = 5e6, max_ttl = 60e6 })
+      assert.equal(5, ask("zero.test").ttl)
+      assert.equal(60, ask("long.test").ttl)
+    end)
+
+    it("knows hosts without asking", function()
+      local hosts = { { "Known.test", "10.2.2.2" }, { "known.test", "::2" }, { "other.test", "10.2.2.3" } }
+      assert.is_true(rules { hosts = hosts })
+      assert.same({ "10.2.2.2:80", "[::2]:80" }, ask("known.test").addrs)
+      assert.same({}, server.asked)
+      assert.is_true(rules { hosts = { { "known.test", "10.2.2.9" } } })
+      assert.same({ "10.2.2.9:80" }, ask("known.test").addrs)
+    end)
+
+    it("refuses what is malformed and stays as it was", function()
+      server.names["a.test"] = { A = { "10.1.1.1" } }
+      assert.is_false(rules { servers = "nowhere" })
+      assert.is_false(rules { hosts = { { "a.test", "not an address" } } })
+      assert.is_false(rules { hosts = { { "a..test", "10.1.1.1" } } })
+      assert.same({ "10.1.1.1:80" }, ask("a.test").addrs)
+    end)
+
+    it("reads resolv.conf again when it changes, also for questions on their way", function()
+      local path = os.tmpname()
+      local function write(text)
+        local file = assert(io.open(path .. ".new", "w"))
+        file:write(text)
+        file:close()
+        assert(os.rename(path .. ".new", path))
+      end
+      local port = tonumber(server.address:match(":(%d+)$"))
+      local silent, addr = ffi.C.socket(2, 2, 0), net.addr("127.0.0.9:" .. port)
+      assert.equal(0, ffi.C.bind(silent, addr, addr.len))
+      write("nameserver 127.0.0.9\n")
+      assert.is_true(rules { servers = "", resolv_conf = path, port = port })
+      local _, lost = start("lost.test")
+      loop:settle()
+      server.names["lost.test"] = { A = { "10.1.1.1" } }
+      server.names["next.test"] = { A = { "10.1.1.2" } }
+      write("nameserver 127.0.0.1\n")
+      assert.same({ "10.1.1.2:80" }, ask("next.test").addrs)
+      server:until_true(loop, function() return answers[lost] end)
+      assert.same({ "10.1.1.1:80" }, answers[lost].addrs)
+      ffi.C.close(silent)
+      os.remove(path)
+    end)
   end)
 
   it("gives the last good answer when the server is silent", function()
@@ -211,16 +358,16 @@ describe("the resolver", function()
   end)
 
   it("remembers no more than a bounded number of names", function()
-    for i = 1, 1100 do
+    for i = 1, 4200 do
       local name = "n" .. i .. ".test"
       server.names[name] = { A = { "10.0.0.1" } }
       ask(name)
     end
-    assert.equal(2200, #server.asked)
-    ask("n1100.test")
-    assert.equal(2200, #server.asked)
+    assert.equal(8400, #server.asked)
+    ask("n4200.test")
+    assert.equal(8400, #server.asked)
     ask("n1.test") -- the oldest had to go
-    assert.equal(2202, #server.asked)
+    assert.equal(8402, #server.asked)
   end)
 
   it("refuses malformed servers", function()
