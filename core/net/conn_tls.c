@@ -76,6 +76,7 @@ static void fail_handshake(struct gw_conn *conn, struct gw_tls_room *room)
     enum gw_tls_failure failure = gw_tls_failure(tls->engine);
     const char *detail = gw_tls_detail(tls->engine);
 
+    GW_ASSERT(failure != GW_TLS_FAILURE_NONE); /* nobody may take this for a secure one */
     if (failure == GW_TLS_FAILURE_PLAIN_HTTP)
         room->records_len = 0;
     send_records(conn, room);

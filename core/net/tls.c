@@ -270,7 +270,14 @@ enum gw_tls_result gw_tls_handshake(struct gw_tls *tls, struct gw_tls_room *room
     }
     tls->begun = tls->begun || in->len;
     begin(tls, room, in);
-    return GW_FAULT(TLS) ? fail(tls) : judge(tls, SSL_do_handshake(tls->ssl));
+
+    enum gw_tls_result result = GW_FAULT(TLS) ? fail(tls) : judge(tls, SSL_do_handshake(tls->ssl));
+
+    if (result != GW_TLS_ENDED)
+        return result;
+    /* A close_notify in the clear: anybody on the way can send one. */
+    tls->failure = GW_TLS_FAILURE_CLOSED;
+    return GW_TLS_FAILED;
 }
 
 enum gw_tls_result gw_tls_read(struct gw_tls *tls, struct gw_tls_room *room, struct gw_slice *in)

@@ -357,7 +357,8 @@ struct gw_tls *gw_tls_client_connect(struct gw_tls_client *client, struct gw_sli
     asked->client = gw_tls_client_ref(client);
     asked->sessions = sessions ? gw_tls_sessions_ref(sessions) : NULL;
     asked->key_len = key.len;
-    memcpy(asked->key, key.ptr, key.len);
+    if (key.len)
+        memcpy(asked->key, key.ptr, key.len);
     tls = gw_tls_new(ssl);
     gw_tls_on_free(tls, on_engine_gone, asked);
     return tls;

@@ -131,6 +131,24 @@ describe("the TLS engine", function()
     assert.is_true(table.concat(far.got) == "head:" .. big)
   end)
 
+  -- Anybody on the way can send one: what follows must not be taken for a secure connection.
+  it("takes a close_notify in the clear for no handshake, in either role", function()
+    local goodbye = "\21\3\3\0\2\1\0"
+    for _, version in ipairs { TLS12, TLS13 } do
+      local near, far = pair { version = version }
+      feed(far, near, 1e6)
+      feed(near, far, 1e6) -- the client's hello
+      far.inbox, near.inbox = goodbye, goodbye
+      for _, of in ipairs { near, far } do
+        assert.equal(FAILED, feed(of, of == near and far or near, 1e6))
+        assert.is_false(c.gw_tls_established(of.engine))
+        assert.is_truthy(reason(of.engine) ~= "none")
+        assert.equal(FAILED, c.gw_tls_handshake(of.engine, room, c.slice("")))
+      end
+      assert.equal("closed", reason(far.engine))
+    end
+  end)
+
   it("tells the end that was said, on both sides", function()
     local near, far = pair()
     assert.is_true(shake(near, far))
