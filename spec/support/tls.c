@@ -1,6 +1,8 @@
-/* A client's engine for specs: it believes every certificate. */
+/* Engines for specs; the client believes every certificate. */
 #include "net/tls.h"
 #include "net/tls_self.h"
+#include "net/tls_server.h"
+#include "net/tls_start.h"
 #include "net/tls_tickets.h"
 
 #include <openssl/ssl.h>
@@ -11,6 +13,8 @@ struct gw_tls_server *gw_spec_tls_server(struct gw_tls_tickets *tickets, bool st
 int gw_spec_tls_renegotiate(struct gw_tls *tls);
 int gw_spec_tls_new_keys(struct gw_tls *tls);
 const char *gw_spec_tls_version(struct gw_tls *tls);
+void gw_spec_tls_secure(struct gw_conn *near, struct gw_conn *far, struct gw_tls_server *server,
+                        unsigned *secure);
 
 struct gw_tls *gw_spec_tls_client(const char *name, int version, const char *ciphers,
                                   const char *protocol)
@@ -68,4 +72,23 @@ int gw_spec_tls_new_keys(struct gw_tls *tls)
 const char *gw_spec_tls_version(struct gw_tls *tls)
 {
     return SSL_get_version(gw_tls_ssl(tls));
+}
+
+static void on_secure(void *ctx, struct gw_conn *conn, enum gw_tls_failure failure,
+                      const char *detail)
+{
+    (void)conn;
+    (void)detail;
+    if (!failure)
+        ++*(unsigned *)ctx;
+}
+
+/* A handshake between the two ends of a connection, `near` being the server: *secure is 2 when both
+ * may be bound. */
+void gw_spec_tls_secure(struct gw_conn *near, struct gw_conn *far, struct gw_tls_server *server,
+                        unsigned *secure)
+{
+    gw_tls_start_new(near, gw_tls_server_accept(server), GW_SLICE_EMPTY, 0, on_secure, secure);
+    gw_tls_start_new(far, gw_spec_tls_client("a.test", 0, NULL, NULL), GW_SLICE_EMPTY, 0, on_secure,
+                     secure);
 }

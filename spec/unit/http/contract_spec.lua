@@ -1,13 +1,31 @@
 -- The contract of http/stream.h, sentence by sentence, for everything that offers a stream.
 --
 -- A rig has a stream under test, owned by the probe `near`, and its peer, owned by the probe `far`; both are of the real thing:
--- h1's two roles talk to each other over a connection in memory. `near` may be the server's end (it hears a request and answers)
+-- h1's two roles talk to each other over a connection in memory, plain or with TLS. `near` may be the server's end (it hears a request and answers)
 -- or the client's (it asks and hears the answer).
+local ffi = require("ffi")
 local c = require("support.c")
 local net = require("support.net")
 local streams = require("support.streams")
 
 local UNKNOWN = streams.UNKNOWN
+
+ffi.cdef([[
+struct gw_tls_server *gw_spec_tls_server(struct gw_tls_tickets *tickets, bool strict);
+void gw_spec_tls_secure(struct gw_conn *near, struct gw_conn *far, struct gw_tls_server *server, unsigned *secure);
+]])
+
+local tickets, tls_server
+
+setup(function()
+  tickets = c.gw_tls_tickets_new()
+  tls_server = ffi.C.gw_spec_tls_server(tickets, false)
+end)
+
+teardown(function()
+  c.gw_tls_server_unref(tls_server)
+  c.gw_tls_tickets_free(tickets)
+end)
 
 -- ── rigs ─────────────────────────────────────────────────────────────────────
 
@@ -52,10 +70,17 @@ function Rig:turn() self.place:turn(6) end
 --- What near heard of the message, without the request's head that began it.
 function Rig:heard() return (self.near:log():gsub("^request[^\n]*\n", "")) end
 
-local function wire_rig(near_is_server, kind)
+local function secure(place, near, far)
+  local done = ffi.new("unsigned[1]")
+  ffi.C.gw_spec_tls_secure(near, far, tls_server, done)
+  place.loop:until_true(function() return done[0] == 2 end, "the handshake")
+end
+
+local function wire_rig(near_is_server, kind, over_tls)
   local place = streams.place()
   local rig = setmetatable({ place = place, near_is_server = near_is_server, kind = kind }, Rig)
   local near, far = net.memory_pair(place.loop)
+  if over_tls then secure(place, near, far) end
   if kind == "h2" then
     rig.acceptor = place:keep(streams.accept_h2(near, { stream_window = 65536 }))
     rig.dialer = place:keep(streams.dial_h2(far, { stream_window = 65536 }))
@@ -99,6 +124,10 @@ local RIGS = {
   ["an h1 client stream"] = function() return wire_rig(false, "h1") end,
   ["an h2 server stream"] = function() return wire_rig(true, "h2") end,
   ["an h2 client stream"] = function() return wire_rig(false, "h2") end,
+  ["an h1 server stream over TLS"] = function() return wire_rig(true, "h1", true) end,
+  ["an h1 client stream over TLS"] = function() return wire_rig(false, "h1", true) end,
+  ["an h2 server stream over TLS"] = function() return wire_rig(true, "h2", true) end,
+  ["an h2 client stream over TLS"] = function() return wire_rig(false, "h2", true) end,
   ["the server's end of a pair"] = function() return pair_rig(true) end,
   ["the client's end of a pair"] = function() return pair_rig(false) end,
 }
