@@ -51,13 +51,21 @@ local function split_message(text)
   return head .. rest:sub(1, length), rest:sub(length + 1)
 end
 
+--- What services with `tls` speak, and upstreams that are said to be over TLS; made at first use.
+function M:tls()
+  self.own_tls = self.own_tls or require("support.tls").new()
+  return self.own_tls
+end
+
 --- Listens; on_request(conn, text, nth) for each whole request, or with `raw` for each read.
---- conn:write(), conn:close(). `address`: where, if not on 127.0.0.1.
-function M:upstream(on_request, raw, address)
+--- conn:write(), conn:close(). `address`: where, if not on 127.0.0.1. `over_tls`: the services that
+--- go there say `tls`, too.
+function M:upstream(on_request, raw, address, over_tls)
   local fd, addr = net.socket(address)
   local up = { conns = {}, requests = {}, addr = addr, text = net.addr_text(addr) }
   up.port = tonumber(up.text:match(":(%d+)$"))
   up.listener = net.listen(self.loop, fd, function(conn)
+    if over_tls then self:tls():accept(conn) end
     local e = net.bind(conn)
     local pending = ""
     up.conns[#up.conns + 1] = e
@@ -279,6 +287,8 @@ function M:configure(options)
   for i, route in ipairs(routes) do
     local struct = structs[i - 1]
     set_service(build, services[i - 1], route)
+    local tls = route.service and route.service.tls
+    if tls then self:tls():trust(build, services[i - 1], tls) end
     set_targets(build, upstreams[i - 1], setmetatable({ targets = route.targets or {} }, { __index = route }))
     text(build, struct.name, route.name)
     struct.strip_path, struct.preserve_host = route.strip_path or false, route.preserve_host or false
@@ -298,6 +308,7 @@ function M:configure(options)
   c.gw_build_router(build)
   local config = c.gw_build_take(build)
   c.gw_build_free(build)
+  if self.own_tls then self.own_tls.bind(config) end
   c.gw_registry_bind(self.registry, config)
   return config
 end
@@ -569,6 +580,7 @@ function M:free()
   self:settle(5)
   c.gw_registry_stop(self.registry)
   self.loop:free()
+  if self.own_tls then self.own_tls:free() end
   c.gw_registry_free(self.registry)
   assert(c.gw_conn_count() == 0, "connections left")
 end

@@ -98,7 +98,47 @@ local SCENARIOS = {
   },
 }
 
+local TLS_POINTS = { "tls", "tls.engine", unpack(POINTS) }
+
+local function over_tls(...) return { routes = { { name = "all", targets = { ... }, service = { tls = {} } } } } end
+
+local TLS_SCENARIOS = {
+  ["a request to a service over TLS"] = {
+    start = function(world)
+      local up = world:upstream(function(conn) conn:write(ok("hi")) end, false, nil, true)
+      world:start(over_tls(up))
+    end,
+    talk = function(_, client) client:write("GET / HTTP/1.1\r\nhost: a\r\n\r\n") end,
+    answers = 1,
+    good = function(response) return response.status == 200 and response.body == "hi" end,
+  },
+  ["bodies both ways over TLS"] = {
+    start = function(world)
+      local up = world:upstream(function(conn, request)
+        local _, count = request:gsub("z", "")
+        conn:write(chunked("got ", tostring(count), LARGE))
+      end, false, nil, true)
+      world:start(over_tls(up))
+    end,
+    talk = function(_, client)
+      client:write("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n")
+      client:write(("%x\r\n%s\r\n"):format(100000, ("z"):rep(100000)))
+      client:write("3\r\nzzz\r\n0\r\n\r\n")
+    end,
+    answers = 1,
+    good = function(response)
+      return response.status == 200 and response.body:find("^got 100003") and #response.body == #LARGE + 10
+    end,
+  },
+}
+
 describe("a fault in", function()
+  for name, scenario in pairs(TLS_SCENARIOS) do
+    for _, point in ipairs(TLS_POINTS) do
+      it(("%s, at each pass of %s"):format(name, point), function() faults.each(point, scenario) end)
+    end
+  end
+
   for name, scenario in pairs(SCENARIOS) do
     for _, point in ipairs(POINTS) do
       it(("%s, at each pass of %s"):format(name, point), function() faults.each(point, scenario) end)

@@ -1,5 +1,6 @@
 local ffi = require("ffi")
 local c = require("support.c")
+local engines = require("support.engines")
 local net = require("support.net")
 
 ffi.cdef([[
@@ -11,9 +12,11 @@ const char *gw_spec_tls_version(struct gw_tls *tls);
 ]])
 local support = ffi.C
 local TLS12, TLS13 = 0x0303, 0x0304
-local FAILED, ENDED, MORE = c.GW_TLS_FAILED, c.GW_TLS_ENDED, c.GW_TLS_MORE
+local FAILED, ENDED = c.GW_TLS_FAILED, c.GW_TLS_ENDED
 
-local room = ffi.new("struct gw_tls_room")
+local room = engines.room
+local side, feed, shake, write, take_records =
+  engines.side, engines.feed, engines.shake, engines.write, engines.take_records
 local tickets, server
 
 setup(function()
@@ -26,36 +29,6 @@ teardown(function()
   c.gw_tls_tickets_free(tickets)
 end)
 
--- One side: its engine, what came for it and was not taken, and what it read.
-local function side(engine) return { engine = engine, inbox = "", got = {} } end
-
-local function take_records()
-  local records = ffi.string(room.records, room.records_len)
-  room.records_len = 0
-  return records
-end
-
--- Gives a side what came, `most` bytes at once; what it says goes to the other one.
-local function feed(from, to, most)
-  local result
-  repeat
-    local piece = from.inbox:sub(1, most)
-    local slice = c.slice(piece)
-    from.inbox = from.inbox:sub(#piece + 1)
-    repeat
-      if not c.gw_tls_established(from.engine) then
-        result = c.gw_tls_handshake(from.engine, room, slice)
-      else
-        result = c.gw_tls_read(from.engine, room, slice)
-        from.got[#from.got + 1] = ffi.string(room.plain, room.plain_len)
-        room.plain_len = 0
-      end
-      to.inbox = to.inbox .. take_records()
-    until result == MORE or result == FAILED or result == ENDED
-  until from.inbox == "" or result == FAILED or result == ENDED
-  return result
-end
-
 local function pair(options)
   options = options or {}
   local near = side(c.gw_tls_server_accept(options.server or server))
@@ -64,29 +37,6 @@ local function pair(options)
   ffi.gc(near.engine, c.gw_tls_free)
   ffi.gc(far.engine, c.gw_tls_free)
   return near, far
-end
-
-local function shake(near, far, most)
-  local one, other = MORE, MORE
-  for _ = 1, 10 do
-    if one ~= FAILED then one = feed(far, near, most or 1e6) end
-    if other ~= FAILED then other = feed(near, far, most or 1e6) end
-  end
-  return c.gw_tls_established(near.engine) and c.gw_tls_established(far.engine)
-end
-
-local function write(from, to, ...)
-  local texts = { ... }
-  local slices = ffi.new("struct gw_slice[?]", #texts)
-  for i, text in ipairs(texts) do
-    slices[i - 1].ptr, slices[i - 1].len = text, #text
-  end
-  local taken = ffi.new("size_t[1]")
-  repeat
-    local result = c.gw_tls_write(from.engine, room, slices, #texts, taken)
-    to.inbox = to.inbox .. take_records()
-  until result ~= c.GW_TLS_FULL
-  return tonumber(taken[0])
 end
 
 local function records(bytes)
