@@ -113,7 +113,8 @@ static unsigned condition_of(enum gw_error why)
 }
 
 /* The race with a server that closes an idle connection, and only once: the next try gets a
- * connection of its own. It costs nothing of what retries there are. */
+ * connection of its own, at once, and it is none of the `retries`. But it is in the budget, because
+ * nobody can tell the race from a server that resets what it should answer. */
 static bool lost_race(const struct gw_call *call, enum gw_error why)
 {
     if (condition_of(why) != GW_RETRY_ON_RESET || !call->info.reused || call->must_be_fresh)
@@ -169,6 +170,17 @@ static uint64_t deadline_of(const struct gw_call *call)
     return answer < deadline ? answer : deadline;
 }
 
+static bool is_in_budget(struct gw_call *call)
+{
+    if (!call->retry)
+        return true;
+
+    struct gw_retry_rules rules = rules_of(call->retry);
+
+    call->info.over_budget = !gw_retry_budget_take(call->budget, &rules, now_of(call));
+    return !call->info.over_budget;
+}
+
 /* The pause before the next try fits into the time there is, and the budget has room. */
 static bool can_afford(struct gw_call *call, uint64_t least_us, uint64_t *pause_us)
 {
@@ -183,12 +195,7 @@ static bool can_afford(struct gw_call *call, uint64_t least_us, uint64_t *pause_
     *pause_us = gw_retry_backoff_us(&rules, ++call->retries_made, &loop_of(call)->random);
     if (*pause_us < least_us)
         *pause_us = least_us;
-    if (now_us + *pause_us >= deadline_of(call))
-        return false;
-    if (gw_retry_budget_take(call->budget, &rules, now_us))
-        return true;
-    call->info.over_budget = true;
-    return false;
+    return now_us + *pause_us < deadline_of(call) && is_in_budget(call);
 }
 
 /* ── another try ───────────────────────────────────────────────────────────── */
@@ -255,7 +262,7 @@ static bool may_retry(struct gw_call *call, enum gw_error why, uint64_t *pause_u
         return false;
     if (lost_race(call, why)) {
         call->must_be_fresh = true;
-        return true;
+        return is_in_budget(call);
     }
     if (call->retries_left == 0 || is_final_here(call, why))
         return false;

@@ -9,8 +9,6 @@
 #include "upstream/health.h"
 #include "upstream/registry_private.h"
 
-#include <stdio.h>
-
 /* What a configuration holds; freed with it. */
 struct binding {
     struct gw_registry *registry;

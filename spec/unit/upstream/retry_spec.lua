@@ -300,18 +300,22 @@ describe("a service's rules of trying again", function()
       assert.equal(5, #up.requests)
     end)
 
-    it("leaves the race with an idle connection alone", function()
+    it("bounds the race with an idle connection, too, which is none of the retries", function()
       local nth = 0
-      local up
-      up = world:upstream(function(conn)
+      local up = world:upstream(function(conn)
         nth = nth + 1
-        if nth == 2 then return conn:close() end
+        if nth % 2 == 0 then return conn:close() end
         conn:write(OK)
       end)
-      start({ up }, { min = 0, ratio = 0 })
+      start({ up }, { on = { "connect" }, statuses = { 599 }, min = 1 }, { service = { retries = 1 } })
+      local function warm()
+        assert.equal(200, get().status)
+        world:until_true(function() return world:idle() == 1 end)
+      end
+      warm()
       assert.equal(200, get().status)
       world:until_true(function() return world:idle() == 1 end)
-      assert.equal(200, get().status)
+      assert.equal(502, get().status) -- the budget of one is spent
     end)
   end)
 
