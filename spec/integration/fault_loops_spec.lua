@@ -181,10 +181,9 @@ describe("whatever fails in", function()
     local usual = wire.wait(settled)
     each("lua.state lua.open log.open sink.open listen listener channel.send channel.pass channel.take", reload)
     each("lua.memory", reload)
-    each("dns.watch dns.answer", reload)
     if ALL then
       each("regex log.write sink.write socket bind", reload)
-      each("accept conn.open conn.read conn.write", reload)
+      each("dns.watch dns.answer accept conn.open conn.read conn.write", reload)
     end
     round = round + round % 2 -- two listeners again
     gw:configure(yaml())
