@@ -1,6 +1,7 @@
 #include "harness/harness.h"
 
 #include "base/alloc.h"
+#include "script/event.h"
 #include "server/tls_services.h"
 #include "sink/sink.h"
 #include "telemetry/access_log.h"
@@ -96,6 +97,14 @@ void gw_harness_free(struct gw_harness *harness)
 
 /* --- a generation --- */
 
+static void on_health_event(void *ctx, const struct gw_health_event *event)
+{
+    struct gw_harness *harness = ctx;
+
+    if (harness->script)
+        gw_script_tell(harness->script, event);
+}
+
 /* As a worker does it (worker.c). */
 static void commit(struct gw_harness *harness, struct gw_config *config, struct gw_script *script)
 {
@@ -104,6 +113,7 @@ static void commit(struct gw_harness *harness, struct gw_config *config, struct 
 
     gw_sinks_reopen_files(harness->sinks);
     gw_registry_bind(harness->registry, config);
+    gw_registry_listen(harness->registry, on_health_event, harness);
     gw_registry_run(harness->registry, harness->loop, NULL, NULL);
     gw_script_attach(script, harness->loop, harness->pool, harness->registry);
     if (script_before)

@@ -43,6 +43,10 @@ static void push_core(lua_State *L, struct gw_script *script, const char *home)
     lua_setfield(L, -2, "tasks_max");
     lua_pushlightuserdata(L, &script->now);
     lua_setfield(L, -2, "now");
+    if (script->for_events) {
+        lua_pushstring(L, script->for_events);
+        lua_setfield(L, -2, "for_events");
+    }
     gw_await_register(L, script);
 }
 
@@ -136,6 +140,7 @@ static int load(lua_State *L)
         lua_rawgeti(L, -1, i + 1);
         script->phase_refs[i] = luaL_ref(L, LUA_REGISTRYINDEX);
     }
+    gw_events_take(L, script, loaded);
     lua_getfield(L, loaded, "compiles");
     if (!script->borrowed && lua_toboolean(L, -1))
         luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);

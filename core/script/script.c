@@ -163,6 +163,7 @@ struct gw_script *gw_script_new(const struct gw_script_options *options, char **
     script->generation = config->generation;
     script->worker = options->worker;
     script->sinks = options->sinks;
+    script->for_events = options->hears;
     script->memory_max = config->lua_memory ? config->lua_memory : SIZE_MAX;
     script->untrusted_max = UNTRUSTED_SHARE(script->memory_max);
     script->on_unused = options->on_unused;
@@ -182,6 +183,7 @@ struct gw_script *gw_script_new(const struct gw_script_options *options, char **
         gw_script_free(script);
         return NULL;
     }
+    script->for_events = NULL;
     return script;
 }
 
@@ -236,6 +238,7 @@ void gw_script_unref(struct gw_script *script)
 void gw_script_retire(struct gw_script *script)
 {
     gw_tasks_cancel(script);
+    gw_events_cancel(script);
     gw_debug("generation %llu of worker %u is no longer current",
              (unsigned long long)script->generation, script->worker);
 }
@@ -248,6 +251,7 @@ void gw_script_free(struct gw_script *script)
         lua_close(script->L);
     gw_pieces_deinit(&script->pieces);
     gw_tasks_free(script);
+    gw_events_free(script);
     gw_script_close_sinks(script);
     gw_ctx_free_all(script);
     gw_script_release_zones(script);

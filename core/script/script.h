@@ -51,6 +51,7 @@ struct gw_script_options {
     struct gw_metrics *metrics;   /* where plugins count, as writer `worker`; NULL: the same */
     const struct gw_clock *clock; /* what time it is in `init`; NULL: ask the system */
     struct gw_sinks *sinks;       /* where log plugins' lines go; NULL: nowhere (only checking) */
+    const char *hears; /* only for the event hooks of these plugins (event.h); NULL: for requests */
     /* The last reference is gone: give the script to gw_script_free() on the loader thread. Called
      * on the thread that dropped it. */
     void (*on_unused)(struct gw_script *script, void *ctx);

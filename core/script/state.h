@@ -105,6 +105,8 @@ struct gw_script {
     int phase_refs[GW_PHASE_COUNT]; /* functions of lua/moongate/phases.lua in the registry */
     int new_slot_ref;
     struct gw_list tasks; /* struct task (task.c), from init on */
+    struct gw_event_desk *desk; /* event.c; NULL: no plugin hears */
+    const char *for_events;     /* while it loads: the plugins it is for; NULL: all */
     double last_stream;   /* id */
 
     struct gw_sinks *sinks;      /* NULL: none */
@@ -179,6 +181,11 @@ void gw_streams_close(struct gw_ctx *ctx);
 void gw_tasks_begin(struct gw_script *script);
 void gw_tasks_cancel(struct gw_script *script); /* again is fine */
 void gw_tasks_free(struct gw_script *script);
+
+/* The event hooks (event.c): what load.lua found, in the table at `loaded`; may raise. */
+void gw_events_take(lua_State *L, struct gw_script *script, int loaded);
+void gw_events_cancel(struct gw_script *script); /* again is fine */
+void gw_events_free(struct gw_script *script);
 
 /* Frees the pool of runs; none may wait. */
 void gw_run_free_all(struct gw_script *script);

@@ -41,13 +41,15 @@ void gw_generations_add(struct gw_generations *all, const struct gw_load *load, 
 {
     struct generation *generation = gw_alloc_zero(sizeof(*generation));
     size_t size = load->script_count * sizeof(generation->scripts[0]);
+    bool hears = load->control != NULL;
 
     generation->all = all;
     generation->number = load->config->generation;
     generation->since_us = since_us;
-    generation->script_count = load->script_count;
-    generation->scripts = gw_alloc(size);
+    generation->script_count = load->script_count + hears;
+    generation->scripts = gw_alloc(size + sizeof(generation->scripts[0]));
     memcpy(generation->scripts, load->scripts, size);
+    generation->scripts[load->script_count] = load->control;
     load->config->on_gone = on_config_gone;
     load->config->on_gone_ctx = generation;
     uv_mutex_lock(&all->lock);

@@ -1,6 +1,7 @@
 #include "server/load.h"
 
 #include "base/alloc.h"
+#include "script/event.h"
 #include "script/guard.h"
 #include "server/lua_call.h"
 #include "server/tls_services.h"
@@ -159,6 +160,24 @@ static void read_config(struct gw_load *load, const char *function, const char *
 
 /* --- preparing --- */
 
+static bool prepare_control(struct gw_load *load, const struct gw_load_options *options, char **why)
+{
+    struct gw_script_options script = {
+        .config = load->config,
+        .home = options->home,
+        .worker = GW_WORKERS_MAX,
+        .zones = options->zones,
+        .sinks = options->sinks,
+        .metrics = options->metrics,
+        .hears = gw_script_hears(load->scripts[0]),
+        .on_unused = options->on_script_unused,
+        .on_unused_ctx = options->ctx,
+    };
+
+    load->control = gw_script_new(&script, why);
+    return load->control != NULL;
+}
+
 static void prepare_scripts(struct gw_load *load, const struct gw_load_options *options)
 {
     struct gw_config *config = load->config;
@@ -185,6 +204,9 @@ static void prepare_scripts(struct gw_load *load, const struct gw_load_options *
         if (!load->scripts[i])
             break;
     }
+    if (load->scripts[count - 1] && gw_script_hears(load->scripts[0]) &&
+        !prepare_control(load, options, &why))
+        add_lines(load, why ? gw_slice_from(why) : GW_SLICE("a Lua state cannot be made"));
     if (!load->scripts[count - 1])
         add_lines(load, why ? gw_slice_from(why) : GW_SLICE("a Lua state cannot be made"));
     gw_free(why);
@@ -203,6 +225,8 @@ static void drop_built(struct gw_load *load)
 {
     for (unsigned i = 0; i < load->script_count; i++)
         gw_script_unref(load->scripts[i]);
+    gw_script_unref(load->control);
+    load->control = NULL;
     gw_free(load->scripts);
     load->scripts = NULL;
     load->script_count = 0;

@@ -27,6 +27,7 @@ struct gw_load {
     struct gw_config *config;   /* one reference; NULL: it failed */
     struct gw_script **scripts; /* one a worker, one reference each; NULL: it failed */
     unsigned script_count;
+    struct gw_script *control; /* for event hooks; one reference. NULL: no plugin has one */
     char **errors; /* lines for people: "moongate.yaml:12: routes[3].paths[0]: message" */
     unsigned error_count;
     char **warnings; /* the same */

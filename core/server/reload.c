@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "server/admin.h"
+#include "server/hearing.h"
 #include "server/log_writer.h"
 #include "server/name_rules.h"
 #include "server/open_files.h"
@@ -185,6 +186,8 @@ static void commit(struct gw_reloader *reloader)
     gw_generations_add(&reloader->generations, load, server->loop->clock.wall_us);
     gw_port_plan_commit(&reloader->plan, &server->ports);
     gw_log_writer_commit(server->log_writer);
+    gw_hearing_commit(server->hearing, load->control);
+    load->control = NULL;
     gw_open_files_judge(load->config, &reloader->files_judged);
     gw_sinks_reopen_files(server->sinks);
     for (unsigned i = 0; i < server->worker_count; i++) {

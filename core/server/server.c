@@ -14,6 +14,7 @@
 #include "net/relief.h"
 #include "server/admin.h"
 #include "server/error_log.h"
+#include "server/hearing.h"
 #include "server/log_writer.h"
 #include "server/open_files.h"
 #include "server/options.h"
@@ -119,6 +120,7 @@ static void take_down(struct gw_defer *defer)
     gw_free(server->workers);
     server->workers = NULL;
     gw_timer_stop(&server->patience);
+    gw_hearing_free(server->hearing);
     gw_sinks_stop(server->sinks);
     gw_registry_stop(server->registry);
     gw_watch_free(server->watch);
@@ -395,6 +397,7 @@ static void start(struct gw_server *server)
     open_sockets(server);
     open_signals(server);
     server->watchdog = gw_watchdog_start();
+    server->hearing = gw_hearing_new(server->loop, server->registry, server->watchdog);
     gw_old_generations_init(&server->old_generations, server);
     server->loader = gw_loader_start(server->loop, server->watchdog);
     server->reloader = gw_reloader_new(server);

@@ -9,6 +9,7 @@
 #include "upstream/registry.h"
 
 struct gw_admin;
+struct gw_hearing;
 struct gw_log_writer;
 struct gw_metrics;
 struct gw_parent;
@@ -42,6 +43,7 @@ struct gw_server {
     struct gw_watchdog *watchdog;
     struct gw_old_generations old_generations;
     struct gw_sinks *sinks; /* of log plugins */
+    struct gw_hearing *hearing;
     struct gw_worker **workers;
     unsigned worker_count; /* 0 before generation 1 was loaded */
     unsigned workers_done;

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "upstream/call_private.h"
+#include "upstream/health_events.h"
 #include "upstream/registry_private.h"
 
 /* ── of a configuration ────────────────────────────────────────────────────── */
@@ -15,6 +16,7 @@ static struct gw_service_breaker *find_or_make(struct gw_registry *registry, str
     if (!state) {
         state = gw_alloc_zero(sizeof(*state));
         gw_breaker_init(&state->breaker);
+        state->registry = registry;
         state->name = gw_strndup(name.ptr, name.len);
         state->name_len = name.len;
         gw_map_put(&registry->breakers, gw_slice(state->name, name.len), state);
@@ -115,6 +117,14 @@ static void tell(const struct gw_breaker_use *use, const struct gw_breaker_event
     struct gw_service_breaker *state = use->state;
     const char *why = gw_breaker_why_text(event->why);
 
+    struct gw_health_event moved = {
+        .kind = GW_HEALTH_EVENT_BREAKER,
+        .state = gw_breaker_state_text(event->to),
+        .by = "traffic",
+        .why = why,
+        .lasts_us = event->to == GW_BREAKER_OPEN ? event->open_for_us : 0,
+    };
+
     if (!event->moved)
         return;
     if (event->to == GW_BREAKER_OPEN) {
@@ -125,6 +135,7 @@ static void tell(const struct gw_breaker_use *use, const struct gw_breaker_event
         gw_notice("service %s: circuit breaker is %s (%s)", state->name,
                   gw_breaker_state_text(event->to), why);
     }
+    gw_breaker_event_tell(state->registry, gw_slice(state->name, state->name_len), &moved);
 }
 
 bool gw_call_may_pass(struct gw_call *call)

@@ -10,6 +10,7 @@
 
 struct gw_service_breaker {
     struct gw_breaker breaker;
+    struct gw_registry *registry;
     char *name; /* of the service; owned */
     size_t name_len;
     unsigned users; /* configurations; under the registry's lock */

@@ -42,8 +42,6 @@ local entities = require("moongate.entities")
 local files = require("moongate.config.files")
 local plugins = require("moongate.config.plugins")
 
-local NOT_YET = { "event" }
-
 local harness = core.harness
 
 local problems = {}
@@ -88,12 +86,6 @@ local function load_handler(name, dir, trusted)
   if reason then
     problem("plugin %s: %s/handler.lua: %s", name, dir, reason)
     return
-  end
-  for _, hook in ipairs(NOT_YET) do
-    if handler[hook] then
-      problem("plugin %s: %s/handler.lua: the hook %s is known, but not in this version", name, dir, hook)
-      return
-    end
   end
   if adapt.is_kong(handler) then handler = adapt.adapt(handler) end
   return harness and harness.watch(name, handler) or handler
@@ -172,6 +164,18 @@ core.plan = nil
 core.zones, core.declared_zones = plan.zones or {}, {}
 entities.fill(plan)
 
+-- For control: the plugins that hear events, and no request's plan.
+if core.for_events then
+  local wanted = {}
+  for name in core.for_events:gmatch("[^\n]+") do
+    wanted[name] = plan.plugins[name]
+  end
+  plan.plugins, plan.plans, plan.global = wanted, { {} }, 1
+  for _, route in ipairs(plan.routes) do
+    route.plan = 1
+  end
+end
+
 for _, use in ipairs(plan.uses) do
   if use.untrusted and not harness then
     require("moongate.strings").install(core, plan.uses)
@@ -182,7 +186,7 @@ end
 local names, handlers = load_handlers(plan)
 give_up()
 run_init(names, handlers, plan.uses)
-check_zones()
+if not core.for_events then check_zones() end
 give_up()
 
 -- Only now: these modules read what was filled above.
@@ -197,15 +201,21 @@ local uses = {}
 for i, use in ipairs(plan.uses) do
   uses[i] = {
     plugin = use.plugin,
-    skip = use.on_error == "skip" and not handler_of(use).authenticates,
+    skip = use.on_error == "skip" and not (handler_of(use) or {}).authenticates,
     untrusted = use.untrusted,
   }
 end
 
 jit.off, jit.on, loading = jit_off, jit_on, false -- luacheck: ignore 122
 
+local hears, hearing, call_event = require("moongate.hearing").build(plan, handler_of)
+
 return {
   compiles = compiles,
+  hears = hears,
+  hearing = hearing,
+  call_event = call_event,
+  new_task = require("moongate.ctx").new_task,
   uses = uses,
   phases = built.phases,
   runners = built.runners,

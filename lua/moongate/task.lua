@@ -40,7 +40,7 @@ local function declare(what, fn, options, every)
   local first = seconds(options.first or every or 0, what, "first", 0, 4)
   counts[plugin] = (counts[plugin] or 0) + 1
   if counts[plugin] > most then error(("%s: at most %d tasks a plugin (lua.tasks)"):format(what, most), 3) end
-  if worker == "one" and core.worker ~= 0 then return end
+  if core.for_events or worker == "one" and core.worker ~= 0 then return end -- control has none
   core.task(fn, use_of(plugin), every or 0, first, require("moongate.ctx").new_task)
 end
 

@@ -179,6 +179,108 @@ describe("targets' health", function()
     gw:stop()
   end)
 
+  describe("told to plugins", function()
+    local HEAR = [[
+jit.off() -- what a stock LuaJIT has compiled cannot be stopped
+local M = { version = "1.0.0" }
+function M.init(configs) M.uses = #configs end
+function M.event(conf, event, t)
+  if conf.how == "raise" then error("I cannot") end
+  while conf.how == "spin" do end
+  if conf.how == "fetch" then
+    t:sleep(0.01)
+    local res, reason = t:fetch { service = "pager", path = "/" .. event.type .. "/" .. event.state }
+    t.log:warn("fetched ", tostring(res and res.status or reason))
+    return
+  end
+  t.log:warn(("heard %s %s %s %s %s %s"):format(event.type, event.upstream or event.service, event.target or "-",
+    event.state, event.by or "-", event.why or "-"))
+end
+return M
+]]
+    local SCHEMA = 'local t = require("moongate.schema")\nreturn t.record { how = t.string { about = "how" } }\n'
+    local EVENTS = [[
+workers: 2
+default_access: allow
+plugin_paths: [plugins]
+listeners: [{ address: 127.0.0.1:0 }]
+plugins: [{ name: hear, config: { how: {{how}} } }]
+services:
+  - name: s
+    url: http://u/
+    retries: 0
+    circuit_breaker: { failure_threshold: 2 }
+    routes: [{ name: r, paths: [/] }]
+  - { name: pager, url: "http://127.0.0.1:{{b}}/" }
+upstreams:
+  - name: u
+    targets: [{ target: "127.0.0.1:{{a}}" }]
+]]
+    local function begin(how)
+      backends = { backend(), backend() }
+      gw = moongate.start {
+        yaml = EVENTS,
+        vars = { a = backends[1].port, b = backends[2].port, how = how },
+        files = { ["plugins/hear/handler.lua"] = HEAR, ["plugins/hear/schema.lua"] = SCHEMA },
+      }
+    end
+    local function move(down)
+      local path = ("/upstreams/u/targets/127.0.0.1:%d/%s"):format(
+        backends[1].port,
+        down and "unhealthy" or "healthy"
+      )
+      assert.equal(204, gw:ask("POST", path).status)
+    end
+
+    it("once, in order, with what moved", function()
+      begin("log")
+      move(true)
+      assert.is_truthy(gw:wait_log("heard health u 127.0.0.1:%d+ unhealthy operator %-"))
+      move(false)
+      assert.is_truthy(gw:wait_log("heard health u 127.0.0.1:%d+ healthy operator success"))
+      backends[1].status = 500
+      assert.same({ [500] = 2, [503] = 1 }, ask(3))
+      assert.is_truthy(gw:wait_log("heard breaker s %- open %- failures in a row"))
+      local _, times = gw:stderr():gsub("heard ", "")
+      assert.equal(3, times)
+      gw:stop()
+    end)
+
+    it("by the generation that serves, also where none heard before", function()
+      begin("log")
+      gw:configure(EVENTS:gsub("plugins: %[{[^\n]*\n", ""), { a = backends[1].port, b = backends[2].port })
+      assert.equal(200, (gw:reload()))
+      move(true)
+      gw:configure(EVENTS, { a = backends[1].port, b = backends[2].port, how = "log" })
+      assert.equal(200, (gw:reload()))
+      move(false)
+      assert.is_truthy(gw:wait_log("heard health"))
+      assert.is_nil(gw:stderr():match("heard health u %S+ unhealthy"))
+      assert.equal(3, gw:status().generations[#gw:status().generations].scripts) -- two workers and control
+      gw:stop()
+    end)
+
+    it("which may wait and fetch", function()
+      begin("fetch")
+      move(true)
+      assert.is_truthy(gw:wait_log("fetched 200"))
+      assert.equal("/health/unhealthy", backends[2].service.last_request.target)
+      gw:stop()
+    end)
+
+    it("whose errors are lines of the log, and whose loops end", function()
+      begin("raise")
+      move(true)
+      assert.is_truthy(gw:wait_log("plugin hear, event: [^\n]*I cannot"))
+      gw:stop()
+      begin("spin")
+      move(true)
+      assert.is_truthy(gw:wait_log("plugin hear, event: [^\n]*budget"), gw:stderr())
+      assert.equal(200, gw:get("/").status) -- the only target: panic
+      gw:stop()
+    end)
+  end)
+
   describe("over TLS (2.19.4)", function()
     local MAKE = "cd '%s' && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout a.key "
       .. "-out a.pem -subj /CN=a.test -addext subjectAltName=DNS:a.test -days 30 2>/dev/null"

@@ -78,6 +78,7 @@ M.INTERNAL = {
   "functions",
   "functions_schema",
   "guards",
+  "hearing",
   "kong",
   "load",
   "loader",

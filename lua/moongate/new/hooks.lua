@@ -4,7 +4,7 @@
 local M = {}
 
 --- In the order in which they run.
-M.ORDER = { "init", "rewrite", "access", "request_body", "response", "body", "log" }
+M.ORDER = { "init", "rewrite", "access", "request_body", "response", "body", "log", "event" }
 
 --- Without --hooks.
 M.USUAL = { "access", "response" }
@@ -120,6 +120,17 @@ end
     assert.is_truthy(gw.log:find("hello: 200"))
   end)
 ]],
+}
+
+M.event = {
+  code = [[
+--- A target or a circuit breaker moved. No request is there, but `t` waits, fetches and logs as ctx does.
+---@param t moongate.Task
+function M.event(conf, event, t)
+  t.log:notice(conf.message, ": ", event.upstream or event.service, " is ", event.state)
+end
+]],
+  about = "writes a line with the message into the error log when a target or a circuit breaker moves",
 }
 
 return M

@@ -97,9 +97,7 @@ local function read_hooks(text)
   if not text then return hooks.USUAL end
   local wanted = {}
   for name in text:gmatch("[^,%s]+") do
-    if name == "event" then
-      return nil, "the hook event is known, but not in this version"
-    elseif not hooks[name] or name:find("%u") then
+    if not hooks[name] or name:find("%u") then
       return nil, ("%s is no hook%s"):format(words.quote(name), words.did_you_mean(name, hooks.ORDER))
     end
     wanted[name] = true
