@@ -1,6 +1,7 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "cli/commands.h"
+#include "config/cidr.h"
 #include "config/router.h"
 #include "http/uri.h"
 #include "server/home.h"
@@ -136,13 +137,28 @@ static void take_connection(struct question *question, const struct gw_options *
     }
 }
 
+static bool take_client(struct question *question, const char *text)
+{
+    struct gw_addr_bytes *client = &question->query.client;
+    const char *wrong = NULL;
+
+    if (text && strcmp(text, "unix:") == 0)
+        client->len = GW_ADDR_BYTES_UNIX;
+    else if (text)
+        wrong = gw_addr_bytes_parse(client, text, strlen(text));
+    if (wrong)
+        gw_complain(text, wrong, "write an address such as --client 10.0.0.7");
+    return !wrong;
+}
+
 static bool ask(struct question *question, const struct gw_options *options)
 {
     uint16_t port;
 
     question->query.method = question->head.method_name = gw_slice_from(options->args[0]);
     question->head.method = gw_method_parse(question->query.method);
-    if (!take_headers(question, options) || !take_target(question, options->args[1]))
+    if (!take_headers(question, options) || !take_target(question, options->args[1]) ||
+        !take_client(question, options->client))
         return false;
     question->query.host = gw_uri_host(question->head.authority, &port);
     question->query.path = question->head.path;

@@ -270,6 +270,19 @@ const char *gw_build_route_argument(struct gw_build *build, unsigned route, cons
                                     gw_slice(value, value_len));
 }
 
+const char *gw_build_route_cookie(struct gw_build *build, unsigned route, const char *name,
+                                  size_t name_len, const char *value, size_t value_len)
+{
+    return gw_router_build_cookie(build->router, route, gw_slice(name, name_len),
+                                  gw_slice(value, value_len));
+}
+
+const char *gw_build_route_source(struct gw_build *build, unsigned route, const char *text,
+                                  size_t len)
+{
+    return gw_router_build_source(build->router, route, gw_slice(text, len));
+}
+
 const char *gw_build_route_regex_priority(struct gw_build *build, unsigned route, int priority)
 {
     return gw_router_build_regex_priority(build->router, route, priority);

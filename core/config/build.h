@@ -77,6 +77,11 @@ const char *gw_build_route_header(struct gw_build *build, unsigned route, const 
                                   size_t name_len, const char *value, size_t value_len);
 const char *gw_build_route_argument(struct gw_build *build, unsigned route, const char *name,
                                     size_t name_len, const char *value, size_t value_len);
+const char *gw_build_route_cookie(struct gw_build *build, unsigned route, const char *name,
+                                  size_t name_len, const char *value, size_t value_len);
+/* A network, or "unix:". */
+const char *gw_build_route_source(struct gw_build *build, unsigned route, const char *text,
+                                  size_t len);
 const char *gw_build_route_regex_priority(struct gw_build *build, unsigned route, int priority);
 
 /* Networks, or "unix:" for every unix socket. */

@@ -225,6 +225,11 @@ bool gw_router_needs_headers(const struct gw_router *router)
     return router->needs_headers;
 }
 
+bool gw_router_needs_client(const struct gw_router *router)
+{
+    return router->needs_client;
+}
+
 bool gw_router_needs_query(const struct gw_router *router)
 {
     return router->needs_query;

@@ -24,6 +24,7 @@ struct gw_route_query {
     const struct gw_route_pair
         *headers; /* names in lower case; only needed when gw_router_needs_headers() */
     unsigned header_count;
+    struct gw_addr_bytes client; /* len 0: not known; only needed when gw_router_needs_client() */
 };
 
 struct gw_route_match {
@@ -59,9 +60,11 @@ size_t gw_router_explain(const struct gw_router *router, const struct gw_route_q
                          struct gw_route_candidate *candidates, size_t max);
 
 /* The rules of all routes in the order they are tried, 0 being the first; false past the last.
- * `why` says what else the route asks for: methods, headers, arguments. For `moongate routes`. */
+ * `why` says what else the route asks for: methods, headers, arguments, cookies, addresses. For
+ * `moongate routes`. */
 bool gw_router_rule_at(const struct gw_router *router, unsigned at,
                        struct gw_route_candidate *candidate);
 
 bool gw_router_needs_headers(const struct gw_router *router);
+bool gw_router_needs_client(const struct gw_router *router);
 bool gw_router_needs_query(const struct gw_router *router);

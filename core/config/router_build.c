@@ -59,6 +59,9 @@ void gw_router_free(struct gw_router *router)
     for (unsigned i = 0; i < router->regex_count; i++)
         gw_regex_free(router->regexes[i]);
     gw_free(router->regexes);
+    for (unsigned i = 0; i < router->source_count; i++)
+        gw_cidr_set_free(router->sources[i]);
+    gw_free(router->sources);
     gw_free(router->rules);
     gw_map_deinit(&router->hosts);
     gw_map_deinit(&router->suffixes);
@@ -247,6 +250,45 @@ const char *gw_router_build_argument(struct gw_router_build *build, unsigned rou
                                   &draft->matcher->argument_count,
                                   gw_arena_copy(build->router->arena, name)),
                      value);
+}
+
+const char *gw_router_build_cookie(struct gw_router_build *build, unsigned route,
+                                   struct gw_slice name, struct gw_slice value)
+{
+    struct gw_router_draft *draft = draft_of(build, route);
+
+    if (!draft)
+        return no_such_route;
+    return add_value(build,
+                     condition_of(build->router->arena, &draft->matcher->cookies,
+                                  &draft->matcher->cookie_count,
+                                  gw_arena_copy(build->router->arena, name)),
+                     value);
+}
+
+static struct gw_cidr_set *own_sources(struct gw_router *router)
+{
+    if (router->source_count == router->source_capacity) {
+        router->source_capacity = router->source_capacity ? router->source_capacity * 2 : 8;
+        router->sources =
+            gw_realloc(router->sources, router->source_capacity * sizeof(struct gw_cidr_set *));
+    }
+    return router->sources[router->source_count++] = gw_cidr_set_new();
+}
+
+const char *gw_router_build_source(struct gw_router_build *build, unsigned route,
+                                   struct gw_slice network)
+{
+    struct gw_router_draft *draft = draft_of(build, route);
+
+    if (!draft)
+        return no_such_route;
+    if (!draft->matcher->sources)
+        draft->matcher->sources = own_sources(build->router);
+    if (!gw_slice_equal(network, GW_SLICE("unix:")))
+        return gw_cidr_set_add(draft->matcher->sources, network.ptr, network.len);
+    gw_cidr_set_add_unix(draft->matcher->sources);
+    return NULL;
 }
 
 const char *gw_router_build_regex_priority(struct gw_router_build *build, unsigned route,

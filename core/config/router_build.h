@@ -26,11 +26,16 @@ const char *gw_router_build_sni(struct gw_router_build *build, unsigned route,
                                 struct gw_slice name);
 const char *gw_router_build_http_only(struct gw_router_build *build, unsigned route);
 /* "~*…" is a regex without regard to case. Several values of one name: any of them will do. Without
- * a value (ptr NULL) the header or argument must only be there. */
+ * a value (ptr NULL) the header, argument or cookie must only be there. */
 const char *gw_router_build_header(struct gw_router_build *build, unsigned route,
                                    struct gw_slice name, struct gw_slice value);
 const char *gw_router_build_argument(struct gw_router_build *build, unsigned route,
                                      struct gw_slice name, struct gw_slice value);
+const char *gw_router_build_cookie(struct gw_router_build *build, unsigned route,
+                                   struct gw_slice name, struct gw_slice value);
+/* A network that the client may be in, or "unix:". */
+const char *gw_router_build_source(struct gw_router_build *build, unsigned route,
+                                   struct gw_slice network);
 const char *gw_router_build_regex_priority(struct gw_router_build *build, unsigned route,
                                            int32_t priority);
 

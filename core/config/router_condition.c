@@ -1,6 +1,7 @@
-/* What a route asks of connection, method, headers and query arguments. */
+/* What a route asks of connection, method, headers, query arguments, cookies and client. */
 #include "base/alloc.h"
 #include "base/log.h"
+#include "config/cookie.h"
 #include "config/router_rules.h"
 
 bool gw_method_fits(const struct gw_matcher *matcher, struct gw_slice method)
@@ -165,6 +166,40 @@ static bool argument_holds(const struct gw_matcher *matcher, const struct gw_con
     return false;
 }
 
+/* --- Cookies: byte by byte --- */
+
+static bool cookie_value_fits(const struct gw_matcher *matcher,
+                              const struct gw_condition *condition, struct gw_slice value,
+                              struct gw_route_match *match)
+{
+    for (unsigned i = 0; i < condition->value_count; i++) {
+        const struct gw_condition_value *wanted = &condition->values[i];
+
+        if (wanted->regex ? regex_fits(wanted->regex, matcher, value, match)
+                          : gw_slice_equal(wanted->text, value))
+            return true;
+    }
+    return condition->value_count == 0;
+}
+
+static bool cookie_holds(const struct gw_matcher *matcher, const struct gw_condition *condition,
+                         const struct gw_route_query *query, struct gw_route_match *match)
+{
+    struct gw_slice name, value;
+
+    for (unsigned i = 0; i < query->header_count; i++) {
+        struct gw_slice pairs = query->headers[i].value;
+
+        if (!gw_slice_equal(query->headers[i].name, GW_SLICE("cookie")))
+            continue;
+        while (gw_cookie_next(&pairs, &name, &value))
+            if (gw_slice_equal(name, condition->name) &&
+                cookie_value_fits(matcher, condition, value, match))
+                return true;
+    }
+    return false;
+}
+
 bool gw_conditions_hold(const struct gw_matcher *matcher, const struct gw_route_query *query,
                         struct gw_route_match *match)
 {
@@ -178,5 +213,11 @@ bool gw_conditions_hold(const struct gw_matcher *matcher, const struct gw_route_
         if (!argument_holds(matcher, &matcher->arguments[i], query->query, match))
             return false;
     }
-    return true;
+    for (unsigned i = 0; i < matcher->cookie_count; i++) {
+        match->work++;
+        if (!cookie_holds(matcher, &matcher->cookies[i], query, match))
+            return false;
+    }
+    return !matcher->sources ||
+           (query->client.len && gw_cidr_set_has(matcher->sources, &query->client));
 }

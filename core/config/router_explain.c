@@ -125,6 +125,12 @@ bool gw_router_rule_at(const struct gw_router *router, unsigned at,
         add_text(candidate, " ", GW_SLICE("?"));
         add_text(candidate, "", matcher->arguments[i].name);
     }
+    for (unsigned i = 0; i < matcher->cookie_count; i++) {
+        add_text(candidate, " ", GW_SLICE("cookie:"));
+        add_text(candidate, "", matcher->cookies[i].name);
+    }
+    if (matcher->sources)
+        add_text(candidate, " ", GW_SLICE("sources"));
     return true;
 }
 

@@ -30,6 +30,8 @@ static void weigh(struct gw_router_draft *draft)
     matcher->weight += draft->host_count > 0;
     matcher->weight += matcher->header_count > 0;
     matcher->weight += matcher->argument_count > 0;
+    matcher->weight += matcher->cookie_count > 0;
+    matcher->weight += matcher->sources != NULL;
     matcher->weight += draft->path_count > 0;
     matcher->weight += matcher->sni_count > 0;
     matcher->plain_hosts = draft->host_count > 0;
@@ -60,7 +62,10 @@ static void make_rules(struct gw_router *router, struct gw_router_draft *draft)
     }
     router->rule_count += draft->rule_count;
     router->has_methods |= draft->matcher->method_count > 0;
-    router->needs_headers |= draft->matcher->header_count > 0;
+    router->needs_headers |= draft->matcher->header_count > 0 || draft->matcher->cookie_count > 0;
+    router->needs_client |= draft->matcher->sources != NULL;
+    if (draft->matcher->sources)
+        gw_cidr_set_seal(draft->matcher->sources);
     router->needs_query |= draft->matcher->argument_count > 0;
 }
 

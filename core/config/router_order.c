@@ -1,7 +1,7 @@
 /* The order of rules: decisions.md "Route precedence". Kong's 64-bit priority of
  * traditional_compatible, field by field (number of attributes, plain hosts only, number of
- * headers, kind of path, regex_priority, length of the path), then what Kong leaves to chance: the
- * longer wildcard, what is for plain HTTP alone, the name. */
+ * conditions, kind of path, regex_priority, length of the path), then what Kong leaves to chance:
+ * the longer wildcard, what is for plain HTTP alone, the name. */
 #include "config/router_rules.h"
 
 #include <stdio.h>
@@ -26,7 +26,9 @@ enum step {
 
 static unsigned condition_count(const struct gw_rule *rule)
 {
-    unsigned count = rule->matcher->header_count + rule->matcher->argument_count;
+    const struct gw_matcher *matcher = rule->matcher;
+    unsigned count = matcher->header_count + matcher->argument_count + matcher->cookie_count +
+                     (matcher->sources ? 1 : 0);
 
     return count < CONDITIONS_MAX ? count : CONDITIONS_MAX;
 }
@@ -127,7 +129,8 @@ void gw_rule_explain(const struct gw_rule *winner, const struct gw_rule *loser, 
                                                  : "it has a wildcard among its hosts");
         return;
     case STEP_CONDITIONS:
-        snprintf(out, size, "it names fewer headers and query arguments (%u, not %u)",
+        snprintf(out, size,
+                 "it names fewer headers, query arguments, cookies and addresses (%u, not %u)",
                  condition_count(loser), condition_count(winner));
         return;
     case STEP_PATH_KIND:

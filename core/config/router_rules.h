@@ -8,6 +8,7 @@
  * first rule in order among those it meets wins. */
 #ifndef GW_CDEF
 #include "base/map.h"
+#include "config/cidr.h"
 #include "config/regex.h"
 #include "config/router.h"
 
@@ -50,8 +51,8 @@ struct gw_condition_value {
     struct gw_regex *regex; /* "~*…" */
 };
 
-/* A header or query argument of that name must have one of the values; without values, it must be
- * there. */
+/* A header, query argument or cookie of that name must have one of the values; without values, it
+ * must be there. */
 struct gw_condition {
     struct gw_slice name;
     struct gw_condition_value *values;
@@ -61,11 +62,12 @@ struct gw_condition {
 struct gw_matcher {
     const struct gw_route *route;
     struct gw_slice *methods, *snis;
-    struct gw_condition *headers, *arguments;
-    unsigned method_count, sni_count, header_count, argument_count;
-    bool http_only;   /* requests over TLS are not for it */
-    unsigned weight;  /* how many kinds of attributes the route names */
-    bool plain_hosts; /* it names hosts, and none with a wildcard */
+    struct gw_condition *headers, *arguments, *cookies;
+    unsigned method_count, sni_count, header_count, argument_count, cookie_count;
+    struct gw_cidr_set *sources; /* of the client; the router frees it; NULL: all */
+    bool http_only;              /* requests over TLS are not for it */
+    unsigned weight;             /* how many kinds of attributes the route names */
+    bool plain_hosts;            /* it names hosts, and none with a wildcard */
     int32_t regex_priority;
 };
 
@@ -102,7 +104,9 @@ struct gw_router {
     unsigned rule_count;
     struct gw_regex **regexes; /* owned */
     unsigned regex_count, regex_capacity;
-    bool needs_headers, needs_query, has_methods;
+    struct gw_cidr_set **sources; /* of all routes; owned */
+    unsigned source_count, source_capacity;
+    bool needs_headers, needs_query, needs_client, has_methods;
 };
 
 /* What was said of one route while the router is built; the arrays live in the arena. */

@@ -149,7 +149,10 @@ static bool rule_covers(const struct gw_rule *wide, const struct gw_rule *narrow
            conditions_cover(left->headers, left->header_count, right->headers,
                             right->header_count) &&
            conditions_cover(left->arguments, left->argument_count, right->arguments,
-                            right->argument_count);
+                            right->argument_count) &&
+           conditions_cover(left->cookies, left->cookie_count, right->cookies,
+                            right->cookie_count) &&
+           !left->sources;
 }
 
 static void search_list(struct cover *cover, const struct gw_rule_list *list)

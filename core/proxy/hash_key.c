@@ -2,6 +2,7 @@
 
 #include "base/map.h"
 #include "config/config.h"
+#include "config/cookie.h"
 #include "http/uri.h"
 #include "net/loop.h"
 
@@ -9,28 +10,13 @@
 
 /* ── where keys stand ──────────────────────────────────────────────────────── */
 
-static struct gw_slice trim(struct gw_slice text)
+static bool cookie_in(struct gw_slice pairs, struct gw_slice wanted, struct gw_slice *value)
 {
-    while (text.len && (text.ptr[0] == ' ' || text.ptr[0] == '\t'))
-        text = gw_slice_skip(text, 1);
-    while (text.len && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t'))
-        text.len--;
-    return text;
-}
+    struct gw_slice name;
 
-static bool cookie_in(struct gw_slice pairs, struct gw_slice name, struct gw_slice *value)
-{
-    while (pairs.len) {
-        const char *end = memchr(pairs.ptr, ';', pairs.len);
-        size_t len = end ? (size_t)(end - pairs.ptr) : pairs.len;
-        struct gw_slice pair = trim(gw_slice(pairs.ptr, len));
-
-        pairs = gw_slice_skip(pairs, end ? len + 1 : len);
-        if (pair.len <= name.len || pair.ptr[name.len] != '=' || !gw_slice_starts_with(pair, name))
-            continue;
-        *value = gw_slice_skip(pair, name.len + 1);
-        return true;
-    }
+    while (gw_cookie_next(&pairs, &name, value))
+        if (gw_slice_equal(name, wanted))
+            return true;
     return false;
 }
 

@@ -1,4 +1,5 @@
 /* Which route a request takes, and what it says to the service before plugins change it. */
+#include "config/cidr.h"
 #include "config/router.h"
 #include "http/problem.h"
 #include "http/uri.h"
@@ -18,6 +19,17 @@ static const struct gw_route_pair *header_pairs(const struct gw_flight *flight, 
     for (unsigned i = 0; i < fields->count; i++)
         pairs[(*count)++] = (struct gw_route_pair){ fields->items[i].name, fields->items[i].value };
     return pairs;
+}
+
+static struct gw_addr_bytes client_bytes(const struct gw_exchange *x)
+{
+    struct gw_addr_bytes bytes = { .len = 0 };
+
+    if (gw_slice_equal(x->client_ip, GW_SLICE("unix:")))
+        bytes.len = GW_ADDR_BYTES_UNIX;
+    else if (gw_addr_bytes_parse(&bytes, x->client_ip.ptr, x->client_ip.len))
+        bytes.len = 0;
+    return bytes;
 }
 
 static void keep_captures(struct gw_exchange *x, const struct gw_route_match *match)
@@ -144,6 +156,8 @@ void gw_flight_route(struct gw_flight *flight)
     if (is_not_for_routes(flight) || !gw_flight_check_way(flight))
         return;
     query.headers = header_pairs(flight, &query.header_count);
+    if (gw_router_needs_client(x->config->router))
+        query.client = client_bytes(x);
     gw_router_match(x->config->router, &query, &match);
     if (match.regex_errors) {
         /* Nobody knows whether a stricter route was meant: a weaker one must not take it. */

@@ -27,6 +27,8 @@ static const struct option options_known[] = {
     { 0, "sni", "NAME",
       "the name asked for in the TLS handshake; a URL with https:// names its host",
       GW_TAKES_HEADERS },
+    { 0, "client", "ADDRESS", "the client's address, for routes with sources; unix: is one, too",
+      GW_TAKES_HEADERS },
     { 0, "hooks", "HOOK,HOOK", "the hooks it gets (access,response)", GW_TAKES_SCAFFOLD },
     { 0, "dir", "FOLDER", "where plugins stand (./plugins)", GW_TAKES_SCAFFOLD },
     { 0, "from", "FOLDER", "a plugin written for Kong, to be moved", GW_TAKES_SCAFFOLD },
@@ -206,8 +208,8 @@ static int store_option(struct parser *parser, const struct option *option, cons
                                    : &options->dir) = value;
         break;
     case GW_TAKES_HEADERS:
-        if (option->name[0] == 's') {
-            options->sni = value;
+        if (option->name[0] == 's' || option->name[0] == 'c') {
+            *(option->name[0] == 's' ? &options->sni : &options->client) = value;
             break;
         }
         if (options->header_count == GW_OPTION_HEADERS_MAX) {

@@ -29,6 +29,7 @@ struct gw_options {
     const char *headers[GW_OPTION_HEADERS_MAX]; /* -H "Name: value" */
     unsigned header_count;
     const char *sni;     /* --sni; NULL: none */
+    const char *client;  /* --client; NULL: none */
     const char *args[2]; /* METHOD URL of explain, plugin NAME of new */
     unsigned arg_count;
     char **argv; /* the whole command line, for who starts the program again */

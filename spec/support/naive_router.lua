@@ -69,6 +69,34 @@ local function query_fits(wanted, query)
   return true
 end
 
+local function cookies_fit(wanted, headers)
+  for name, values in pairs(wanted or {}) do
+    local found = false
+    for _, header in ipairs(headers or {}) do
+      for key, value in (header[1] == "cookie" and header[2] or ""):gmatch("([^;= ]+)=([^;]*)") do
+        found = found or (key == name and has(values, value))
+      end
+    end
+    if not found then return false end
+  end
+  return true
+end
+
+-- Networks of whole bytes: "10.1.0.0/16".
+local function sources_fit(networks, client)
+  if not networks then return true end
+  for _, network in ipairs(networks) do
+    local address, bits = network:match("^(.*)/(%d+)$")
+    local bytes = {}
+    for byte in address:gmatch("%d+") do
+      bytes[#bytes + 1] = byte
+    end
+    local start = table.concat(bytes, ".", 1, bits / 8)
+    if client and ((client .. "."):sub(1, #start + 1) == start .. "." or bits == "0") then return true end
+  end
+  return false
+end
+
 local function size(map)
   local count = 0
   for _ in pairs(map or {}) do
@@ -85,6 +113,8 @@ local function weight_of(route)
     + one_if(route.methods)
     + one_if(size(route.headers) > 0)
     + one_if(size(route.query) > 0)
+    + one_if(size(route.cookies) > 0)
+    + one_if(route.sources)
 end
 
 local function is_wild(host) return host:find("*", 1, true) ~= nil end
@@ -101,7 +131,7 @@ local function priority_of(route, host, path)
   return {
     weight_of(route),
     plain_hosts(route),
-    size(route.headers) + size(route.query),
+    size(route.headers) + size(route.query) + size(route.cookies) + one_if(route.sources),
     KINDS[path.kind],
     path.kind == "regex" and route.regex_priority or 0,
     path.length,
@@ -145,6 +175,8 @@ local function fits(rule, ask, any_method)
     and path_fits(rule.path, route.segments ~= false, ask.path)
     and headers_fit(route.headers, ask.headers)
     and query_fits(route.query, ask.query)
+    and cookies_fit(route.cookies, ask.headers)
+    and sources_fit(route.sources, ask.client)
 end
 
 local function find(self, ask, any_method)

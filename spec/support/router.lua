@@ -42,6 +42,11 @@ local function add_route(build, index, route)
   if route.http_only then assert(not said(c.gw_build_route_http_only(build, index))) end
   add_conditions(build, index, c.gw_build_route_header, route.headers)
   add_conditions(build, index, c.gw_build_route_argument, route.query)
+  add_conditions(build, index, c.gw_build_route_cookie, route.cookies)
+  for _, network in ipairs(route.sources or {}) do
+    local why = said(c.gw_build_route_source(build, index, network, #network))
+    if why then error(why, 0) end
+  end
   assert(not said(c.gw_build_route_regex_priority(build, index, route.regex_priority or 0)))
 end
 
@@ -80,6 +85,11 @@ local function make_query(ask, keep)
   end
   keep[#keep + 1] = ask.sni or ""
   query.sni, query.tls, query.https = c.slice(ask.sni or ""), ask.tls or false, ask.https or false
+  if ask.client == "unix:" then
+    query.client.len = 1
+  elseif ask.client then
+    assert(not said(c.gw_addr_bytes_parse(query.client, ask.client, #ask.client)))
+  end
   local headers = ask.headers or {}
   local pairs_of = ffi.new("struct gw_route_pair[?]", #headers + 1)
   for i, header in ipairs(headers) do

@@ -1,4 +1,5 @@
 --- Addresses to listen on: `127.0.0.1:8000`, `[::1]:8000`, `*:8000`, `localhost:8000`, `unix:PATH`.
+local t = require("moongate.schema")
 local types = require("moongate.schema.types")
 local words = require("moongate.schema.words")
 
@@ -59,6 +60,18 @@ function M.parse(text, folder)
   end
   local shown = types.is_ipv6(host) and ("[%s]:%d"):format(host:lower(), port) or ("%s:%d"):format(host, port)
   return { kind = "tcp", host = host:lower(), port = port, text = shown, loopback = is_loopback(host) }
+end
+
+--- The type of who is connected: by address, or through a unix socket, of whose other end nothing else is known.
+---@return table
+function M.peer()
+  local kind = t.string {}
+  kind.noun = { "an IP address, a network or unix:", "IP addresses, networks or unix:" }
+  kind.parse = function(text)
+    if text == "unix:" then return text end
+    return types.SCALARS.ip_or_cidr.parse(text)
+  end
+  return kind
 end
 
 return M

@@ -1,5 +1,6 @@
 --- The fields of services, routes, upstreams, targets, consumers and plugin uses: Kong's names and meanings, and ours.
 local t = require("moongate.schema")
+local address = require("moongate.config.address")
 local balancing = require("moongate.config.balancing")
 local capacity = require("moongate.config.capacity")
 local certificates = require("moongate.config.certificates")
@@ -205,6 +206,15 @@ M.routes = entity(with(later.route, tls_route_fields.fields(reference)), {
     t.string { len_min = 1 },
     t.array { t.string {} },
     about = "Query arguments it asks for, written as `headers` are.",
+  },
+  cookies = t.map {
+    t.string { match = "^[%w!#$%%&'*+%-.^_`|~]+$" },
+    t.array { t.string {} },
+    about = "Cookies it asks for, written as `headers` are.",
+  },
+  sources = t.set {
+    address.peer(),
+    about = "Networks that it takes clients from (as `trusted_proxies` make them known); `unix:`: unix sockets.",
   },
   regex_priority = t.integer {
     between = { -2 ^ 31, 2 ^ 31 - 1 },

@@ -279,6 +279,10 @@ local function put_match(problems, build, index, route)
   end
   put_conditions(problems, build, index, route, "headers", C.gw_build_route_header)
   put_conditions(problems, build, index, route, "query", C.gw_build_route_argument)
+  put_conditions(problems, build, index, route, "cookies", C.gw_build_route_cookie)
+  for _, network in ipairs(route.sources or {}) do
+    check(problems, route, C.gw_build_route_source(build, index, network, #network))
+  end
   check(problems, route, C.gw_build_route_regex_priority(build, index, route.regex_priority or 0))
 end
 

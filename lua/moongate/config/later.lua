@@ -54,7 +54,7 @@ M.service = group(TLS, { tls_sans = none })
 
 M.route = merged(
   group(KONG, {
-    sources = none, destinations = none, expression = none, priority = none, path_handling = "v0",
+    destinations = none, expression = none, priority = none, path_handling = "v0",
     request_buffering = true, response_buffering = true,
   })
 )

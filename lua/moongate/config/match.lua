@@ -134,7 +134,7 @@ function M.of_route(rep, item, check_regex)
     hosts = list_of(rep, item, "hosts", M.host),
     methods = value.methods or {},
   }
-  for _, key in ipairs { "headers", "query" } do
+  for _, key in ipairs { "headers", "query", "cookies" } do
     match[key] = pairs_of(
       value[key],
       key == "headers",
@@ -143,7 +143,7 @@ function M.of_route(rep, item, check_regex)
     )
   end
   local something = false
-  local keys = { "paths", "hosts", "methods", "headers", "query" }
+  local keys = { "paths", "hosts", "methods", "headers", "query", "cookies", "sources" }
   if protocols.is_https_only(value.protocols) then keys[#keys + 1] = "snis" end
   for _, key in ipairs(keys) do
     local raw = item.raw[key]
@@ -153,8 +153,8 @@ function M.of_route(rep, item, check_regex)
     report.error(
       rep,
       item.path,
-      "needs at least one of paths, hosts, methods, headers, query, or snis with protocols: [https] "
-        .. "(paths: [/] takes every request)"
+      "needs at least one of paths, hosts, methods, headers, query, cookies, sources, or snis with "
+        .. "protocols: [https] (paths: [/] takes every request)"
     )
   end
   return match

@@ -173,6 +173,8 @@ function M.route(state, item, config, top, opts)
     methods = parts.methods,
     headers = parts.headers,
     query = parts.query,
+    cookies = parts.cookies,
+    sources = value.sources or {},
     snis = value.snis or {},
     https_only = protocols.is_https_only(value.protocols),
     http_only = #(value.protocols or {}) == 1 and value.protocols[1] == "http",

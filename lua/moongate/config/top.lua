@@ -6,7 +6,6 @@ local entities = require("moongate.config.entities")
 local later = require("moongate.config.later")
 local tls = require("moongate.config.tls")
 local limits = require("moongate.config.limits")
-local types = require("moongate.schema.types")
 local words = require("moongate.schema.words")
 
 local M = {}
@@ -44,17 +43,6 @@ local function no_word_but(...)
   end
   local problem = ("must be %s or a path"):format(table.concat(allowed, ", "))
   return function(text) return not means[text], problem end
-end
-
--- Who is connected: by address, or through a unix socket, of whose other end nothing else is known.
-local function peer()
-  local kind = t.string {}
-  kind.noun = { "an IP address, a network or unix:", "IP addresses, networks or unix:" }
-  kind.parse = function(text)
-    if text == "unix:" then return text end
-    return types.SCALARS.ip_or_cidr.parse(text)
-  end
-  return kind
 end
 
 -- Of a file, as chmod writes it.
@@ -96,7 +84,7 @@ local function listener()
     group = group(),
     proxy_protocol = t.record({
       from = t.array {
-        peer(),
+        address.peer(),
         required = true,
         len_min = 1,
         about = "Whose connections begin with a PROXY header, v1 or v2, and must; `unix:`: all through unix sockets.",
@@ -276,10 +264,10 @@ local function fields()
       },
     },
     trusted_proxies = t.array {
-      peer(),
+      address.peer(),
       about = "Whose X-Forwarded-* headers and correlation ids are believed; `unix:`: who comes through a unix socket.",
     },
-    trusted_ips = t.array { peer(), about = "Kong's name for trusted_proxies." },
+    trusted_ips = t.array { address.peer(), about = "Kong's name for trusted_proxies." },
     zones = t.map {
       keys = t.string {
         check = function(name) return name:find("^[%w_-]+/[%w_]+$") ~= nil, 'must be "plugin/name"' end,

@@ -15,7 +15,11 @@ local EVERY = { "id", "tags", "created_at", "updated_at", "_comment", "_ignore" 
 
 local SECTIONS = {
   { "services", "Services", "What stands behind the gateway. Needs a `url`, or a `host`." },
-  { "routes", "Routes", "Which requests go where. Needs one of `paths`, `hosts`, `methods`, `headers`, `query`." },
+  {
+    "routes",
+    "Routes",
+    "Which requests go where. Needs one of `paths`, `hosts`, `methods`, `headers`, `query`, `cookies`, `sources`.",
+  },
   { "upstreams", "Upstreams", "Several targets under one name, which the `host` of a service says." },
   { "targets", "Targets", "One address of an upstream." },
   {

@@ -283,9 +283,10 @@ services:
       - { name: segments, paths: [/s], path_match: segment }
       - { name: header, paths: [/h], headers: { X-A: ["1", "2"], x-b: ["~*^z"] } }
       - { name: query, paths: [/q], query: { v: ["1"] } }
+      - { name: cookie, paths: [/c], cookies: { beta: ["1"] }, sources: [10.0.0.0/8, "unix:"] }
   - { host: b, enabled: false, routes: [{ name: off, paths: [/off] }] }
 ]])
-    local function route(path, query, headers)
+    local function route(path, query, headers, client)
       local pairs_of = ffi.new("struct gw_route_pair[4]")
       for i, header in ipairs(headers or {}) do
         pairs_of[i - 1].name, pairs_of[i - 1].value = c.slice(header[1]), c.slice(header[2])
@@ -295,6 +296,7 @@ services:
         "struct gw_route_query",
         { method = method, path = p, query = q, headers = pairs_of, header_count = #(headers or {}) }
       )
+      if client then assert(c.gw_addr_bytes_parse(ask.client, client, #client) == nil) end
       local match = ffi.new("struct gw_route_match")
       c.gw_router_match(conf.router, ask, match)
       return match.route ~= nil and c.str(match.route.name) or nil
@@ -310,6 +312,9 @@ services:
     assert.equal("query", route("/q", "v=1"))
     assert.is_nil(route("/q", "v=2"))
     assert.is_nil(route("/off"))
+    assert.is_nil(route("/c", "", { { "cookie", "beta=1" } }))
+    assert.equal("cookie", route("/c", "", { { "cookie", "beta=1" } }, "10.1.1.1"))
+    assert.is_true(c.gw_router_needs_client(conf.router))
     assert.is_true(c.gw_router_needs_headers(conf.router))
     assert.is_true(c.gw_router_needs_query(conf.router))
   end)

@@ -132,6 +132,17 @@ local OURS = {
     { query = "v=1&w=1", headers = WITH_X }),
   pair("header and query over two headers, being two kinds", { headers = X, query = { v = { "1" } } }, { headers = XY },
     { query = "v=1", headers = WITH_X }),
+  pair("a cookie counts like a header", { cookies = { v = { "1" } }, paths = { "/" } }, { paths = { "/a/b" } },
+    { path = "/a/b", headers = { { "cookie", "v=1" } } }),
+  pair("two cookies over one header", { cookies = { v = { "1" }, w = {} } }, { headers = X },
+    { headers = { { "cookie", "v=1; w=2" }, { "x-a", "1" } } }),
+  pair("a client address counts like a header", { sources = { "10.0.0.0/8" }, paths = { "/" } },
+    { paths = { "/a/b" } }, { path = "/a/b", client = "10.1.2.3" }),
+  pair("several networks count once", { headers = XY }, { sources = { "10.0.0.0/8", "10.1.0.0/16", "10.2.0.0/16" } },
+    { client = "10.1.2.3", headers = WITH_X }),
+  pair("an address and a cookie over two headers, being two kinds",
+    { sources = { "10.0.0.0/8" }, cookies = { v = { "1" } } }, { headers = XY },
+    { client = "10.1.2.3", headers = { { "cookie", "v=1" }, { "x-a", "1" }, { "x-b", "1" } } }),
   pair("the longer wildcard", { hosts = { "*.b.com" } }, { hosts = { "*.com" } }, { host = "a.b.com" }),
   pair("the longer wildcard of several", { hosts = { "*.b.com" } }, { hosts = { "*.com", "*.very.long.example.org" } },
     { host = "a.b.com" }),
@@ -218,7 +229,7 @@ describe("gw_router_explain", function()
       { path = "/a" }))
     assert.equal("its regex_priority is lower (0, not 3)",
       why({ paths = { "~/a" }, regex_priority = 3 }, { paths = { "~/a" } }, { path = "/a" }))
-    assert.equal("it names fewer headers and query arguments (1, not 2)",
+    assert.equal("it names fewer headers, query arguments, cookies and addresses (1, not 2)",
       why({ headers = XY }, { headers = X }, { headers = WITH_X }))
     assert.equal('its host "*.com" is less specific than "*.b.com"',
       why({ hosts = { "*.b.com" } }, { hosts = { "*.com" } }, { host = "a.b.com" }))

@@ -95,6 +95,14 @@ local function random_route(name)
   if maybe(0.3) then route.methods = several(function() return one_of(METHODS) end, 2) end
   if maybe(0.2) then route.headers = conditions { "x-a", "x-b" } end
   if maybe(0.2) then route.query = conditions { "v", "w" } end
+  if maybe(0.2) then route.cookies = conditions { "a", "b" } end
+  if maybe(0.2) then
+    route.sources = several(
+      function() return ("10.%d.%d.0/%d"):format(random(2), random(2), one_of { 0, 8, 16, 24 }) end,
+      2
+    )
+  end
+  if route.cookies or route.sources then return route end
   if not (route.paths or route.hosts or route.methods or route.headers or route.query) then
     route.paths = { "/" }
   end
@@ -106,6 +114,8 @@ local function random_ask()
   for _, name in ipairs { "x-a", "x-b", "x-a" } do
     if maybe(0.5) then headers[#headers + 1] = { name, tostring(random(3)) } end
   end
+  if maybe(0.6) then headers[#headers + 1] = { "cookie", ("a=%d; x=y;b=%d"):format(random(3), random(3)) } end
+  if maybe(0.2) then headers[#headers + 1] = { "cookie", "b=2" } end
   local query = {}
   for _, name in ipairs { "v", "w", "v" } do
     if maybe(0.5) then query[#query + 1] = name .. "=" .. random(3) end
@@ -116,6 +126,7 @@ local function random_ask()
     path = random_path(),
     query = table.concat(query, "&"),
     headers = headers,
+    client = maybe(0.8) and ("10.%d.%d.7"):format(random(2), random(2)) or nil,
   }
 end
 
@@ -124,7 +135,8 @@ local function describe_ask(ask)
   for i, header in ipairs(ask.headers) do
     headers[i] = header[1] .. ": " .. header[2]
   end
-  return ("%s %s%s?%s [%s]"):format(ask.method, ask.host, ask.path, ask.query, table.concat(headers, ", "))
+  local all = table.concat(headers, ", ")
+  return ("%s %s%s?%s [%s] %s"):format(ask.method, ask.host, ask.path, ask.query, all, tostring(ask.client))
 end
 
 describe("the router", function()

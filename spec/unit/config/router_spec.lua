@@ -215,6 +215,45 @@ describe("gw_router_match: methods, headers, query", function()
     assert.is_nil((router:match {}))
   end)
 
+  it("finds cookies among others, byte by byte", function()
+    local router = router_of { cookies = { beta = { "On", "~*^x\\d$" } } }
+    local function match(...)
+      local headers = {}
+      for i, value in ipairs { ... } do
+        headers[i] = { "cookie", value }
+      end
+      return (router:match { headers = headers })
+    end
+    assert.equal("r1", match("beta=On"))
+    assert.equal("r1", match("a=1;  beta=X7 ;b=2"))
+    assert.equal("r1", match("a=1", "beta=On"))
+    assert.equal("r1", match("beta=off; beta=On"))
+    assert.is_nil(match())
+    assert.is_nil(match("beta=on"))
+    assert.is_nil(match("Beta=On"))
+    assert.is_nil(match("xbeta=On; beta; =On; beta ;"))
+    assert.is_nil(match("x=beta=On"))
+    assert.is_nil(match('beta="On"'))
+  end)
+
+  it("takes a cookie of any value where none is named", function()
+    local router = router_of { cookies = { beta = {} } }
+    assert.equal("r1", (router:match { headers = { { "cookie", "beta=" } } }))
+    assert.is_nil((router:match { headers = { { "cookie", "beta" } } }))
+  end)
+
+  it("takes clients of the networks it names", function()
+    local router = router_of { sources = { "10.0.0.0/8", "2001:db8::/32", "unix:" } }
+    for _, client in ipairs { "10.1.2.3", "::ffff:10.1.2.3", "2001:db8::7", "unix:" } do
+      assert.equal("r1", (router:match { client = client }), client)
+    end
+    for _, client in ipairs { "11.1.2.3", "2001:db9::7", "::" } do
+      assert.is_nil((router:match { client = client }), client)
+    end
+    assert.is_nil((router:match {}))
+    assert.is_nil((router_of({ sources = { "10.0.0.0/8" } }):match { client = "unix:" }))
+  end)
+
   it("wants all headers that are named", function()
     local router = router_of { headers = { a = { "1" }, b = { "~*^x\\d$" } } }
     assert.equal("r1", (router:match { headers = { { "a", "1" }, { "b", "X7" } } }))
