@@ -83,12 +83,17 @@ static void check_fields(const struct gw_fields *fields)
     }
 }
 
-/* Every second request is answered before it is whole, with a piece now and a piece later. */
+/* Every second request is answered before it is whole, with a piece now and a piece later; every
+ * third with one that is worth a write of its own. */
 static void answer(struct owner *owner, bool now)
 {
+    static const char large[40000];
     const struct gw_head head = { .status = 200, .version = 11, .body_length = GW_BODY_UNKNOWN };
+    bool is_third = gw_stream_number(owner->stream) % 3 == 0;
 
     gw_stream_send_head(owner->stream, &head, false);
+    if (is_third)
+        gw_stream_send_body(owner->stream, gw_slice(large, sizeof(large)), NULL, false);
     gw_stream_send_body(owner->stream, GW_SLICE("ok"), NULL, now);
     if (now)
         close_owner(owner, GW_OK);
@@ -320,6 +325,7 @@ void fuzz_h2_requests(struct gw_slice frames)
 
 static void ask(struct wire *wire, const char *method, bool end)
 {
+    static const char large[80000]; /* more than the first windows take */
     struct gw_arena *arena = gw_arena_new();
     struct gw_stream *stream = gw_h2_client_open(wire->client, arena);
     struct gw_head head = {
@@ -332,8 +338,10 @@ static void ask(struct wire *wire, const char *method, bool end)
 
     own(wire, stream, arena)->asked = head.method;
     gw_stream_send_head(stream, &head, end);
-    if (!end)
+    if (!end) {
         gw_stream_send_body(stream, GW_SLICE("hello"), NULL, false);
+        gw_stream_send_body(stream, gw_slice(large, sizeof(large)), NULL, false);
+    }
 }
 
 void fuzz_h2_answers(struct gw_slice frames)

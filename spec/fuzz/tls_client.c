@@ -1,5 +1,5 @@
-/* What reaches a client over TLS when somebody alters it on the way; and what is no TLS at all, behind
- * a byte of 128 or more. */
+/* What reaches a client over TLS when somebody alters it on the way; and what is no TLS at all,
+ * behind a byte of 128 or more. */
 #include "tls_wire.h"
 
 GW_FUZZ_TARGET(tls_client)

@@ -18,6 +18,8 @@ ffi.cdef([[
 struct gw_spec_front { struct gw_proxy *proxy; unsigned sessions; };
 struct gw_session *gw_spec_front_open(struct gw_spec_front *front, struct gw_conn *conn,
                                         const struct gw_session_limits *limits);
+struct gw_session *gw_spec_front_open_h2(struct gw_spec_front *front, struct gw_conn *conn,
+                                           const struct gw_session_limits *limits);
 char gw_spec_access[24576];
 unsigned gw_spec_access_count;
 void gw_spec_keep_access(void *ctx, const struct gw_access_record *record);
@@ -439,8 +441,7 @@ end
 local Client = {}
 Client.__index = Client
 
---- A connection to the gateway. `peer`: the address it seems to come from.
-function M:client(peer)
+local function open_client(world, peer, open)
   local near, far = ffi.new("struct gw_conn *[1]"), ffi.new("struct gw_conn *[1]")
   local limits = ffi.new("struct gw_session_limits", {
     head_bytes = 32768,
@@ -449,13 +450,19 @@ function M:client(peer)
     head_timeout_us = 10e6,
     idle_timeout_us = 60e6,
   })
-  c.gw_memory_pair_new(self.loop.c, net.addr(peer or "192.0.2.7:1234"), net.addr("127.0.0.1:8000"), near, far)
+  c.gw_memory_pair_new(world.loop.c, net.addr(peer or "192.0.2.7:1234"), net.addr("127.0.0.1:8000"), near, far)
   c.gw_conn_set_write_limit(near[0], 65536)
-  ffi.C.gw_spec_front_open(self.front, near[0], limits)
-  local client = setmetatable({ conn = net.bind(far[0]), world = self, taken = 0 }, Client)
-  self.clients[#self.clients + 1] = client
+  open(world.front, near[0], limits)
+  local client = setmetatable({ conn = net.bind(far[0]), world = world, taken = 0 }, Client)
+  world.clients[#world.clients + 1] = client
   return client
 end
+
+--- A connection to the gateway. `peer`: the address it seems to come from.
+function M:client(peer) return open_client(self, peer, ffi.C.gw_spec_front_open) end
+
+--- The same where HTTP/2 is spoken: frames in, frames out (support/h2.lua).
+function M:client_h2(peer) return open_client(self, peer, ffi.C.gw_spec_front_open_h2) end
 
 function Client:write(...) return self.conn:write(...) end
 

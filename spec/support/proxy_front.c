@@ -1,5 +1,6 @@
 /* Specs' own front: sessions over given connections, whose requests go to a proxy. */
 #include "base/alloc.h"
+#include "http/h2.h"
 #include "proxy/proxy.h"
 #include "telemetry/access_log.h"
 
@@ -40,6 +41,18 @@ struct gw_session *gw_spec_front_open(struct gw_spec_front *front, struct gw_con
 {
     front->sessions++;
     return gw_h1_server_new(conn, limits, GW_SLICE("http"), &events, front);
+}
+
+struct gw_session *gw_spec_front_open_h2(struct gw_spec_front *front, struct gw_conn *conn,
+                                         const struct gw_session_limits *limits);
+
+struct gw_session *gw_spec_front_open_h2(struct gw_spec_front *front, struct gw_conn *conn,
+                                         const struct gw_session_limits *limits)
+{
+    const struct gw_h2_limits all = { .session = *limits };
+
+    front->sessions++;
+    return gw_h2_server_new(conn, &all, GW_SLICE("http"), &events, front);
 }
 
 /* The last line of the access log, for the specs. */

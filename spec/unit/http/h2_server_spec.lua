@@ -94,6 +94,23 @@ describe("an h2 server", function()
       assert.equal("head 200\ndata 10\ndata 15 end", heard(1))
     end)
 
+    it("500 in the place of a head that would be two", function() -- attacks.md 8
+      for i, field in ipairs {
+        { "x", "a\r\nset-cookie: b" },
+        { "x", "a\0" },
+        { "x\r\ny", "a" },
+        { "x y", "a" },
+        { "", "a" },
+      } do
+        begin()
+        say(h2.ask(1))
+        server:last():respond({ fields = { field } }, true)
+        place:turn()
+        assert.equal("head 500 end", heard(1), i)
+        assert.equal("internal", server:last():error())
+      end
+    end)
+
     it("an extended CONNECT with 200, as a tunnel", function()
       begin()
       say(
@@ -185,6 +202,17 @@ describe("an h2 server", function()
       ["a pseudo field of answers"] = { method, scheme, path, authority, { ":status", "200" } },
       ["no method"] = { scheme, path, authority },
       ["no path"] = { method, scheme, authority },
+      ["an empty method"] = { { ":method", "" }, scheme, path, authority },
+      ["an empty scheme"] = { method, { ":scheme", "" }, path, authority },
+      ["an empty authority"] = { method, scheme, path, { ":authority", "" } },
+      ["an authority with a line end"] = { method, scheme, path, { ":authority", "a\r\nx: y" } },
+      ["a scheme with a line end"] = { method, { ":scheme", "http\r\n" }, path, authority },
+      ["a method with a line end"] = { { ":method", "GET\r\n" }, scheme, path, authority },
+      ["a value with a bare CR"] = { method, scheme, path, authority, { "x", "y\rz" } },
+      ["a value with a bare LF"] = { method, scheme, path, authority, { "x", "y\nz" } },
+      ["a name with a NUL"] = { method, scheme, path, authority, { "x\0", "y" } },
+      ["a name with a colon"] = { method, scheme, path, authority, { "x:y", "z" } },
+      ["an empty name"] = { method, scheme, path, authority, { "", "y" } },
       ["an empty path"] = { method, scheme, { ":path", "" }, authority },
       ["an upper-case name"] = { method, scheme, path, authority, { "X-A", "y" } },
       ["a name with a space"] = { method, scheme, path, authority, { "x a", "y" } },
