@@ -68,6 +68,7 @@ enum gw_retry {
     X(TLS_HANDSHAKE,      "the TLS handshake with the upstream failed",             502, UPSTREAM, ALWAYS)    \
     X(RESET,              "the upstream closed the connection",                     502, UPSTREAM,            \
       IF_UNSENT_OR_IDEMPOTENT)                                                                               \
+    X(NO_TUNNEL,          "the upstream takes no WebSockets over HTTP/2",           502, UPSTREAM, NEVER)     \
     X(UPSTREAM_REFUSED,   "the upstream did not take the request on",               502, UPSTREAM, ALWAYS)    \
     X(UPSTREAM_PROTOCOL,  "the upstream sent an invalid response",                  502, UPSTREAM, NEVER)     \
     X(UPSTREAM_CUT,       "the upstream ended before its response was whole",       502, UPSTREAM, NEVER)     \

@@ -1,5 +1,15 @@
 #include "http/h1_answer.h"
 
+#include "http/websocket_key.h"
+
+static void note_key(struct gw_h1_answer *answer, const struct gw_head *request)
+{
+    const struct gw_slice *key = gw_fields_get(&request->fields, GW_WEBSOCKET_KEY_FIELD);
+
+    if (key && gw_slice_equal(request->protocol, GW_WEBSOCKET))
+        answer->asked.key = *key;
+}
+
 void gw_h1_answer_begin(struct gw_h1_answer *answer, const struct gw_head *request, bool keep_alive)
 {
     answer->asked = (struct gw_h1_asked){
@@ -8,6 +18,8 @@ void gw_h1_answer_begin(struct gw_h1_answer *answer, const struct gw_head *reque
         .protocol = request->protocol,
         .keep_alive = keep_alive && !answer->last,
     };
+    if (request->protocol.len)
+        note_key(answer, request);
     answer->waits_for_100 = request->expect_continue;
 }
 
@@ -47,10 +59,30 @@ static bool refuses_tunnel(const struct gw_h1_asked *asked, int status)
     return asked->protocol.len && status != 101;
 }
 
+/* A service of HTTP/2 (RFC 8441) has no proof to give. What one of HTTP/1 gave is passed on: the
+ * client will judge it. */
+static struct gw_head prove(const struct gw_h1_answer *answer, const struct gw_head *head,
+                            struct gw_arena *arena)
+{
+    struct gw_head proven = *head;
+    char *accept;
+
+    if (gw_fields_get(&head->fields, GW_WEBSOCKET_ACCEPT_FIELD))
+        return proven;
+    accept = gw_arena_alloc(arena, GW_WEBSOCKET_ACCEPT_LEN);
+    gw_websocket_accept(answer->asked.key, accept);
+    proven.fields = (struct gw_fields){ NULL, 0, 0 };
+    gw_fields_copy(&proven.fields, arena, &head->fields);
+    gw_fields_add(&proven.fields, arena, GW_WEBSOCKET_ACCEPT_FIELD,
+                  gw_slice(accept, GW_WEBSOCKET_ACCEPT_LEN));
+    return proven;
+}
+
 static void send_final(struct gw_h1_answer *answer, struct gw_h1_session *session,
                        const struct gw_head *head, bool end)
 {
     struct gw_h1_written written;
+    struct gw_head proven;
     /* A body that was announced and not called for may come or not: nothing after it can be
      * trusted. */
     bool unsure =
@@ -58,6 +90,10 @@ static void send_final(struct gw_h1_answer *answer, struct gw_h1_session *sessio
 
     if (unsure || answer->last || refuses_tunnel(&answer->asked, head->status))
         answer->asked.keep_alive = false;
+    if (head->status == 101 && answer->asked.key.len) {
+        proven = prove(answer, head, session->stream.arena);
+        head = &proven;
+    }
     answer->asked.wall_us = session->loop->clock.wall_us;
     if (gw_h1_write_response(head, end, &answer->asked, session->stream.arena, &written)) {
         gw_h1_answer_bare(answer, session, gw_error_info(GW_E_INTERNAL)->status);

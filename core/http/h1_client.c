@@ -5,6 +5,7 @@
 #include "http/h1_session.h"
 
 #include "base/alloc.h"
+#include "http/websocket_key.h"
 
 struct gw_h1_client {
     struct gw_h1_session session;
@@ -17,6 +18,8 @@ struct gw_h1_client {
     bool sent;           /* a byte of it reached the kernel; kept when the connection is gone */
     bool spoiled;        /* bytes came that nobody asked for */
     bool silent;         /* closed by its owner: no on_closed */
+    bool proves;         /* the handshake's key is ours: `accept` is what must come */
+    char accept[GW_WEBSOCKET_ACCEPT_LEN];
 };
 
 static const struct gw_stream_ops client_ops;
@@ -50,10 +53,25 @@ static bool wants(const struct gw_h1_session *session)
            client_of(session)->asked && session->parse.state != GW_H1_DONE;
 }
 
+/* Who asked has no key, and needs no proof. */
+static bool check_proof(struct gw_h1_client *client, struct gw_head *head)
+{
+    const struct gw_slice *accept = gw_fields_get(&head->fields, GW_WEBSOCKET_ACCEPT_FIELD);
+    bool good = accept && gw_slice_equal(*accept, gw_slice(client->accept, sizeof(client->accept)));
+
+    gw_fields_remove(&head->fields, GW_WEBSOCKET_ACCEPT_FIELD);
+    return good;
+}
+
 static void on_head(struct gw_h1_session *session)
 {
+    struct gw_h1_client *client = client_of(session);
     struct gw_h1_parse *parse = &session->parse;
 
+    if (client->proves && parse->head->status == 101 && !check_proof(client, parse->head)) {
+        gw_h1_session_fail_now(session, GW_E_UPSTREAM_PROTOCOL);
+        return;
+    }
     session->in_done = parse->ended;
     if (parse->state == GW_H1_TUNNEL)
         gw_h1_out_tunnel(&session->out);
@@ -162,14 +180,40 @@ static void finish(struct gw_h1_session *session)
 
 /* ── requests ──────────────────────────────────────────────────────────────── */
 
+/* From a client of HTTP/2 (RFC 8441), which sends no key. */
+static struct gw_head add_key(struct gw_h1_client *client, const struct gw_head *head,
+                              struct gw_arena *arena)
+{
+    struct gw_head with_key = *head;
+    struct gw_slice key = gw_websocket_key(arena);
+
+    with_key.fields = (struct gw_fields){ NULL, 0, 0 };
+    gw_fields_copy(&with_key.fields, arena, &head->fields);
+    gw_fields_add(&with_key.fields, arena, GW_WEBSOCKET_KEY_FIELD, key);
+    gw_websocket_accept(key, client->accept);
+    client->proves = true;
+    return with_key;
+}
+
+static bool lacks_key(const struct gw_head *head)
+{
+    return head->version == 20 && gw_slice_equal(head->protocol, GW_WEBSOCKET) &&
+           !gw_fields_get(&head->fields, GW_WEBSOCKET_KEY_FIELD);
+}
+
 static void send_head(struct gw_stream *stream, const struct gw_head *head, bool end)
 {
     struct gw_h1_session *session = container_of(stream, struct gw_h1_session, stream);
     struct gw_h1_client *client = client_of(session);
     struct gw_h1_written written;
+    struct gw_head with_key;
 
     if (session->failing)
         return;
+    if (lacks_key(head)) {
+        with_key = add_key(client, head, stream->arena);
+        head = &with_key;
+    }
     if (client->asked || gw_h1_write_request(head, end, stream->arena, &written)) {
         gw_h1_session_fail(session, GW_E_INTERNAL);
         return;
@@ -264,7 +308,7 @@ struct gw_stream *gw_h1_client_open(struct gw_h1_client *client, struct gw_arena
     session->stream.ops = &client_ops;
     session->parse.arena = arena;
     client->requests++;
-    client->asked = client->sent = false;
+    client->asked = client->sent = client->proves = false;
     if (session->conn)
         client->out_before = gw_conn_bytes_out(session->conn);
     else /* gone in this very turn: on_closed is on its way */

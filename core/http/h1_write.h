@@ -29,6 +29,7 @@ struct gw_h1_asked {
     enum gw_method method;
     int version;              /* 10 or 11 */
     struct gw_slice protocol; /* of its Upgrade; stands in where a 101 names none */
+    struct gw_slice key;      /* Sec-WebSocket-Key; lives as long as the request */
     /* the connection is to be kept; cleared where the body's end is that of the connection */
     bool keep_alive;
     int64_t wall_us; /* for Date */

@@ -29,7 +29,7 @@ struct gw_session *gw_h2_server_new(struct gw_conn *conn, const struct gw_h2_lim
 struct gw_h2_client;
 
 struct gw_h2_client_events {
-    /* There was no room for a stream, and now there is. */
+    /* There was no room for a stream, and now there is; or it is known how much. */
     void (*on_room_for_streams)(void *ctx, struct gw_h2_client *client);
     /* No stream is open any more; it may carry others. */
     void (*on_idle)(void *ctx, struct gw_h2_client *client);
@@ -48,6 +48,9 @@ struct gw_stream *gw_h2_client_open(struct gw_h2_client *client, struct gw_arena
 /* How many more may be opened now: what the server allows (100 until it has said so) and we do; 0
  * once the connection is on its way out. */
 unsigned gw_h2_client_free_streams(const struct gw_h2_client *client);
+
+/* The server's settings are here; on_room_for_streams comes when they are. */
+bool gw_h2_client_settled(const struct gw_h2_client *client);
 
 /* The server takes extended CONNECT. False until its settings are here. */
 bool gw_h2_client_tunnels(const struct gw_h2_client *client);

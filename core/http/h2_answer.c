@@ -42,6 +42,10 @@ static void send_final(struct gw_h2_stream *stream, const struct gw_head *head, 
                   (head->status == 101 || (!stream->asks_upgrade && head->status < 300));
     bool no_body = !tunnel && gw_status_has_no_body(head->status, stream->method);
 
+    if (stream->asks_upgrade && !tunnel && head->status < 300) {
+        answer_bare(stream, 502); /* it would open the tunnel (RFC 8441 5) */
+        return;
+    }
     if (!submit(stream, head, !tunnel && (end || no_body), stream->stream.arena)) {
         answer_bare(stream, gw_error_info(GW_E_INTERNAL)->status);
         gw_h2_stream_fail(stream, GW_E_INTERNAL);

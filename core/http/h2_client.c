@@ -12,7 +12,7 @@ struct gw_h2_client {
     void *ctx;
     struct gw_defer news;
     unsigned requests;
-    bool full;   /* somebody was sent away: it is told of room */
+    bool full;   /* somebody was sent away, or the server has said nothing: it is told of room */
     bool busy;   /* a stream was open: the last one's end is told */
     bool silent; /* closed by its owner: no on_closed */
 };
@@ -170,7 +170,7 @@ static void send_head(struct gw_stream *base, const struct gw_head *head, bool e
     stream->asks_upgrade = head->protocol.len > 0;
     stream->asks_tunnel = stream->asks_upgrade || head->method == GW_METHOD_CONNECT;
     if (stream->asks_upgrade && !gw_h2_client_tunnels(client_of(session))) {
-        gw_h2_stream_fail(stream, GW_E_NOT_IMPLEMENTED);
+        gw_h2_stream_fail(stream, GW_E_NO_TUNNEL);
         return;
     }
     /* What asks for a tunnel has no body of its own; its bytes come when it is open. */
@@ -226,6 +226,7 @@ struct gw_h2_client *gw_h2_client_new(struct gw_conn *conn, const struct gw_h2_l
 
     client->events = events;
     client->ctx = ctx;
+    client->full = true;
     gw_h2_session_init(&client->session, &role, false, conn, limits);
     gw_h2_session_start_timer(&client->session, ACK_US);
     return client;
@@ -264,6 +265,11 @@ struct gw_stream *gw_h2_client_open(struct gw_h2_client *client, struct gw_arena
     client->session.owned++;
     client->busy = true;
     return &stream->stream;
+}
+
+bool gw_h2_client_settled(const struct gw_h2_client *client)
+{
+    return client->session.settled;
 }
 
 bool gw_h2_client_tunnels(const struct gw_h2_client *client)

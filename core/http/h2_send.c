@@ -12,6 +12,12 @@
 
 /* ── into frames ───────────────────────────────────────────────────────────── */
 
+/* A client's tunnel that nobody has opened yet: the request is whole only if it is declined. */
+static bool awaits_tunnel(const struct gw_h2_stream *stream)
+{
+    return stream->asks_tunnel && !stream->tunnel && !stream->session->is_server;
+}
+
 ssize_t gw_h2_stream_read(nghttp2_session *engine, int32_t id, uint8_t *buffer, size_t len,
                           uint32_t *flags, nghttp2_data_source *source, void *ctx)
 {
@@ -34,7 +40,7 @@ ssize_t gw_h2_stream_read(nghttp2_session *engine, int32_t id, uint8_t *buffer, 
         gw_h2_stream_wake(stream);
     if (got)
         gw_h2_guard_forgive(&stream->session->guard, GW_H2_EMPTY, 1);
-    if (stream->out_ended && stream->out_bytes == 0 && (!stream->asks_tunnel || stream->tunnel)) {
+    if (stream->out_ended && stream->out_bytes == 0 && !awaits_tunnel(stream)) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
         if (stream->out_trailers) {
             *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;

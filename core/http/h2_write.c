@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "http/date.h"
 #include "http/token.h"
+#include "http/websocket_key.h"
 
 #define PSEUDO_MAX 9 /* pseudo fields, content-length, date, expect, te */
 
@@ -33,7 +34,8 @@ static bool is_framing(struct gw_slice name)
 /* RFC 8441 5.1: they prove nothing here. */
 static bool is_of_websocket(struct gw_slice name)
 {
-    return IS(name, "sec-websocket-key") || IS(name, "sec-websocket-accept");
+    return gw_slice_equal(name, GW_WEBSOCKET_KEY_FIELD) ||
+           gw_slice_equal(name, GW_WEBSOCKET_ACCEPT_FIELD);
 }
 
 /* nghttp2 copies both, and writes to neither. */

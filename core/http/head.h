@@ -42,7 +42,7 @@ struct gw_head {
     struct gw_slice protocol;
     bool expect_continue; /* request: the client waits for a 100 */
     bool wants_trailers;  /* request: "te: trailers" goes with it, where the version has room */
-    /* 10 or 11 as received; what is written is the codec's own business */
+    /* 10, 11 or 20 as received; what is written is the codec's own business */
     int version;
     int status;              /* response */
     struct gw_slice reason;  /* response, h1 only; may be empty */

@@ -176,7 +176,7 @@ static void fill_head(struct gw_flight *flight, struct gw_head *head)
         .query = x->outgoing.query,
         .has_query = x->outgoing.has_query,
         .protocol = may_upgrade(x) ? x->request.protocol : GW_SLICE_EMPTY,
-        .version = 11,
+        .version = x->request.version,
         .body_length = x->request.body_length,
     };
     if (head->authority.len == 0 && x->outgoing.target_host.len && !service)

@@ -3,6 +3,7 @@
 #include "config/router.h"
 #include "http/problem.h"
 #include "http/uri.h"
+#include "http/websocket_key.h"
 #include "proxy/flight.h"
 
 #define METHODS_MAX 256
@@ -78,6 +79,11 @@ static bool is_not_for_routes(struct gw_flight *flight)
 
     if (flight->grpc_error) {
         gw_flight_refuse(flight, flight->grpc_error);
+        return true;
+    }
+    if (request->version == 20 && request->protocol.len &&
+        !gw_slice_equal(request->protocol, GW_WEBSOCKET)) {
+        gw_flight_refuse(flight, GW_E_NOT_IMPLEMENTED); /* RFC 8441 5; CONNECT-UDP and such */
         return true;
     }
     if (request->method == GW_METHOD_CONNECT || request->method == GW_METHOD_TRACE) {

@@ -240,6 +240,14 @@ static void pass_interim(struct gw_flight *flight, struct gw_head *head)
         gw_stream_send_head(x->down, head, false);
 }
 
+/* A client of HTTP/2 reads every 2xx as its WebSocket. */
+static bool is_false_tunnel(const struct gw_flight *flight, int status)
+{
+    const struct gw_head *request = &flight->x.request;
+
+    return request->version == 20 && request->protocol.len && status >= 200 && status < 300;
+}
+
 static void on_up_head(void *owner, struct gw_head *head, bool end)
 {
     struct gw_flight *flight = owner;
@@ -251,6 +259,10 @@ static void on_up_head(void *owner, struct gw_head *head, bool end)
         return;
     }
     if (head->status == 101 && flight->x.request.protocol.len == 0) {
+        gw_flight_fail(flight, GW_E_UPSTREAM_PROTOCOL);
+        return;
+    }
+    if (flight->calling && is_false_tunnel(flight, head->status)) {
         gw_flight_fail(flight, GW_E_UPSTREAM_PROTOCOL);
         return;
     }

@@ -172,9 +172,15 @@ static void share_with_others(struct gw_call *call, struct gw_slice key)
         .limits = limits_of(call),
         .arena = call->options.arena,
         .timeout_us = connect_timeout(call),
+        .tunnel = call->head.protocol.len > 0,
     };
-    struct gw_stream *up = gw_trunks_open(trunks, &want);
+    struct gw_stream *up;
 
+    if (gw_trunks_refuse(trunks, &want)) {
+        gw_call_fail_later(call, GW_E_NO_TUNNEL);
+        return;
+    }
+    up = gw_trunks_open(trunks, &want);
     if (!up && call->tls) {
         want.tls = call->tls;
         want.name = server_name(call);

@@ -14,6 +14,7 @@ struct gw_trunk {
     struct gw_list sessions; /* that may take streams; the oldest in front */
     unsigned session_count;
     struct gw_list waits;
+    unsigned tunnel_waits;  /* of them */
     struct gw_reach *reach; /* NULL: none is being made */
     unsigned users;         /* connections, waits and the reach; the last one frees the trunk */
     size_t key_len;
@@ -118,7 +119,8 @@ static struct gw_stream *open_on(struct gw_trunk *trunk, const struct gw_trunk_w
 {
     GW_LIST_EACH(&trunk->sessions, node) {
         struct session *session = container_of(node, struct session, in_trunk);
-        struct gw_stream *stream = gw_h2_client_free_streams(session->client)
+        bool suits = !want->tunnel || gw_h2_client_tunnels(session->client);
+        struct gw_stream *stream = suits && gw_h2_client_free_streams(session->client)
                                        ? gw_h2_client_open(session->client, want->arena)
                                        : NULL;
 
@@ -136,18 +138,56 @@ static struct gw_stream *open_on(struct gw_trunk *trunk, const struct gw_trunk_w
     return NULL;
 }
 
+/* Of one of its servers nobody knows yet whether it takes tunnels. */
+static bool is_unsettled(const struct gw_trunk *trunk)
+{
+    GW_LIST_EACH(&trunk->sessions, node)
+        if (!gw_h2_client_settled(container_of(node, struct session, in_trunk)->client))
+            return true;
+    return false;
+}
+
+static bool refuses_tunnels(const struct gw_trunk *trunk)
+{
+    bool refuses = false;
+
+    GW_LIST_EACH(&trunk->sessions, node) {
+        const struct gw_h2_client *client = container_of(node, struct session, in_trunk)->client;
+
+        if (gw_h2_client_tunnels(client))
+            return false;
+        refuses = refuses || gw_h2_client_settled(client);
+    }
+    return refuses;
+}
+
 /* ── the line ──────────────────────────────────────────────────────────────── */
 
 static void on_reached(void *ctx, struct gw_conn *conn, enum gw_error error);
 
+/* The first one that another connection would help. */
+static const struct gw_trunk_want *first_in_need(const struct gw_trunk *trunk)
+{
+    bool unsettled = trunk->tunnel_waits && is_unsettled(trunk);
+
+    GW_LIST_EACH(&trunk->waits, node) {
+        const struct gw_trunk_want *want = &container_of(node, struct gw_trunk_wait, node)->want;
+
+        if (!want->tunnel || !unsettled)
+            return want;
+    }
+    return NULL;
+}
+
 static void reach_if_needed(struct gw_trunk *trunk)
 {
-    struct gw_list_node *first = gw_list_first(&trunk->waits);
+    const struct gw_trunk_want *want;
 
-    if (!first || trunk->reach || trunk->session_count >= CONNECTIONS_MAX)
+    if (trunk->reach || trunk->session_count >= CONNECTIONS_MAX)
         return;
-
-    const struct gw_trunk_want *want = &container_of(first, struct gw_trunk_wait, node)->want;
+    want = first_in_need(trunk);
+    if (!want)
+        return;
 
     const struct gw_reach_options options = {
         .loop = trunk->trunks->loop,
@@ -177,6 +217,7 @@ static void leave_line(struct gw_trunk_wait *wait)
 {
     gw_list_remove(&wait->node);
     gw_timer_stop(&wait->timeout);
+    wait->trunk->tunnel_waits -= wait->want.tunnel;
     if (gw_list_empty(&wait->trunk->waits))
         stop_reach(wait->trunk);
 }
@@ -190,34 +231,52 @@ static void finish(struct gw_trunk_wait *wait, struct gw_stream *stream, enum gw
     release(trunk);
 }
 
+/* The first one that need not wait any longer, and its stream; NULL: there is none. */
+static struct gw_trunk_wait *next_served(struct gw_trunk *trunk, struct gw_stream **stream)
+{
+    bool full = false;
+
+    GW_LIST_EACH(&trunk->waits, node) {
+        struct gw_trunk_wait *wait = container_of(node, struct gw_trunk_wait, node);
+        bool tunnel = wait->want.tunnel;
+
+        if (full && !tunnel)
+            continue;
+        *stream = open_on(trunk, &wait->want);
+        if (*stream || (tunnel && refuses_tunnels(trunk)))
+            return wait;
+        full = full || !tunnel;
+        if (full && !trunk->tunnel_waits)
+            break;
+    }
+    return NULL;
+}
+
 /* Gives out what streams there are, in the order of the line. */
 static void serve(struct gw_trunk *trunk)
 {
-    struct gw_list_node *node;
+    struct gw_trunk_wait *wait;
+    struct gw_stream *stream = NULL;
 
     trunk->users++;
-    while ((node = gw_list_first(&trunk->waits))) {
-        struct gw_trunk_wait *wait = container_of(node, struct gw_trunk_wait, node);
-        struct gw_stream *stream = open_on(trunk, &wait->want);
-
-        if (!stream)
-            break;
-        finish(wait, stream, GW_OK);
-    }
+    while ((wait = next_served(trunk, &stream)))
+        finish(wait, stream, stream ? GW_OK : GW_E_NO_TUNNEL);
     reach_if_needed(trunk);
     release(trunk);
 }
 
-/* Whoever waits now; who gets in line again meanwhile waits for the next try. */
-static void fail_all(struct gw_trunk *trunk, enum gw_error error)
+/* Whoever waits now (for a tunnel); who gets in line again meanwhile waits for the next try. */
+static void fail_all(struct gw_trunk *trunk, bool tunnels_only, enum gw_error error)
 {
     struct gw_list failed;
     struct gw_list_node *node;
 
     gw_list_init(&failed);
-    while ((node = gw_list_first(&trunk->waits))) {
-        gw_list_remove(node);
-        gw_list_append(&failed, node);
+    GW_LIST_EACH(&trunk->waits, waiting) {
+        if (tunnels_only && !container_of(waiting, struct gw_trunk_wait, node)->want.tunnel)
+            continue;
+        gw_list_remove(waiting);
+        gw_list_append(&failed, waiting);
     }
     while ((node = gw_list_first(&failed)))
         finish(container_of(node, struct gw_trunk_wait, node), NULL, error);
@@ -262,10 +321,12 @@ static void on_closed(void *ctx, struct gw_h2_client *client)
 {
     struct session *session = ctx;
     struct gw_trunk *trunk = session->trunk;
+    bool settled = gw_h2_client_settled(client); /* it frees itself */
 
-    (void)client; /* frees itself */
     trunk->users++;
     free_session(session);
+    if (!settled && trunk->tunnel_waits) /* the next one would be no better */
+        fail_all(trunk, true, GW_E_RESET);
     serve(trunk);
     release(trunk);
 }
@@ -299,7 +360,7 @@ static void on_reached(void *ctx, struct gw_conn *conn, enum gw_error error)
 
     trunk->reach = NULL; /* and somebody waits */
     if (error) {
-        fail_all(trunk, error);
+        fail_all(trunk, false, error);
     } else {
         add_session(trunk, conn);
         serve(trunk);
@@ -308,6 +369,13 @@ static void on_reached(void *ctx, struct gw_conn *conn, enum gw_error error)
 }
 
 /* ── for calls ─────────────────────────────────────────────────────────────── */
+
+bool gw_trunks_refuse(struct gw_trunks *trunks, const struct gw_trunk_want *want)
+{
+    struct gw_trunk *trunk = want->tunnel ? gw_map_get(&trunks->by_key, want->key) : NULL;
+
+    return trunk && refuses_tunnels(trunk);
+}
 
 struct gw_stream *gw_trunks_open(struct gw_trunks *trunks, const struct gw_trunk_want *want)
 {
@@ -326,6 +394,7 @@ struct gw_trunk_wait *gw_trunks_wait(struct gw_trunks *trunks, const struct gw_t
     wait->want = *want;
     wait->done = done;
     wait->ctx = ctx;
+    wait->trunk->tunnel_waits += want->tunnel;
     gw_list_append(&wait->trunk->waits, &wait->node);
     if (want->timeout_us)
         gw_timer_start(trunks->loop, &wait->timeout, want->timeout_us, on_timeout);

@@ -4,7 +4,8 @@
  *
  * A *trunk* holds the connections of one key: an address, and over TLS what was verified. Requests
  * that find no free stream wait in line: for the connection that is being made, or for a stream
- * that ends; only when all connections are full another one is made, one at a time. */
+ * that ends; only when all connections are full another one is made, one at a time.
+ * Who wants a tunnel waits for the server's settings, too, and keeps nobody else waiting by it. */
 #include "base/gauge.h"
 #include "base/list.h"
 #include "base/map.h"
@@ -48,7 +49,11 @@ struct gw_trunk_want {
     const struct gw_limits *limits;
     struct gw_arena *arena; /* response heads live here */
     uint64_t timeout_us;    /* until there is a stream; 0: for ever */
+    bool tunnel;            /* for a WebSocket: only where the server allows it (RFC 8441) */
 };
+
+/* The server has said that it takes no tunnels, and one is wanted. */
+bool gw_trunks_refuse(struct gw_trunks *trunks, const struct gw_trunk_want *want);
 
 /* A stream on a connection that has room, or NULL. */
 struct gw_stream *gw_trunks_open(struct gw_trunks *trunks, const struct gw_trunk_want *want);

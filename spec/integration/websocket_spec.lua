@@ -1,0 +1,121 @@
+-- WebSockets through the real binary, from HTTP/1.1 and HTTP/2 to both: npm's ws, over sockets and over Node's HTTP/2.
+local cjson = require("cjson")
+local moongate = require("support.moongate")
+local peers = require("support.grpc")
+
+local YAML = [[
+workers: 1
+listeners:
+  - address: 127.0.0.1:0
+    http2: true
+services:
+  - { name: one, url: "http://127.0.0.1:{{h1}}", routes: [{ name: one, paths: [/h1], public: true }] }
+  - { name: two, url: "http://127.0.0.1:{{h2}}", http2: true, routes: [{ name: two, paths: [/h2], public: true }] }
+  - { name: without, url: "http://127.0.0.1:{{without}}", http2: true, routes: [{ name: without, paths: [/without], public: true }] }
+  - { name: liar, url: "http://127.0.0.1:{{liar}}", routes: [{ name: liar, paths: [/liar], public: true }] }
+  - { name: plain, url: "http://127.0.0.1:{{plain}}", routes: [{ name: plain, paths: [/plain], public: true }] }
+]]
+
+local gw
+local services = {}
+
+local ready, why = peers.ready()
+local describe_ws = ready and describe or pending
+
+local function ask(kind, path, what)
+  return peers.run("websocket.js", "ask", kind, tostring(gw.port), path, cjson.encode(what or {}))
+end
+
+describe_ws("a WebSocket" .. (why and (" (" .. why .. ")") or ""), function()
+  setup(function()
+    local vars = {}
+    for name, kind in pairs { h1 = "h1", h2 = "h2", without = "h2-without", liar = "h1-liar", plain = "h1-200" } do
+      services[name] = peers.service("websocket.js", kind)
+      vars[name] = services[name].port
+    end
+    gw = moongate.start { yaml = YAML, vars = vars }
+  end)
+
+  teardown(function()
+    gw:stop()
+    for _, service in pairs(services) do
+      service:stop()
+    end
+    moongate.stop_all()
+  end)
+
+  for _, client in ipairs { "h1", "h2" } do
+    for _, service in ipairs { "h1", "h2" } do
+      it(("of a client of %s goes to a service of %s"):format(client, service), function()
+        services[service]:forget()
+        local got = ask(client, "/" .. service .. "/chat?a=b", {
+          send = { "hello", { binary = 3 }, ("x"):rep(100000), "ü" },
+          protocols = { "chat", "other" },
+        })
+        assert.is_true(got.opened, cjson.encode(got))
+        assert.same({ "hello", "070707", 100000, "ü" }, got.messages)
+        assert.equal(1000, got.code)
+        assert.equal("chat", got.protocol)
+        assert.is_nil(got.accept) -- RFC 8441 5.1
+        local lines = services[service]:saw(service == "h2" and client == "h1" and 1 or 1)
+        local open = lines[1].session and services[service]:saw(1)[1] or lines[1]
+        assert.equal("/chat?a=b", open.open)
+        assert.equal(service == "h1", open.key)
+        assert.equal("13", open.version)
+        assert.equal(service == "h1" and "websocket" or nil, open.upgrade)
+        assert.equal(1000, services[service]:saw(1)[1].closed)
+      end)
+    end
+  end
+
+  it("is closed by the service as the service likes", function()
+    for _, client in ipairs { "h1", "h2" } do
+      for _, service in ipairs { "h1", "h2" } do
+        local got = ask(client, "/" .. service .. "/x", { send = { "close 4001" }, expect = -1 })
+        assert.equal(4001, got.code)
+        assert.equal("as asked", got.reason)
+      end
+    end
+  end)
+
+  it("needs a service of HTTP/2 that offers it", function()
+    for _, client in ipairs { "h1", "h2" } do
+      for _ = 1, 2 do -- before its settings are known, and after
+        local got = ask(client, "/without/x")
+        assert.equal(502, got.status)
+        assert.equal("no_tunnel", cjson.decode(got.body).reason)
+      end
+    end
+    assert.equal("plain", gw:get("/without/y").body)
+  end)
+
+  it("is refused by a service in its own words", function()
+    assert.equal(403, ask("h1", "/h2/no").status)
+    assert.equal(403, ask("h2", "/h2/no").status)
+  end)
+
+  it("is not opened where the proof of a service is wrong", function()
+    local got = ask("h2", "/liar/x")
+    assert.equal(502, got.status)
+    assert.equal("upstream_protocol", cjson.decode(got.body).reason)
+    assert.is_truthy(ask("h1", "/liar/x").error:find("Sec-WebSocket-Accept", 1, true)) -- the client's own affair
+  end)
+
+  it("is a plain answer where the service says 200", function()
+    for _, client in ipairs { "h1", "h2" } do
+      local got = ask(client, "/plain/x")
+      if client == "h1" then
+        assert.equal(200, got.status)
+        assert.equal("no", got.body)
+      else
+        -- Over HTTP/2 a 200 would open a tunnel: what is no WebSocket must not look like one.
+        assert.equal(502, got.status)
+      end
+    end
+  end)
+
+  it("is the only protocol that extended CONNECT may ask for", function()
+    local got = ask("h2", "/h1/x", { protocol = "connect-udp" })
+    assert.equal(501, got.status)
+  end)
+end)
