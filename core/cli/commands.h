@@ -4,6 +4,7 @@
 
 int gw_command_run(const struct gw_options *options);
 int gw_command_check(const struct gw_options *options);
+int gw_command_audit(const struct gw_options *options);
 int gw_command_reload(const struct gw_options *options);
 int gw_command_status(const struct gw_options *options);
 int gw_command_routes(const struct gw_options *options);

@@ -16,6 +16,13 @@ static const struct gw_command commands[] = {
       "with\n"
       "them, all at once. Exit code 0: good, 1: not.",
       GW_TAKES_CONFIG, 0, gw_command_check },
+    { "audit", "audit [-c FILE]", "say what the configuration leaves open",
+      "Lists who may use each route, what bounds its requests, and what travels without "
+      "protection.\n"
+      "Works from the file; no gateway needs to run. Exit code 0: there are no gaps, 1: there are, "
+      "or\n"
+      "the configuration is not good.",
+      GW_TAKES_CONFIG, 0, gw_command_audit },
     { "reload", "reload [-c FILE]", "make a running gateway take its configuration anew",
       "Asks the running gateway to read its configuration and plugins again, and waits until "
       "every\n"

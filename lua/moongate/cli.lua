@@ -88,4 +88,10 @@ function M.new(home, kind, name, hooks, dir, from)
   return require("moongate.new").run { home = home, kind = kind, name = name, hooks = hooks, dir = dir, from = from }
 end
 
+--- Says what a configuration leaves open.
+---@param home string
+---@param path string
+---@return integer code
+function M.audit(home, path) return require("moongate.audit").run(home, path) end
+
 return M

@@ -12,6 +12,13 @@ local SERVICES = { "h1", "h2c", "https", "h2" }
 local URLS = { h1 = "http", h2c = "http", https = "https", h2 = "https" }
 local HTTP2 = { h2c = true, h2 = true }
 
+local SERVICE = [[
+  - name: %s
+    url: %s://localhost:%d
+    http2: %s%s
+    routes: [{ name: %s, paths: [/%s], public: true }]
+]]
+
 local folder, services, ports, gw, body
 
 local function configuration()
@@ -25,7 +32,7 @@ local function configuration()
     "services:",
   }
   for _, name in ipairs(SERVICES) do
-    lines[#lines + 1] = ("  - name: %s\n    url: %s://localhost:%d\n    http2: %s%s\n    routes: [{ name: %s, paths: [/%s], public: true }]"):format(
+    lines[#lines + 1] = SERVICE:format(
       name,
       URLS[name],
       ports[name],

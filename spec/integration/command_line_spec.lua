@@ -128,7 +128,7 @@ describe("moongate", function()
   end
 
   it("answers --help for every command", function()
-    for _, command in ipairs { "run", "check", "reload", "status", "routes", "explain", "new", "version" } do
+    for _, command in ipairs { "run", "check", "audit", "reload", "status", "routes", "explain", "new", "version" } do
       local result = moongate.command({ command, "--help" }, folder)
       assert.equal(0, result.code)
       assert.is_truthy(result.stdout:find("usage: moongate " .. command, 1, true), result.stdout)

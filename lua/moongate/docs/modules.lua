@@ -62,6 +62,7 @@ M.SPEC_METHODS = { "get", "post", "put", "patch", "delete", "head", "options" }
 --- The rest: nothing a plugin needs to know.
 M.INTERNAL = {
   "args",
+  "audit",
   "catching",
   "cdef",
   "cli",
