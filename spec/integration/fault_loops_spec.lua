@@ -47,7 +47,9 @@ workers: 1
 drain_timeout: 1s
 log: { access: ./access-%d.log }
 listeners: [{ address: 127.0.0.1:0 }, { address: 127.0.0.1:0, tls: {} }%s]
-services: [{ name: far, url: "http://n%d.localhost:1", routes: [{ name: far, paths: [/far] }] }]
+services:
+  - { name: far, url: "http://n%d.localhost:1", routes: [{ name: far, paths: [/far] }] }
+  - { name: sealed, url: "https://localhost:1", routes: [{ name: sealed, paths: [/sealed] }] }
 routes: [{ name: r, paths: [/, "~/x[0-9]+$"], plugins: [{ name: echo }] }]
 plugins: [{ name: file-log, config: { path: %s/requests-%d.log } }]
 ]]
