@@ -158,9 +158,10 @@ static void on_eof(struct gw_h1_session *session)
 static void on_broken(struct gw_h1_session *session)
 {
     struct gw_h1_client *client = client_of(session);
-    enum gw_error why = head_has_begun(session)          ? GW_E_UPSTREAM_CUT
-                        : gw_conn_refused(session->conn) ? GW_E_TLS_REFUSED
-                                                         : GW_E_RESET;
+    bool refused = client->requests == 1 && gw_conn_refused(session->conn);
+    enum gw_error why = head_has_begun(session) ? GW_E_UPSTREAM_CUT
+                        : refused               ? GW_E_TLS_REFUSED
+                                                : GW_E_RESET;
 
     client->spoiled = true;
     close_client(client);
