@@ -87,7 +87,9 @@ static struct gw_sink_options read_options(lua_State *L, struct gw_arena *arena)
             options.kind = (enum gw_sink_kind)i;
     lua_getfield(L, 1, "reopen");
     options.reopen = lua_toboolean(L, -1);
-    lua_pop(L, 1);
+    lua_getfield(L, 1, "tls");
+    options.tls = lua_toboolean(L, -1);
+    lua_pop(L, 2);
     read_headers(L, &options.headers, arena);
     return options;
 }

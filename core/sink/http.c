@@ -16,9 +16,10 @@
 struct gw_sink_http {
     struct gw_sink *sink;
     struct gw_service service; /* timeouts and keepalive, as calls want to be told */
-    struct gw_arena *arena;    /* of the delivery under way */
-    struct gw_stream *call;    /* NULL: none is */
-    struct gw_timer timer;     /* for the rest of the answer */
+    struct gw_service_tls_config tls;
+    struct gw_arena *arena; /* of the delivery under way */
+    struct gw_stream *call; /* NULL: none is */
+    struct gw_timer timer;  /* for the rest of the answer */
     int status;
     size_t discarded;
     char problem[32];
@@ -39,6 +40,11 @@ static void open_http(struct gw_sink *sink)
         .keepalive_connections = options->keepalive_us ? 1 : 0,
         .keepalive_idle_us = options->keepalive_us,
     };
+    if (sink->tls) { /* for the host that it is called by */
+        http->tls = (struct gw_service_tls_config){ .verify = true, .name = options->host };
+        http->service.tls_config = &http->tls;
+        http->service.tls = sink->tls;
+    }
     sink->way.http = http;
 }
 
@@ -164,7 +170,7 @@ static void write_head(const struct gw_sink *sink, struct gw_arena *arena, struc
     *head = (struct gw_head){
         .method = gw_method_parse(options->method),
         .method_name = options->method,
-        .scheme = GW_SLICE("http"),
+        .scheme = sink->tls ? GW_SLICE("https") : GW_SLICE("http"),
         .authority = options->authority,
         .path = gw_slice(options->target.ptr, path_len),
         .query = gw_slice_skip(options->target, path_len + 1),

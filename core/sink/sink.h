@@ -42,6 +42,7 @@ struct gw_sink_options {
     uint64_t keepalive_us;                     /* how long an idle connection is kept */
     struct gw_slice authority, method, target; /* HTTP; target: path and query */
     struct gw_fields headers;
+    bool tls; /* HTTP: verified by whom the system trusts when the sink is made */
 };
 
 struct gw_sinks_options {

@@ -8,6 +8,8 @@
 
 #include <pthread.h>
 
+struct gw_tls_client;
+
 struct gw_pool;
 struct gw_sink_datagrams;
 struct gw_sink_file;
@@ -54,6 +56,7 @@ struct gw_sink {
     char name[GW_SINK_NAME_MAX];
     struct gw_sink_options options;
     const struct gw_sink_carrier *carrier; /* NULL: a file */
+    struct gw_tls_client *tls;             /* one reference; NULL: plain */
     struct gw_sink_queue *queue;
     atomic_uint_fast64_t sent, lost, failures;
 

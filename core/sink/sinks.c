@@ -4,11 +4,14 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/log.h"
+#include "net/tls_client.h"
 #include "sink/sink_private.h"
 #include "upstream/pool.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+
+#define TLS_DEPTH 16 /* certificates that may stand between a receiver's and a trusted one */
 
 static const char *const kinds[] = {
     [GW_SINK_FILE] = "file",     [GW_SINK_TCP] = "tcp",   [GW_SINK_UDP] = "udp",
@@ -52,8 +55,8 @@ static void write_key(struct gw_buf *key, const struct gw_sink_options *options)
                   limits->max_batch_size, limits->max_coalescing_delay_us,
                   limits->initial_retry_delay_us, limits->max_retry_delay_us,
                   limits->max_retry_time_us);
-    gw_buf_printf(key, "%d %u %" PRIu64 " %" PRIu64 " ", options->reopen, options->port,
-                  options->timeout_us, options->keepalive_us);
+    gw_buf_printf(key, "%d %d %u %" PRIu64 " %" PRIu64 " ", options->reopen, options->tls,
+                  options->port, options->timeout_us, options->keepalive_us);
     add_text(key, options->path);
     add_text(key, options->host);
     add_text(key, options->authority);
@@ -126,13 +129,30 @@ static void use_stream(struct gw_sink *sink)
     options->port = 514;
 }
 
+/* NULL, and why. */
+static struct gw_tls_client *make_client(const struct gw_sink_options *options, char *why,
+                                         size_t why_size)
+{
+    const struct gw_tls_client_options how = {
+        .label = options->authority,
+        .verify = true,
+        .depth = TLS_DEPTH,
+    };
+    struct gw_tls_client_set *set = gw_tls_client_set_new();
+    struct gw_tls_client *client = gw_tls_client_set_get(set, &how, why, why_size);
+
+    gw_tls_client_set_free(set);
+    return client;
+}
+
 static struct gw_sink *new_sink(struct gw_sinks *sinks, const struct gw_sink_options *options,
-                                struct gw_slice key)
+                                struct gw_slice key, struct gw_tls_client *tls)
 {
     struct gw_sink *sink = gw_alloc_zero(sizeof(*sink));
     const struct gw_sink_limits *limits = &sink->options.limits;
 
     sink->sinks = sinks;
+    sink->tls = tls;
     sink->arena = gw_arena_new();
     sink->key = gw_arena_copy(sink->arena, key);
     sink->carrier = carriers[options->kind];
@@ -169,9 +189,14 @@ struct gw_sink *gw_sinks_open(struct gw_sinks *sinks, const struct gw_sink_optio
 
     struct gw_sink *sink = find(sinks, gw_buf_slice(&key));
 
-    if (!sink)
-        sink = new_sink(sinks, options, gw_buf_slice(&key));
-    sink->users++;
+    if (!sink) {
+        struct gw_tls_client *tls = options->tls ? make_client(options, why, why_size) : NULL;
+
+        if (tls || !options->tls)
+            sink = new_sink(sinks, options, gw_buf_slice(&key), tls);
+    }
+    if (sink)
+        sink->users++;
     pthread_mutex_unlock(&sinks->lock);
     gw_buf_deinit(&key);
     return sink;
@@ -238,6 +263,7 @@ void gw_sink_free(struct gw_sink *sink)
         gw_sink_file_free(sink);
     gw_sink_release(sink, sink->taken);
     gw_sink_queue_free(sink->queue);
+    gw_tls_client_unref(sink->tls);
     gw_arena_free(sink->arena);
     gw_free(sink);
 }

@@ -196,6 +196,7 @@ local function read_http(job, options)
   local place, reason = sink_url.read(text_in("url", options.url))
   if not place then misuse("url %s", reason) end
   job.host, job.port, job.authority, job.target = place.host, place.port, place.authority, place.target
+  job.tls = place.tls
   job.method = text_in("method", options.method or "POST")
   if not job.method:find("^%u+$") then misuse("method must be capital letters") end
   job.content_type = options.content_type or "application/json"

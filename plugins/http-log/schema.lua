@@ -11,7 +11,7 @@ return t.record {
       local place, reason = sink_url.read(url)
       return place and true, reason
     end,
-    about = "Where the lines go: an http:// URL; a user in it becomes basic authentication.",
+    about = "Where the lines go: an http:// or https:// URL; a user in it becomes basic authentication.",
   },
   method = t.one_of { "POST", "PUT", "PATCH", default = "POST", about = "Method of the requests." },
   content_type = t.one_of {

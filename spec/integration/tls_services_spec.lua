@@ -562,6 +562,30 @@ ca_certificates:
   end)
 end)
 
+describe("a log plugin with an https endpoint", function()
+  it("delivers to who is believed alone", function()
+    local good, stranger = tls_server.start(certs, "good"), tls_server.start(certs, "unknown")
+    gw = moongate.start {
+      env = { SSL_CERT_FILE = certs:file("ca.pem") },
+      yaml = ([[
+workers: 2
+routes:
+  - { name: one, paths: [/one], public: true, plugins: [{ name: echo }] }
+plugins:
+  - { name: http-log, config: { http_endpoint: "https://localhost:%d/good" } }
+  - { name: http-log, instance_name: other, route: one, config: { http_endpoint: "https://localhost:%d/bad" } }
+]]):format(good.port, stranger.port),
+    }
+    gw:get("/one")
+    gw:get("/nowhere")
+    assert.is_truthy(wire.wait(function() return #good:requests() == 1 end))
+    gw:wait_log("signed by nobody who is trusted")
+    assert.same({}, stranger:requests())
+    assert.equal("localhost", good:handshakes()[1].name)
+    gw:stop()
+  end)
+end)
+
 describe("ctx:fetch", function()
   it("speaks TLS to services and URLs, verified", function()
     local server = tls_server.start(certs, "good")

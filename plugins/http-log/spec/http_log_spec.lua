@@ -132,8 +132,8 @@ describe("http-log", function()
     end
 
     it(
-      "with https, which comes later",
-      function() refused({ http_endpoint = "https://logs.test/" }, "https: known, not in this version") end
+      "with what is no HTTP",
+      function() refused({ http_endpoint = "ftp://logs.test/" }, "must begin with http:// or https://") end
     )
 
     it("with headers that the gateway writes", function()

@@ -91,7 +91,7 @@ describe("moongate.sink", function()
       "queue.max_entries must be"
     )
     misuse(function(sink) sink.syslog { facility = "mine" } end, "no facility mine")
-    misuse(function(sink) sink.http { url = "https://h/" } end, "https: known, not in this version")
+    misuse(function(sink) sink.http { url = "ftp://h/" } end, "must begin with http:// or https://")
     misuse(function(sink) sink.http { url = "nowhere" } end, "url is not an absolute URL")
     misuse(function(sink) sink.http { url = "http://h/a b" } end, "bytes that must be encoded")
     misuse(
