@@ -146,6 +146,13 @@ struct gw_dns_host *gw_build_dns_hosts(struct gw_build *build, unsigned count)
     return build->config->dns.hosts;
 }
 
+struct gw_expiry *gw_build_expiries(struct gw_build *build, unsigned count)
+{
+    build->config->expiries = new_array(build, count, sizeof(struct gw_expiry));
+    build->config->expiry_count = count;
+    return build->config->expiries;
+}
+
 struct gw_consumer *gw_build_consumers(struct gw_build *build, unsigned count)
 {
     build->config->consumers = new_array(build, count, sizeof(struct gw_consumer));

@@ -276,6 +276,12 @@ struct gw_dns_config {
     unsigned host_count;
 };
 
+/* Something that must be replaced before it ends: a certificate, a revocation list. */
+struct gw_expiry {
+    struct gw_slice kind, name;
+    int64_t at; /* seconds since 1970 */
+};
+
 struct gw_config {
     struct gw_refs refs;
     uint64_t generation; /* 1, 2, …; assigned at commit */
@@ -286,6 +292,8 @@ struct gw_config {
     unsigned service_count;
     struct gw_route *routes;
     unsigned route_count;
+    struct gw_expiry *expiries;
+    unsigned expiry_count;
     struct gw_upstream_config *upstreams;
     unsigned upstream_count;
     struct gw_consumer *consumers;

@@ -66,13 +66,7 @@ void gw_counters_init(struct gw_counters *counters, struct gw_metrics *metrics, 
                      .kind = GW_METRIC_COUNTER,
                      .labels = { "limit" },
                  });
-    counters->handshakes =
-        gw_metrics_family(metrics, &(struct gw_metric_def){
-                                       .name = "moongate_tls_handshakes_total",
-                                       .help = "TLS handshakes of clients, by how they ended.",
-                                       .kind = GW_METRIC_COUNTER,
-                                       .labels = { "result" },
-                                   });
+    gw_counters_init_ways(counters);
     counters->upstream_active = family(metrics, "moongate_upstream_active_requests",
                                        "Requests at services now.", GW_METRIC_GAUGE, NULL, NULL, 0);
 }
@@ -215,20 +209,12 @@ static void count_rejection(const struct gw_counters *counters, enum gw_error er
                   counters->writer, 1);
 }
 
-void gw_count_handshake(const struct gw_counters *counters, enum gw_tls_failure failure)
-{
-    struct gw_slice result = gw_slice_from(failure ? gw_tls_failure_reason(failure) : "ok");
-
-    if (counters->metrics)
-        gw_metric_add(counters->metrics, gw_metric_series(counters->handshakes, &result),
-                      counters->writer, 1);
-}
-
-void gw_count_request(const struct gw_counters *counters, struct gw_series *series,
+void gw_count_request(struct gw_counters *counters, struct gw_series *series,
                       const struct gw_exchange *x, int status)
 {
     if (!counters->metrics)
         return;
+    gw_count_way(counters, x);
     if (x->error)
         count_rejection(counters, x->error);
 

@@ -3,12 +3,18 @@
  * epoch, by the index of route and service: counting a request hashes nothing. */
 #include "base/error.h"
 #include "net/tls.h"
+#include "net/tls_facts.h"
 #include "script/script.h"
 #include "telemetry/metrics.h"
 
 struct gw_exchange;
 struct gw_call_info;
 struct gw_config;
+
+enum {
+    GW_COUNTED_HTTP = 4, /* 1.0, 1.1, 2, and what was none */
+    GW_COUNTED_TLS = 3,  /* none, 1.2, 1.3 */
+};
 
 /* The families, of one proxy. */
 struct gw_counters {
@@ -20,7 +26,9 @@ struct gw_counters {
     struct gw_metric_family *upstream_requests, *upstream_retries, *upstream_retried,
         *upstream_over_budget, *upstream_connect, *upstream_active;
     struct gw_metric_family *rejections; /* by limit */
-    struct gw_metric_family *handshakes; /* of TLS, by how they ended */
+    struct gw_metric_family *handshakes; /* of TLS, by how they ended and by version */
+    struct gw_metric_family *protocols;  /* requests by version of HTTP and of TLS */
+    gw_metric by_protocol[GW_COUNTED_HTTP][GW_COUNTED_TLS]; /* NONE: not looked up yet */
 };
 
 #define GW_COUNTED_CODES 12
@@ -59,11 +67,18 @@ void gw_counters_init(struct gw_counters *counters, struct gw_metrics *metrics, 
 void gw_series_init(struct gw_series *series, const struct gw_config *config);
 void gw_series_deinit(struct gw_series *series);
 
-/* A client's TLS handshake ended. */
-void gw_count_handshake(const struct gw_counters *counters, enum gw_tls_failure failure);
+/* counters_ways.c: how requests come. */
+void gw_counters_init_ways(struct gw_counters *counters);
+
+/* The request of an exchange that ended. */
+void gw_count_way(struct gw_counters *counters, const struct gw_exchange *x);
+
+/* A client's TLS handshake ended. `facts`: of one that was made, else NULL. */
+void gw_count_handshake(const struct gw_counters *counters, enum gw_tls_failure failure,
+                        const struct gw_tls_facts *facts);
 
 /* A request ended with that status. */
-void gw_count_request(const struct gw_counters *counters, struct gw_series *series,
+void gw_count_request(struct gw_counters *counters, struct gw_series *series,
                       const struct gw_exchange *x, int status);
 
 /* It was a call of gRPC that ended so. */

@@ -40,7 +40,8 @@ void gw_proxy_on_refused(struct gw_proxy *proxy, struct gw_stream *down, struct 
 void gw_proxy_on_dropped(struct gw_proxy *proxy, const struct gw_addr *peer, enum gw_error why);
 
 /* A TLS handshake with a client ended: it is counted. */
-void gw_proxy_on_handshake(struct gw_proxy *proxy, enum gw_tls_failure failure);
+void gw_proxy_on_handshake(struct gw_proxy *proxy, const struct gw_conn *conn,
+                           enum gw_tls_failure failure);
 
 /* Whether that address is one of the current generation's trusted_proxies. */
 bool gw_proxy_trusts(const struct gw_proxy *proxy, const struct gw_addr *addr);

@@ -35,6 +35,14 @@ static void fill_phases(const struct gw_exchange *x, const struct gw_call_info *
     record->body_us = duration(x->times.respond, x->times.end);
 }
 
+static void fill_tls(const struct gw_tls_facts *tls, struct gw_access_record *record)
+{
+    record->tls_version = gw_slice_from(tls->version);
+    record->tls_cipher = gw_slice_from(tls->cipher);
+    record->sni = tls->name;
+    record->tls_resumed = tls->resumed;
+}
+
 static void log_access(const struct gw_proxy *proxy, const struct gw_exchange *x,
                        const struct gw_call_info *call, int grpc_status)
 {
@@ -59,6 +67,8 @@ static void log_access(const struct gw_proxy *proxy, const struct gw_exchange *x
         .error = x->error ? gw_slice_from(gw_error_info(x->error)->reason) : GW_SLICE_EMPTY,
     };
 
+    if (x->tls)
+        fill_tls(x->tls, &record);
     fill_phases(x, call, &record);
     proxy->options.on_log(proxy->options.ctx, &record);
 }

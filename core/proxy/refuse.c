@@ -47,9 +47,12 @@ void gw_proxy_on_dropped(struct gw_proxy *proxy, const struct gw_addr *peer, enu
     gw_arena_free(arena);
 }
 
-void gw_proxy_on_handshake(struct gw_proxy *proxy, enum gw_tls_failure failure)
+void gw_proxy_on_handshake(struct gw_proxy *proxy, const struct gw_conn *conn,
+                           enum gw_tls_failure failure)
 {
-    gw_count_handshake(&proxy->counters, failure);
+    const struct gw_tls *tls = failure ? NULL : gw_conn_tls(conn);
+
+    gw_count_handshake(&proxy->counters, failure, tls ? gw_tls_facts(tls) : NULL);
 }
 
 static void send_call(struct gw_exchange *x, enum gw_error why)

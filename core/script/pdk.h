@@ -83,7 +83,7 @@ enum gw_pdk_number {
     GW_PDK_PORT,
     GW_PDK_FORWARDED_PORT,
     GW_PDK_CLIENT_PORT,
-    GW_PDK_HTTP_VERSION, /* 10 or 11 */
+    GW_PDK_HTTP_VERSION, /* 10, 11 or 20 */
     GW_PDK_PEER_TRUSTED,
     GW_PDK_START_TIME, /* milliseconds since 1970 */
     GW_PDK_ROUTE,      /* index + 1; 0: none */
@@ -101,6 +101,28 @@ enum gw_pdk_number {
     GW_PDK_OWN_TIME,   /* until the service was called, or the answer was made */
     GW_PDK_WAIT_TIME,  /* from there to the service's head */
     GW_PDK_REPLY_TIME, /* from the first byte of the answer to the last */
+};
+
+/* Of the client's TLS. */
+enum gw_pdk_tls_text {
+    GW_PDK_TLS_VERSION,
+    GW_PDK_TLS_CIPHER,
+    GW_PDK_TLS_PROTOCOL, /* ALPN */
+    GW_PDK_TLS_SNI,
+    GW_PDK_TLS_PROBLEM, /* why its certificate is not accepted */
+    GW_PDK_TLS_SUBJECT, /* of its certificate, as what follows */
+    GW_PDK_TLS_ISSUER,
+    GW_PDK_TLS_SERIAL,
+    GW_PDK_TLS_FINGERPRINT, /* SHA-256 */
+    GW_PDK_TLS_SHA1,
+    GW_PDK_TLS_PEM,
+};
+
+enum gw_pdk_tls_number {
+    GW_PDK_TLS_RESUMED,
+    GW_PDK_TLS_SHOWN, /* 0 no certificate, 1 one that is not accepted, 2 a good one */
+    GW_PDK_TLS_FROM,  /* seconds since 1970 */
+    GW_PDK_TLS_UNTIL,
 };
 
 enum {
@@ -144,6 +166,12 @@ int gw_pdk_capture(struct gw_pdk *h, const char *name, size_t len);
 /* In log, the tries at the service, the last one first (n: 0 …): "ip:port", and the error's name or
  * "". Milliseconds since 1970 when it began; 0: no more. */
 double gw_pdk_try(struct gw_pdk *h, uint32_t n);
+
+/* The same of the client's TLS, or nothing without. */
+int gw_pdk_tls_text(struct gw_pdk *h, int what);
+double gw_pdk_tls_number(struct gw_pdk *h, int what);
+/* The n-th name (0 …) of its certificate: kind and name. 0: no more. */
+int gw_pdk_tls_name(struct gw_pdk *h, uint32_t n);
 
 /* A body that is here as a whole, into ptr and len; 0 when it is not, 2 when it never will be: a
  * function makes it while it is sent. */

@@ -15,6 +15,9 @@ void gw_status_write_breaker_metrics(struct gw_buf *out, struct gw_server *serve
 void gw_status_write_upstreams(struct gw_buf *out, struct gw_server *server);
 void gw_status_write_upstream_metrics(struct gw_buf *out, struct gw_server *server);
 void gw_status_write_line_metrics(struct gw_buf *out, struct gw_server *server);
+
+/* When certificates and revocation lists end, in /metrics. */
+void gw_status_write_expiry_metrics(struct gw_buf *out, struct gw_server *server);
 /* The names of upstreams, in /metrics. */
 void gw_status_write_name_metrics(struct gw_buf *out, struct gw_server *server);
 

@@ -201,6 +201,7 @@ void gw_status_write_metrics(struct gw_buf *out, struct gw_server *server)
     gw_status_write_breaker_metrics(out, server);
     gw_status_write_upstream_metrics(out, server);
     gw_status_write_line_metrics(out, server);
+    gw_status_write_expiry_metrics(out, server);
     gw_status_write_name_metrics(out, server);
     gw_metrics_render(server->metrics, out);
 }

@@ -40,7 +40,7 @@ static void on_secure(void *ctx, struct gw_conn *conn, enum gw_tls_failure failu
 
     visitor->hands = NULL;
     gw_free(hands);
-    gw_proxy_on_handshake(visitor->front->proxy, failure);
+    gw_proxy_on_handshake(visitor->front->proxy, conn, failure);
     if (failure != GW_TLS_FAILURE_NONE)
         gw_debug("listener %s: TLS: %s%s%s", visitor->port->written, gw_tls_failure_text(failure),
                  *detail ? ": " : "", detail);

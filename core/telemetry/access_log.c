@@ -14,7 +14,7 @@
 #define ESCAPED 6          /* \u001f, \ufffd */
 #define REST_MAX 1024      /* keys and numbers */
 
-static_assert(ESCAPED * (PATH_MAX_BYTES + 4 * NAME_MAX_BYTES + ID_MAX_BYTES + 3 * SHORT_MAX_BYTES) +
+static_assert(ESCAPED * (PATH_MAX_BYTES + 5 * NAME_MAX_BYTES + ID_MAX_BYTES + 5 * SHORT_MAX_BYTES) +
                       REST_MAX <=
                   GW_ACCESS_LINE_MAX,
               "the longest line fits");
@@ -238,6 +238,19 @@ static char *put_protocol(char *at, int version)
     return PUT(at, "null");
 }
 
+static char *put_tls(char *at, const struct gw_access_record *record)
+{
+    at = PUT(at, ",\"tls\":{\"version\":");
+    at = put_text(at, record->tls_version, SHORT_MAX_BYTES);
+    at = PUT(at, ",\"cipher\":");
+    at = put_text(at, record->tls_cipher, SHORT_MAX_BYTES);
+    at = PUT(at, ",\"sni\":");
+    at = put_text_or_null(at, record->sni, NAME_MAX_BYTES);
+    at = PUT(at, ",\"resumed\":");
+    at = record->tls_resumed ? PUT(at, "true") : PUT(at, "false");
+    return PUT(at, "}");
+}
+
 static char *put_upstream(char *at, const struct gw_access_record *record)
 {
     at = PUT(at, ",\"route\":");
@@ -285,6 +298,8 @@ size_t gw_access_log_format(char out[GW_ACCESS_LINE_MAX], const struct gw_access
     at = put_text_or_null(at, record->client_ip, SHORT_MAX_BYTES);
     at = PUT(at, ",\"protocol\":");
     at = put_protocol(at, record->version);
+    if (record->tls_version.len)
+        at = put_tls(at, record);
     at = PUT(at, ",\"error\":");
     at = put_text_or_null(at, record->error, SHORT_MAX_BYTES);
     return (size_t)(put_phases(at, record) - out);

@@ -17,7 +17,11 @@ struct gw_access_record {
     unsigned tries;
     uint64_t bytes_in, bytes_out;
     struct gw_slice client_ip;
-    int version;           /* of HTTP, as the client spoke it: 10, 11, 20; else null */
+    int version;                 /* of HTTP, as the client spoke it: 10, 11, 20; else null */
+    struct gw_slice tls_version; /* empty: no TLS, and nothing is written of it */
+    struct gw_slice tls_cipher;
+    struct gw_slice sni; /* or null */
+    bool tls_resumed;
     struct gw_slice error; /* the error's name, or null */
     int64_t rewrite_us, access_us, connect_us, head_us, response_us, body_us;
 };

@@ -93,6 +93,9 @@ local VARIABLES = {
   content_length = function(ctx) return request.get_header(ctx, "content-length") end,
   status = response.get_status,
 }
+for name, read in pairs(require("kong.nginx_tls")) do
+  VARIABLES[name] = read
+end
 
 local function cookie(ctx, name)
   for part in (request.get_header(ctx, "cookie") or ""):gmatch("[^;]+") do

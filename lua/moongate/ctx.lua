@@ -237,9 +237,9 @@ function M.begin(slot)
   if ctx[2] ~= serial then
     local state = slot.state
     if state.touched then
-      state.touched, state.shared, state.credential = false, nil, nil
+      state.touched, state.shared, state.credential, state.client_verify = false, nil, nil, nil
       state.serialize, state.pipes, state.stream, state.groups, state.after = nil, nil, nil, nil, nil
-      state.kept = nil
+      state.kept, state.client_verify = nil, nil
       clear(state.plugins)
       clear(state.chosen)
     end
@@ -257,6 +257,7 @@ function M.new_slot(pointer)
     touched = false,
     shared = nil,
     credential = nil,
+    client_verify = nil,
     serialize = nil,
     pipes = nil,
     stream = nil,

@@ -22,6 +22,12 @@ local function count(what)
   return function() return number(now, what) end
 end
 
+local function tls_text(what)
+  return function()
+    if C.gw_pdk_tls_text(now, what) ~= 0 then return ffi_string(now.ptr, now.len) end
+  end
+end
+
 local function refuse() error("what when: sees cannot be changed", 2) end
 
 local function view(get) return setmetatable({}, { __index = get, __newindex = refuse }) end
@@ -56,14 +62,22 @@ local REQUEST = readers {
   path = text(C.GW_PDK_PATH),
   raw_query = text(C.GW_PDK_QUERY),
   id = text(C.GW_PDK_CORRELATION_ID),
+  http_version = function() return number(now, C.GW_PDK_HTTP_VERSION) / 10 end,
+  sni = tls_text(C.GW_PDK_TLS_SNI),
   headers = function() return HEADERS end,
   query = function() return QUERY end,
 }
+
+local SUBJECT = tls_text(C.GW_PDK_TLS_SUBJECT)
+
+local function is_verified() return C.gw_pdk_tls_number(now, C.GW_PDK_TLS_SHOWN) == 2 end
 
 local CLIENT = readers {
   ip = text(C.GW_PDK_FORWARDED_IP),
   port = count(C.GW_PDK_CLIENT_PORT),
   peer = text(C.GW_PDK_CLIENT_IP),
+  verified = is_verified,
+  subject = function() return is_verified() and SUBJECT() or nil end, -- what was not checked says nothing
   trusted = function() return number(now, C.GW_PDK_PEER_TRUSTED) ~= 0 end,
 }
 

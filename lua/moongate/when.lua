@@ -14,8 +14,20 @@ local LENGTH_MAX = 1000
 
 --- The names, and the fields they have.
 M.NAMES = {
-  request = { "method", "scheme", "host", "port", "path", "headers", "query", "raw_query", "id" },
-  client = { "ip", "port", "peer", "trusted" },
+  request = {
+    "method",
+    "scheme",
+    "host",
+    "port",
+    "path",
+    "headers",
+    "query",
+    "raw_query",
+    "id",
+    "http_version",
+    "sni",
+  },
+  client = { "ip", "port", "peer", "trusted", "verified", "subject" },
   consumer = { "id", "username", "custom_id", "groups", "tags" },
   route = { "id", "name", "tags", "service" },
 }

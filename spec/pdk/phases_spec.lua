@@ -45,6 +45,7 @@ local ARGUMENTS = {
   ["service.request:set_raw_body"] = "'x'",
   ["service.request:set_body"] = "{}, 'application/json'",
   ["service.response:get_header"] = "'x-a'",
+  ["client.tls:set_client_verify"] = "'SUCCESS'",
   ["client:load_consumer"] = "'anna', true",
   ["client:authenticate"] = "nil, {}",
   ["client:set_authenticated_consumer_groups"] = "{ { name = 'g' } }",

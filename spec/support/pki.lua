@@ -22,9 +22,10 @@ default_md = sha256
 policy = any
 unique_subject = no
 copy_extensions = copyall
+utf8 = yes
 [any]
-commonName = supplied
 organizationName = optional
+commonName = supplied
 ]]
 
 local function run(command)
@@ -100,7 +101,7 @@ function M:issue(name, opts)
   local add = #extensions > 0 and (" -addext subjectAltName=" .. table.concat(extensions, ",")) or ""
   if opts.authority then add = add .. " -addext basicConstraints=critical,CA:TRUE" end
   run(
-    ("cd '%s' && openssl req -new -newkey %s -nodes -keyout %s.key -out %s.csr -subj '/O=Moongate/CN=%s'%s"):format(
+    ("cd '%s' && openssl req -utf8 -new -newkey %s -nodes -keyout %s.key -out %s.csr -subj '/O=Moongate/CN=%s'%s"):format(
       self.folder,
       KINDS[opts.kind or "ec"],
       name,

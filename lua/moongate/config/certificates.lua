@@ -78,7 +78,7 @@ function M.ca_fields()
 end
 
 -- Certificate and key under these two fields, checked.
-local function pair(state, config, value, path, cert_field, key_field)
+local function pair(state, config, value, path, cert_field, key_field, name)
   local cert_path, key_path = report.join(path, cert_field), report.join(path, key_field)
   if (value[cert_field] == nil) ~= (value[key_field] == nil) then
     local there, missing = cert_field, key_field
@@ -95,7 +95,7 @@ local function pair(state, config, value, path, cert_field, key_field)
   good = pem.check(state, key_path, "gw_tls_check_key", key, #key) and good
   good = good and pem.check(state, key_path, "gw_tls_check_pair", cert, #cert, key, #key)
   if not good then return nil end
-  pem.warn_of_time(state, cert_path, cert)
+  pem.warn_of_time(state, cert_path, cert, name)
   return cert, key
 end
 
@@ -104,10 +104,11 @@ end
 ---@param config table
 ---@param value table
 ---@param path (string|integer)[]
+---@param name? string  what /metrics calls it
 ---@return table? made
-function M.make(state, config, value, path)
-  local cert, key = pair(state, config, value, path, "cert", "key")
-  local cert_alt, key_alt = pair(state, config, value, path, "cert_alt", "key_alt")
+function M.make(state, config, value, path, name)
+  local cert, key = pair(state, config, value, path, "cert", "key", name)
+  local cert_alt, key_alt = pair(state, config, value, path, "cert_alt", "key_alt", name and name .. " alt")
   if cert_alt and not cert then
     if value.cert == nil then report.error(state.report, path, "cert_alt stands beside a cert") end
   elseif cert_alt and pem.same_kind(cert, cert_alt) then
@@ -128,7 +129,7 @@ local function make_authority(state, config, item)
     local digest_path = report.join(item.path, "cert_digest")
     if not pem.check(state, digest_path, "gw_tls_check_digest", cert, #cert, digest, #digest) then return nil end
   end
-  pem.warn_of_time(state, path, cert)
+  pem.warn_of_time(state, path, cert, item.name or item.id)
   return { id = item.id, name = item.name, cert = cert }
 end
 
@@ -136,9 +137,9 @@ end
 ---@param state table   from collect.lua
 ---@param config table  the normal form so far
 function M.run(state, config)
-  state.folders = {}
+  state.folders, state.expiries = {}, {}
   for _, item in ipairs(state.items.certificates) do
-    local made = item.good and M.make(state, config, item.value, item.path) or nil
+    local made = item.good and M.make(state, config, item.value, item.path, item.name or item.id) or nil
     if made then
       made.id, made.label = item.id, "certificate " .. item.id
     end

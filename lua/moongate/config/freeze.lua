@@ -2,6 +2,7 @@
 --- core/config/build.h. Runs on the loader thread only.
 local buffer = require("string.buffer")
 local ffi = require("ffi")
+local freeze_tls = require("moongate.config.freeze_tls")
 local limits_of = require("moongate.config.limits")
 local native = require("moongate.config.native")
 local plan_data = require("moongate.config.plan_data")
@@ -62,45 +63,6 @@ local function check_value(problems, path, value, why)
   if why ~= nil then problems[#problems + 1] = ("%s: %s: %s"):format(path, words.quote(value), ffi.string(why)) end
 end
 
-local CLIENT_MODES = { none = 0, requested = 1, optional = 2, required = 3 } -- enum gw_tls_client_mode
-
-local function put_names(build, target, names)
-  for i, name in ipairs(names) do
-    target[i - 1].ptr, target[i - 1].len = C.gw_build_text(build, name, #name), #name
-  end
-end
-
-local function put_clients(build, target, clients)
-  target.mode, target.depth = CLIENT_MODES[clients.mode], clients.depth
-  put_text(build, target, "ca", clients.ca)
-  put_text(build, target, "crl", clients.crl)
-end
-
-local function put_tls(build, index, tls)
-  local target = C.gw_build_tls(build, index)
-  target.tls13_only, target.strict = tls.min_version == "1.3", tls.strict_sni
-  target.handshake_timeout_us = us(tls.handshake_timeout)
-  local clients = C.gw_build_listener_clients(build, index, #tls.clients)
-  for i, one in ipairs(tls.clients) do
-    put_clients(build, clients[i - 1], one)
-    put_names(build, C.gw_build_clients_names(build, clients + (i - 1), #one.names), one.names)
-  end
-  if #tls.certificates == 0 then return end
-  local certificates = C.gw_build_certificates(build, index, #tls.certificates)
-  for i, certificate in ipairs(tls.certificates) do
-    put_texts(build, certificates + (i - 1), {
-      label = certificate.label,
-      cert = certificate.cert,
-      key = certificate.key,
-      cert_alt = certificate.cert_alt,
-      key_alt = certificate.key_alt,
-      ocsp = certificate.ocsp,
-    })
-    local names = C.gw_build_certificate_names(build, certificates + (i - 1), #certificate.names)
-    put_names(build, names, certificate.names)
-  end
-end
-
 local function put_listeners(problems, build, normal)
   local listeners = C.gw_build_listeners(build, #normal.listeners)
   for i, listener in ipairs(normal.listeners) do
@@ -109,7 +71,7 @@ local function put_listeners(problems, build, normal)
     put_limits(listeners[i - 1].limits, listener.limits)
     listeners[i - 1].mode = listener.mode or DEFAULT_MODE
     listeners[i - 1].redirect_https = listener.redirect_https or 0
-    if listener.tls then put_tls(build, i - 1, listener.tls) end
+    if listener.tls then freeze_tls.listener(build, i - 1, listener.tls) end
     if listener.group then
       local group = tostring(listener.group)
       check_value(
@@ -168,12 +130,6 @@ local function put_retry(build, retry, given)
   end
 end
 
-local function put_service_tls(build, target, tls)
-  local config = C.gw_build_service_tls(build, target)
-  config.verify, config.depth = tls.verify, tls.depth
-  put_texts(build, config, { ca = tls.ca, cert = tls.cert, key = tls.key, name = tls.name })
-end
-
 local function put_services(build, normal)
   local services = C.gw_build_services(build, #normal.services)
   for i, service in ipairs(normal.services) do
@@ -207,7 +163,7 @@ local function put_services(build, normal)
     put_limits(target.limits, service.limits)
     put.capacity(target.capacity, service.concurrency)
     if service.retry then put_retry(build, C.gw_build_retry(build, target), service.retry) end
-    if service.tls then put_service_tls(build, target, service.tls) end
+    if service.tls then freeze_tls.service(build, target, service.tls) end
     if service.circuit_breaker then put_breaker(C.gw_build_breaker(build, target), service.circuit_breaker) end
   end
   return services
@@ -295,9 +251,7 @@ local function put_routes(problems, build, normal, services)
     target.strip_path, target.preserve_host = route.strip_path, route.preserve_host
     target.grpc = route.grpc
     target.https_status = route.https_only and route.https_redirect_status_code or 0
-    if route.clients and route.clients.mode ~= "none" then
-      put_clients(build, C.gw_build_route_clients(build, i - 1), route.clients)
-    end
+    freeze_tls.route(build, i - 1, route.clients)
     put_limits(target.limits, route.limits)
     if route.enabled ~= false then -- a route that asks for nothing gets no requests
       put_match(problems, build, i - 1, route)
@@ -359,6 +313,7 @@ local function fill(problems, build, normal)
   put_top(build, config, normal)
   put_dns(build, config, normal.dns)
   put_listeners(problems, build, normal)
+  freeze_tls.expiries(build, normal.expiries or {})
   upstreams.put(build, normal)
   put_consumers(build, normal)
   put_routes(problems, build, normal, put_services(build, normal))

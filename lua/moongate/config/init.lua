@@ -126,7 +126,10 @@ local function entities(rep, config, value, opts)
   credentials.run(state, config.consumers, known)
   config.plugins = uses.run(state, known)
   tls.run(state, config)
-  config.tls_files = words.keys(state.folders)
+  config.tls_files, config.expiries = words.keys(state.folders), {}
+  for i, expiry in ipairs(state.expiries) do
+    config.expiries[i] = expiry
+  end
   return state
 end
 

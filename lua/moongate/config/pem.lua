@@ -67,15 +67,25 @@ function M.system_trusts() return C == nil or C.gw_tls_system_trusts() end
 
 local function day(at) return os.date("!%Y-%m-%d %H:%M UTC", at) end
 
---- Warns of a certificate that is not good now, or not for long.
+local function note(state, kind, name, at)
+  local all, key = state.expiries, kind .. "\0" .. name
+  if not all[key] then -- one place in /metrics each
+    all[key] = true
+    all[#all + 1] = { kind = kind, name = name, at = at }
+  end
+end
+
+--- Warns of a certificate that is not good now, or not for long; keeps its end for /metrics.
 ---@param state table
 ---@param path (string|integer)[]
 ---@param cert string
-function M.warn_of_time(state, path, cert)
+---@param name? string  what /metrics calls it; else by its path
+function M.warn_of_time(state, path, cert, name)
   if not C then return end
   local validity = ffi.new("struct gw_tls_validity")
   C.gw_tls_validity(cert, #cert, validity)
   local now, from, till = os.time(), tonumber(validity.from), tonumber(validity["until"])
+  note(state, "certificate", name or report.path_text(path), till)
   if till < now then
     report.warn(state.report, path, ("the certificate expired on %s"):format(day(till)))
   elseif from > now then
@@ -93,6 +103,7 @@ function M.warn_of_list(state, path, crl)
   if not C then return end
   local due, now = tonumber(C.gw_tls_list_until(crl, #crl)), os.time()
   if due == 0 then return end -- it does not say
+  note(state, "revocation list", report.path_text(path), due)
   if due < now then
     report.warn(
       state.report,

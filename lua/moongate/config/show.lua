@@ -203,6 +203,7 @@ local NOT_SHOWN = {
   services = true,
   routes = true,
   tls_files = true,
+  expiries = true,
   warnings = true,
   consumers = true,
   plugins = true,

@@ -73,7 +73,7 @@ function M:get_forwarded_prefix()
   return forwarded(enter(self, "ctx.request:get_forwarded_prefix", ANY), "x-forwarded-prefix")
 end
 
---- 1.0 or 1.1.
+--- 1.0, 1.1 or 2.
 ---@phase rewrite, access, request_body, response, body, log
 ---@return number
 function M:get_http_version()

@@ -1,5 +1,6 @@
 --- What log plugins write of a request: the table of ctx.log:serialize(), in Kong's shape.
 local ffi = require("ffi")
+local client_tls = require("moongate.pdk.client_tls")
 local fields = require("moongate.pdk.fields")
 local json = require("moongate.json")
 local plan = require("moongate.entities")
@@ -72,10 +73,22 @@ local function headers_of(h, head)
   return headers
 end
 
+-- Kong's record; nil over plain HTTP.
+local function tls_of(log)
+  local version = client_tls.get_version(log)
+  return version
+    and {
+      version = version,
+      cipher = client_tls.get_cipher(log),
+      client_verify = client_tls.get_client_verify(log),
+    }
+end
+
 local function request_of(h, log)
   local uri = uri_of(log)
   return {
     id = text(h, C.GW_PDK_CORRELATION_ID),
+    tls = tls_of(log),
     method = text(h, C.GW_PDK_METHOD),
     uri = uri,
     url = ("%s://%s:%d%s"):format(text(h, C.GW_PDK_SCHEME), text(h, C.GW_PDK_HOST), number(h, C.GW_PDK_PORT), uri),

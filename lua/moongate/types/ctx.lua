@@ -136,7 +136,7 @@ function Request:get_forwarded_path() end
 ---@return string?
 function Request:get_forwarded_prefix() end
 
----1.0 or 1.1.
+---1.0, 1.1 or 2.
 ---
 ---In every hook.
 ---@return number
@@ -750,11 +750,69 @@ function Client:set_authenticated_consumer_group(group) end
 ---@return string? reason
 function Client:authenticate_consumer_group_by_consumer_id(id) end
 
----ctx.client.tls: the client's certificate. Comes with TLS.
+---ctx.client.tls: how the client is connected, and the certificate it showed. Over plain HTTP there is nothing of it.
 ---@class moongate.ClientTls
 local ClientTls = {}
 
----Not in this version: asks the client for its certificate.
+---The version of TLS: "TLSv1.3" or "TLSv1.2"; nil over plain HTTP.
+---
+---In every hook.
+---@return string?
+function ClientTls:get_version() end
+
+---The cipher suite, such as "TLS_AES_128_GCM_SHA256"; nil over plain HTTP.
+---
+---In every hook.
+---@return string?
+function ClientTls:get_cipher() end
+
+---What both sides agreed to speak (ALPN): "h2" or "http/1.1"; nil where the client did not ask.
+---
+---In every hook.
+---@return string?
+function ClientTls:get_protocol() end
+
+---The name the client asked for in its handshake (SNI), in lower case; nil where it asked for none.
+---
+---In every hook.
+---@return string?
+function ClientTls:get_sni() end
+
+---Whether the client took an earlier session up again.
+---
+---In every hook.
+---@return boolean
+function ClientTls:is_resumed() end
+
+---The certificate the client showed, or nil. `subject` and `issuer` are written as in RFC 4514 ("CN=alice,O=Example"),
+---`names` as "DNS:a.example.com", "URI:spiffe://…", "email:…" (at most 100), `serial` and `fingerprint` (SHA-256) in
+---hexadecimal, times in seconds since 1970. One that is not `verified` has a `problem`.
+---
+---In every hook.
+---@return table? certificate
+function ClientTls:get_certificate() end
+
+---The certificate the client showed, in PEM form; those above it are not kept. Nil where it showed none.
+---
+---In every hook.
+---@return string? pem
+function ClientTls:get_full_client_certificate_chain() end
+
+---How the check of the client's certificate went, in nginx's words: "SUCCESS", "NONE", "FAILED:" with the problem; or
+---what a plugin said it was.
+---
+---In every hook.
+---@return string
+function ClientTls:get_client_verify() end
+
+---Says how the check of the client's certificate went, for later plugins and the log: "SUCCESS", "NONE" or
+---"FAILED:" with a reason. It opens no route.
+---
+---In rewrite, access, response.
+---@param verdict string
+function ClientTls:set_client_verify(verdict) end
+
+---Not in this version: asks the client for its certificate; `client_certificate` of a listener or a route does.
 ---
 ---In rewrite, access, response.
 ---@param authorities? any
@@ -764,18 +822,6 @@ function ClientTls:request_client_certificate(authorities) end
 ---
 ---In rewrite, access, response.
 function ClientTls:disable_session_reuse() end
-
----Not in this version: the client's certificate and those that lead to its authority.
----
----In every hook.
----@return string? chain
-function ClientTls:get_full_client_certificate_chain() end
-
----Not in this version: says how the check of the client's certificate went.
----
----In rewrite, access, response.
----@param verdict string
-function ClientTls:set_client_verify(verdict) end
 
 ---ctx.router: which way the request took.
 ---@class moongate.Router

@@ -204,4 +204,14 @@ describe("the access log", function()
     assert.truthy(line({ status = 200, grpc_status = 0 }):find('"statusCode":200,"grpcStatus":0,', 1, true))
     assert.is_nil(json.decode(line { status = 200 }).grpcStatus)
   end)
+
+  it("has the facts of TLS, and only then", function()
+    local secure = { status = 200, tls_version = "TLSv1.3", tls_cipher = "C", sni = "a.test", tls_resumed = true }
+    assert.same(
+      { version = "TLSv1.3", cipher = "C", sni = "a.test", resumed = true },
+      json.decode(line(secure)).tls
+    )
+    assert.equal(json.null, json.decode(line { status = 200, tls_version = "TLSv1.2", tls_cipher = "C" }).tls.sni)
+    assert.is_nil(json.decode(line { status = 200 }).tls)
+  end)
 end)
