@@ -125,6 +125,8 @@ struct gw_check_config {
     struct gw_slice path;         /* may carry a query */
     struct gw_slice body;         /* what the answer must contain; empty: anything */
     struct gw_slice grpc_service; /* whose health is asked for; empty: the whole server's */
+    bool http2;                   /* spoken, as traffic is */
+    unsigned proxy_protocol;      /* in front of it, as in front of traffic; 0: none */
     bool tls;
     int verify;           /* with tls: 1, 0, or -1: as traffic */
     struct gw_slice name; /* whom the certificate must be for; empty: what the target is called */

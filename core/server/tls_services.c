@@ -47,7 +47,7 @@ static bool bind_check(struct gw_tls_client_set *set, const struct gw_config *co
     struct gw_tls_client_options options = {
         .verify = check->verify >= 0 ? check->verify : !traffic || traffic->verify,
         .depth = traffic ? traffic->depth : DEPTH,
-        .http2 = check->type == GW_CHECK_GRPC,
+        .http2 = check->http2,
     };
 
     if (traffic) {

@@ -133,8 +133,9 @@ void gw_check_call_send(struct gw_check *check, const struct gw_head *head, stru
         .write_timeout_us = config->timeout_us,
         .read_timeout_us = config->timeout_us,
         .response_timeout_us = config->timeout_us,
-        .http2 = config->type == GW_CHECK_GRPC,
-        .keepalive_connections = config->type == GW_CHECK_GRPC,
+        .http2 = config->http2,
+        .proxy_protocol = config->proxy_protocol,
+        .keepalive_connections = config->http2,
         .keepalive_idle_us = KEPT_US,
         .limits = { .head = HEAD_MAX, .headers = FIELDS_MAX, .write_queue = BODY_MAX },
     };

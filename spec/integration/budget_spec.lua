@@ -96,6 +96,20 @@ describe("a hook that computes for longer than lua.budget", function()
     gw:stop()
   end)
 
+  it("is stopped in an event hook, on control's thread", function()
+    local gw = start(
+      "function M.event() while true do end end",
+      "lua: { budget: 50ms }\nupstreams: [{ name: u, targets: [{ target: '127.0.0.1:1' }] }]\n"
+    )
+    for _, word in ipairs { "unhealthy", "healthy" } do
+      assert.equal(204, gw:ask("POST", "/upstreams/u/targets/127.0.0.1:1/" .. word).status)
+    end
+    assert.is_truthy(gw:wait_log("plugin bad, event: .-plugin bad, event: "))
+    assert.equal(200, gw:get("/").status)
+    assert.equal(0, gw:status().restarts)
+    gw:stop()
+  end)
+
   it("goes on where the budget is off", function()
     local gw = start(access("local t = os.clock() while os.clock() - t < 0.2 do end"), "lua: { budget: off }\n")
     assert.equal(200, gw:get("/bad").status)

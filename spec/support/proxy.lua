@@ -120,6 +120,8 @@ function M:targets()
   return found
 end
 
+jit.off(M.targets)
+
 --- A port that nobody listens on.
 function M.closed_port()
   local fd, addr = net.socket()
@@ -223,6 +225,7 @@ local function set_check(build, upstream, given)
     text(build, check.fields[i - 1].name, field[1])
     text(build, check.fields[i - 1].value, field[2])
   end
+  check.proxy_protocol = given.proxy_protocol or 0
   check.timeout_us = (given.timeout or 1) * 1e6
   check.healthy_interval_us = (given.healthy_interval or given.interval or 0) * 1e6
   check.unhealthy_interval_us = (given.unhealthy_interval or given.interval or 0) * 1e6
@@ -517,6 +520,7 @@ function M:advance(seconds)
   c.gw_loop_advance(self.loop.c, seconds * 1e6)
   self:settle(5)
 end
+jit.off(M.advance) -- calls back, as the next one does
 
 --- The last line of the access log, decoded.
 function M.access() return require("cjson").decode(ffi.string(ffi.C.gw_spec_access)) end

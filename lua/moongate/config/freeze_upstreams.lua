@@ -25,13 +25,25 @@ local function put_counts(target, counts)
   end
 end
 
-local function put_check(build, upstream, active)
+local VERSIONS = { v1 = 1, v2 = 2 } -- of the PROXY protocol
+
+-- The first service that is there speaks to the targets as the checks do.
+local function traffic_to(normal, index)
+  for _, service in ipairs(normal.services) do
+    if service.upstream == index then return service end
+  end
+  return {}
+end
+
+local function put_check(build, upstream, active, traffic)
   local check = C.gw_build_check(build, upstream, #active.headers)
   check.type = C["GW_CHECK_" .. active.type:upper()]
   check.timeout_us, check.concurrency = put.us(active.timeout), active.concurrency
   check.healthy_interval_us, check.unhealthy_interval_us =
     put.us(active.healthy_interval), put.us(active.unhealthy_interval)
   check.before_use = active.before_use
+  check.http2 = active.type == "grpc" or active.type == "http" and traffic.http2 or false
+  check.proxy_protocol = VERSIONS[traffic.proxy_protocol] or 0
   put_counts(check.counts, active.counts)
   check.tls, check.verify = active.tls, active.verify == nil and -1 or active.verify and 1 or 0
   put.texts(build, check, {
@@ -64,10 +76,10 @@ local function put_ejection(ejection, given)
     put.us(given.interval), put.us(given.time), put.us(given.time_max)
 end
 
-local function put_health(build, upstream, health)
+local function put_health(build, upstream, health, traffic)
   upstream.panic_threshold, upstream.fail_on_panic = health.panic_threshold, health.fail_on_panic
   upstream.slow_start_us, upstream.slow_start_aggression = put.us(health.slow_start), health.aggression
-  if health.active then put_check(build, upstream, health.active) end
+  if health.active then put_check(build, upstream, health.active, traffic) end
   if health.passive then put_counts(C.gw_build_passive(build, upstream), health.passive) end
   if health.ejection then put_ejection(C.gw_build_ejection(build, upstream), health.ejection) end
 end
@@ -87,7 +99,7 @@ function M.put(build, normal)
     put_balancing(build, upstreams[i - 1], upstream.balancing)
     upstreams[i - 1].use_srv_name = upstream.use_srv_name
     put.capacity(upstreams[i - 1].capacity, upstream.concurrency)
-    put_health(build, upstreams + (i - 1), upstream.health)
+    put_health(build, upstreams + (i - 1), upstream.health, traffic_to(normal, i))
     local targets = C.gw_build_targets(build, upstreams + (i - 1), #upstream.targets)
     for k, target in ipairs(upstream.targets) do
       put.text(build, targets + (k - 1), "host", target.host)

@@ -50,7 +50,15 @@ local ACTIVE = t.record {
   }, TYPES)),
   timeout = t.seconds { default = 1, gt = 0, about = "What one check may take, all in all." },
   concurrency = t.integer { between = { 1, 1000 }, default = 10, about = "Checks of this upstream at once." },
-  http_path = t.path { default = "/", about = "What an `http` check asks for; it may carry a query." },
+  http_path = t.string {
+    default = "/",
+    len_max = 4096,
+    check = function(text)
+      if text:find("^/[^%s%c#]*$") then return true end
+      return nil, 'must begin with "/" and hold no blanks, control characters and #'
+    end,
+    about = "What an `http` check asks for; it may carry a query.",
+  },
   http_body = t.string {
     len_min = 1,
     len_max = 1024,

@@ -35,6 +35,96 @@ describe("moongate.config.freeze", function()
     assert.is_false(more)
   end)
 
+  it("writes how targets are found to be healthy", function()
+    local conf = frozen(OPEN .. [[
+services:
+  - { name: s, host: full, http2: true }
+upstreams:
+  - name: full
+    targets: [{ target: "10.1.1.1:81" }]
+    panic_threshold: 30
+    fail_traffic_on_panic: true
+    slow_start: 20s
+    slow_start_aggression: 2
+    healthchecks:
+      active:
+        type: https
+        timeout: 500ms
+        concurrency: 3
+        http_path: /up?x=1
+        http_body: fine
+        https_sni: a.test
+        https_verify_certificate: false
+        headers: { X-B: [two], X-A: [one, more] }
+        before_use: true
+        healthy: { interval: 5, http_statuses: [204], successes: 2 }
+        unhealthy: { interval: 0.5, http_statuses: [500], http_failures: 3, tcp_failures: 4, timeouts: 5 }
+      passive: { type: tcp, unhealthy: { tcp_failures: 2, http_failures: 9 } }
+    ejection: { consecutive_failures: "off", consecutive_gateway_failures: 7, time: 5s, time_max: 50s }
+  - { name: kongs, targets: [{ target: a }], healthchecks: { threshold: 40, active: { type: grpc, grpc_service: g,
+      healthy: { interval: 1 }, unhealthy: { tcp_failures: 1 } } } }
+  - { name: plain, targets: [{ target: a }] }
+]])
+    local full, kongs, plain = conf.upstreams[0], conf.upstreams[1], conf.upstreams[2]
+    assert.same({ 30, true, 20000000, 2 }, {
+      full.panic_threshold,
+      full.fail_on_panic,
+      tonumber(full.slow_start_us),
+      full.slow_start_aggression,
+    })
+    local check = full.check
+    assert.same({ c.GW_CHECK_HTTP, true, 0, "a.test", true, "/up?x=1", "fine", 3, true }, {
+      tonumber(check.type),
+      check.tls,
+      check.verify,
+      c.str(check.name),
+      check.http2,
+      c.str(check.path),
+      c.str(check.body),
+      check.concurrency,
+      check.before_use,
+    })
+    assert.same(
+      { 500000, 5000000, 500000 },
+      { tonumber(check.timeout_us), tonumber(check.healthy_interval_us), tonumber(check.unhealthy_interval_us) }
+    )
+    local fields = {}
+    for i = 0, check.field_count - 1 do
+      fields[i + 1] = c.str(check.fields[i].name) .. "=" .. c.str(check.fields[i].value)
+    end
+    assert.same({ "x-a=one", "x-a=more", "x-b=two" }, fields)
+    local counts = check.counts
+    assert.same({ 2, 3, 4, 5 }, { counts.successes, counts.http_failures, counts.tcp_failures, counts.timeouts })
+    assert.same(
+      { c.GW_VERDICT_NONE, c.GW_VERDICT_GOOD, c.GW_VERDICT_BAD },
+      { counts.verdicts[200], counts.verdicts[204], counts.verdicts[500] }
+    )
+    assert.same({ 0, 2, c.GW_VERDICT_NONE }, {
+      full.passive.http_failures, -- tcp: answers are not looked at
+      full.passive.tcp_failures,
+      full.passive.verdicts[500],
+    })
+    assert.same({ 0, 7, 1.9, 5000000, 50000000, 10 }, {
+      full.ejection.consecutive_failures,
+      full.ejection.consecutive_gateway_failures,
+      full.ejection.success_rate_deviations,
+      tonumber(full.ejection.time_us),
+      tonumber(full.ejection.time_max_us),
+      full.ejection.max_ejected,
+    })
+    assert.same({ 40, true, c.GW_CHECK_GRPC, -1, "g" }, {
+      kongs.panic_threshold,
+      kongs.fail_on_panic,
+      tonumber(kongs.check.type),
+      kongs.check.verify,
+      c.str(kongs.check.grpc_service),
+    })
+    assert.is_true(plain.check == nil and plain.passive == nil and plain.ejection == nil)
+    assert.same({ 50, false, 0 }, { plain.panic_threshold, plain.fail_on_panic, tonumber(plain.slow_start_us) })
+    local kong = frozen('_format_version: "3.0"\nupstreams: [{ name: u, targets: [{ target: a }] }]\n')
+    assert.equal(0, kong.upstreams[0].panic_threshold)
+  end)
+
   it("writes how upstreams choose, and circuit breakers", function()
     local conf = frozen(OPEN .. [[
 services:

@@ -166,6 +166,12 @@ describe("the health of targets", function()
       assert.matches("\r\nuser%-agent: moongate%-health%-check\r\n", request)
     end)
 
+    it("names nobody to targets that want to hear it by the PROXY protocol", function()
+      start(with { proxy_protocol = 1 })
+      assert.is_true(let_pass(3, function() return #good.requests > 0 end))
+      assert.matches("^PROXY UNKNOWN\r\nGET /up", good.requests[1])
+    end)
+
     it("falls and rises, at its intervals (2.19.1)", function()
       start(with())
       let_pass(3)
