@@ -171,6 +171,17 @@ struct gw_slice gw_arena_printf(struct gw_arena *arena, const char *format, ...)
     return gw_slice(text, (size_t)len);
 }
 
+struct gw_slice gw_arena_number(struct gw_arena *arena, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while (number /= 10);
+    return gw_arena_copy(arena, gw_slice(digits + at, sizeof(digits) - at));
+}
+
 size_t gw_arena_size(const struct gw_arena *arena)
 {
     return arena->total;

@@ -66,8 +66,7 @@ static bool put_fields(nghttp2_nv *nv, size_t *count, const struct gw_fields *fi
 
 static void put_length(nghttp2_nv *nv, size_t *count, int64_t length, struct gw_arena *arena)
 {
-    nv[(*count)++] =
-        pair(GW_SLICE("content-length"), gw_arena_printf(arena, "%lld", (long long)length));
+    nv[(*count)++] = pair(GW_SLICE("content-length"), gw_arena_number(arena, (uint64_t)length));
 }
 
 static bool request_is_writable(const struct gw_head *head, bool end)
@@ -134,7 +133,7 @@ nghttp2_nv *gw_h2_head_write_response(const struct gw_head *head, bool end,
     if (end && head->body_length > 0 && !gw_status_has_no_body(status, stream->method))
         return NULL;
     nv = gw_arena_alloc(arena, (PSEUDO_MAX + head->fields.count) * sizeof(*nv));
-    nv[(*count)++] = pair(GW_SLICE(":status"), gw_arena_printf(arena, "%d", status));
+    nv[(*count)++] = pair(GW_SLICE(":status"), gw_arena_number(arena, (uint64_t)status));
     if (has_length(head, stream))
         put_length(nv, count, head->body_length, arena);
     if (status >= 200 && !gw_fields_get(&head->fields, GW_SLICE("date"))) /* RFC 9110 6.6.1 */

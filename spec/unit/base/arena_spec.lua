@@ -87,6 +87,13 @@ describe("gw_arena", function()
     assert.equal("<" .. long .. ":7>", c.str(c.gw_arena_printf(arena, "<%s:%d>", long, ffi.new("int", 7))))
   end)
 
+  it("writes numbers", function()
+    for _, number in ipairs { 0, 7, 10, 200, 65536 } do
+      assert.equal(tostring(number), c.str(c.gw_arena_number(arena, number)))
+    end
+    assert.equal("18446744073709551615", c.str(c.gw_arena_number(arena, ffi.cast("uint64_t", -1LL))))
+  end)
+
   it("lets ASan see a write behind a piece", function()
     local piece = ffi.cast("char *", c.gw_arena_alloc(arena, 16))
     if is_poisoned(piece + 16) == nil then return end
