@@ -5,13 +5,15 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "config/config.h"
+#include "net/tls_client.h"
 #include "sink/sink_private.h"
 #include "upstream/call.h"
 
 #include <stdio.h>
 
 #define ANSWER_MAX (64 * 1024) /* of its body, which nobody reads; then the connection is closed */
-#define ADDRESSES_TRIED 3      /* of a name, in one delivery */
+#define TLS_DEPTH 16      /* certificates that may stand between the endpoint's and a trusted one */
+#define ADDRESSES_TRIED 3 /* of a name, in one delivery */
 
 struct gw_sink_http {
     struct gw_sink *sink;
@@ -24,6 +26,21 @@ struct gw_sink_http {
     size_t discarded;
     char problem[32];
 };
+
+struct gw_tls_client *gw_sink_http_client(const struct gw_sink_options *options, char *why,
+                                          size_t why_size)
+{
+    const struct gw_tls_client_options how = {
+        .label = options->authority,
+        .verify = true,
+        .depth = TLS_DEPTH,
+    };
+    struct gw_tls_client_set *set = gw_tls_client_set_new();
+    struct gw_tls_client *client = gw_tls_client_set_get(set, &how, why, why_size);
+
+    gw_tls_client_set_free(set);
+    return client;
+}
 
 static void open_http(struct gw_sink *sink)
 {

@@ -142,6 +142,12 @@ bool gw_sink_is_idle(const struct gw_sink *sink);
 /* The flush may be over. */
 void gw_sinks_check_flush(struct gw_sinks *sinks);
 
+/* ── HTTP (http.c) ── */
+
+/* What an endpoint over TLS is spoken to with; one reference, the caller's. NULL, and why. */
+struct gw_tls_client *gw_sink_http_client(const struct gw_sink_options *options, char *why,
+                                          size_t why_size);
+
 /* ── files (file.c) ── */
 
 /* Why a file cannot be written there, or NULL. */

@@ -11,8 +11,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define TLS_DEPTH 16 /* certificates that may stand between a receiver's and a trusted one */
-
 static const char *const kinds[] = {
     [GW_SINK_FILE] = "file",     [GW_SINK_TCP] = "tcp",   [GW_SINK_UDP] = "udp",
     [GW_SINK_SYSLOG] = "syslog", [GW_SINK_HTTP] = "http",
@@ -129,22 +127,6 @@ static void use_stream(struct gw_sink *sink)
     options->port = 514;
 }
 
-/* NULL, and why. */
-static struct gw_tls_client *make_client(const struct gw_sink_options *options, char *why,
-                                         size_t why_size)
-{
-    const struct gw_tls_client_options how = {
-        .label = options->authority,
-        .verify = true,
-        .depth = TLS_DEPTH,
-    };
-    struct gw_tls_client_set *set = gw_tls_client_set_new();
-    struct gw_tls_client *client = gw_tls_client_set_get(set, &how, why, why_size);
-
-    gw_tls_client_set_free(set);
-    return client;
-}
-
 static struct gw_sink *new_sink(struct gw_sinks *sinks, const struct gw_sink_options *options,
                                 struct gw_slice key, struct gw_tls_client *tls)
 {
@@ -190,7 +172,8 @@ struct gw_sink *gw_sinks_open(struct gw_sinks *sinks, const struct gw_sink_optio
     struct gw_sink *sink = find(sinks, gw_buf_slice(&key));
 
     if (!sink) {
-        struct gw_tls_client *tls = options->tls ? make_client(options, why, why_size) : NULL;
+        struct gw_tls_client *tls =
+            options->tls ? gw_sink_http_client(options, why, why_size) : NULL;
 
         if (tls || !options->tls)
             sink = new_sink(sinks, options, gw_buf_slice(&key), tls);

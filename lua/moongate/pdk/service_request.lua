@@ -2,12 +2,14 @@
 local args = require("moongate.args")
 local body = require("moongate.pdk.body")
 local check = require("moongate.pdk.check")
+local entities = require("moongate.entities")
 local fields = require("moongate.pdk.fields")
 
 local C = require("moongate.cdef")
 local enter = check.enter
 local ROUTED, BEFORE = check.ROUTED, check.BEFORE
 local REQUEST = C.GW_PDK_OF_REQUEST
+local SECURE = { https = true, grpcs = true }
 
 local M = {}
 
@@ -17,14 +19,20 @@ local function change(h, what, text_of, value, name)
   end
 end
 
---- How the service is asked: only "http" is in this version.
+-- Whether the configuration says that the service is asked over TLS.
+local function is_over_tls(h)
+  local service = entities.services[C.gw_pdk_number(h, C.GW_PDK_SERVICE)]
+  return service ~= nil and SECURE[service.protocol] == true
+end
+
+--- How the service is asked: what the configuration says of it; something else is not in this version.
 ---@phase rewrite after routing, access
 ---@param scheme "http"|"https"
 function M:set_scheme(scheme)
   local what = "ctx.service.request:set_scheme"
-  enter(self, what, ROUTED)
-  if scheme == "https" then check.later(what .. ": https") end
-  if scheme ~= "http" then error(what .. ": the scheme must be http or https", 2) end
+  local h = enter(self, what, ROUTED)
+  if scheme ~= "http" and scheme ~= "https" then error(what .. ": the scheme must be http or https", 2) end
+  if (scheme == "https") ~= is_over_tls(h) then check.later(what .. ": " .. scheme) end
 end
 
 --- Not in this version: asks the service without TLS.

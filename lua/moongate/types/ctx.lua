@@ -508,7 +508,7 @@ function Service:set_tls_verify_store(store) end
 ---@class moongate.ServiceRequest
 local ServiceRequest = {}
 
----How the service is asked: only "http" is in this version.
+---How the service is asked: what the configuration says of it; something else is not in this version.
 ---
 ---In rewrite (after routing), access.
 ---@param scheme "http"|"https"
