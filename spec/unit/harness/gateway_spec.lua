@@ -20,6 +20,25 @@ describe("gateway.new", function()
     assert.equal("service.test", seen.headers.host)
   end)
 
+  it("asks services over TLS like all others: what stands for the network has none", function()
+    local gw = gateway.new {
+      service = { protocol = "https", host = "api.test", path = "/base" },
+      plugins = {
+        function(_, ctx)
+          local scheme = ctx.request:get_query_arg("scheme")
+          if scheme then ctx.service.request:set_scheme(scheme) end
+        end,
+      },
+    }
+    assert.has_status(gw:get("/a"), 200)
+    local seen = gw.upstream.last_request
+    assert.equal("/base/a", seen.path)
+    assert.equal("api.test", seen.headers.host)
+    assert.has_status(gw:get("/a?scheme=https"), 200)
+    assert.has_status(gw:get("/a?scheme=http"), 500) -- it never goes without what it was told to have
+    assert.is_truthy(gw.log:find("set_scheme: http: not in this version"))
+  end)
+
   it("takes plugins by name, as functions and as tables with a schema", function()
     local t = require("moongate.schema")
     local gw = gateway.new {
