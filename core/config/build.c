@@ -195,6 +195,14 @@ struct gw_breaker_config *gw_build_breaker(struct gw_build *build, struct gw_ser
     return breaker;
 }
 
+struct gw_breaker_config *gw_build_route_breaker(struct gw_build *build, unsigned route)
+{
+    struct gw_breaker_config *breaker = new_array(build, 1, sizeof(*breaker));
+
+    build->config->routes[route].breaker_config = breaker;
+    return breaker;
+}
+
 struct gw_upstream_config *gw_build_upstreams(struct gw_build *build, unsigned count)
 {
     build->config->upstreams = new_array(build, count, sizeof(struct gw_upstream_config));

@@ -196,6 +196,9 @@ struct gw_breaker_config {
     uint64_t window_us, call_timeout_us, half_open_after_us, half_open_after_max_us;
     uint64_t half_open_timeout_us;
     bool statuses[600]; /* answers that count as failures */
+    /* While it is open: another upstream by name, or an answer (status 0: none). */
+    struct gw_slice fallback_upstream, fallback_body, fallback_type;
+    int fallback_status;
 };
 
 struct gw_breaker_use;
@@ -219,6 +222,7 @@ struct gw_service {
     struct gw_slice path;      /* put before the request's; empty or starts with "/" */
     struct gw_slice authority; /* what Host says when preserve_host is off: "host[:port]" */
     unsigned retries;
+    struct gw_slice deadline_header; /* tells how long an answer is waited for; empty: none does */
     uint64_t connect_timeout_us, write_timeout_us, read_timeout_us, response_timeout_us;
     /* In the place of read_timeout_us, where the service says so: between two events of an event
      * stream, and while a tunnel (a WebSocket) or a call of gRPC is silent both ways. */
@@ -249,6 +253,8 @@ struct gw_route {
     struct gw_slice name, id;
     const struct gw_service *service; /* NULL: a plugin must answer */
     bool strip_path, preserve_host;
+    const struct gw_breaker_config *breaker_config; /* as of a service */
+    const struct gw_breaker_use *breaker;
     bool grpc;             /* takes nothing else */
     unsigned https_status; /* what plain HTTP gets: 426 or a redirect; 0: it is served */
     struct gw_clients_config *clients; /* what its clients must have shown; NULL: nothing */

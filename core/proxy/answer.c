@@ -22,6 +22,21 @@ static bool says_when(enum gw_error why)
     return why == GW_E_BREAKER_OPEN || why == GW_E_UPSTREAM_FULL || why == GW_E_UPSTREAM_WAIT;
 }
 
+/* What an open breaker's configuration wants to be answered in the place of its problem. */
+static void answer_instead(struct gw_exchange *x, const struct gw_breaker_config *breaker)
+{
+    struct gw_reply *reply = x->reply;
+
+    if (!breaker || !breaker->fallback_status)
+        return;
+    reply->status = breaker->fallback_status;
+    gw_blob_unref(reply->body);
+    reply->body = breaker->fallback_body.len ? gw_blob_new(breaker->fallback_body) : NULL;
+    gw_fields_remove(&reply->fields, GW_SLICE("content-type"));
+    if (reply->body)
+        gw_fields_add(&reply->fields, x->arena, GW_SLICE("content-type"), breaker->fallback_type);
+}
+
 void gw_flight_refuse(struct gw_flight *flight, enum gw_error why)
 {
     struct gw_exchange *x = &flight->x;
@@ -32,6 +47,8 @@ void gw_flight_refuse(struct gw_flight *flight, enum gw_error why)
         gw_fields_set(&x->reply->fields, x->arena, GW_SLICE("retry-after"),
                       gw_arena_printf(x->arena, "%llu",
                                       (flight->call->retry_after_us + 999999ull) / 1000000ull));
+    if (why == GW_E_BREAKER_OPEN && flight->call)
+        answer_instead(x, flight->call->refused_by);
 }
 
 static void bind_reply(struct gw_flight *flight, struct gw_reply *reply)

@@ -19,9 +19,9 @@ static void write_breaker(const struct gw_breaker_info *info, void *ctx)
     struct writing *writing = ctx;
     const struct gw_breaker_look *look = &info->look;
 
-    gw_buf_append(writing->out,
-                  writing->later ? GW_SLICE(",\n{\"service\":") : GW_SLICE("{\"service\":"));
-    gw_json_string(writing->out, info->service);
+    gw_buf_append(writing->out, writing->later ? GW_SLICE(",\n{") : GW_SLICE("{"));
+    gw_buf_append(writing->out, info->of_route ? GW_SLICE("\"route\":") : GW_SLICE("\"service\":"));
+    gw_json_string(writing->out, info->name);
     gw_buf_printf(writing->out,
                   ",\"state\":\"%s\",\"failuresInARow\":%u,\"probes\":%u,\"successes\":%u,"
                   "\"probesInMs\":%" PRIu64 ",\"opened\":%" PRIu64 ",\"refused\":%" PRIu64 "}",
@@ -50,8 +50,8 @@ static void begin(struct writing *writing, const char *name, const char *type, c
 static void write_line(struct writing *writing, const struct gw_breaker_info *info,
                        const char *also, uint64_t value)
 {
-    gw_buf_printf(writing->out, "%s{service=", writing->name);
-    gw_json_string(writing->out, info->service); /* the same escapes */
+    gw_buf_printf(writing->out, "%s{%s=", writing->name, info->of_route ? "route" : "service");
+    gw_json_string(writing->out, info->name); /* the same escapes */
     gw_buf_printf(writing->out, "%s} %" PRIu64 "\n", also, value);
 }
 
@@ -77,8 +77,7 @@ void gw_status_write_breaker_metrics(struct gw_buf *out, struct gw_server *serve
     struct writing writing = { .out = out };
     uint64_t now_us = server->loop->clock.now_us;
 
-    begin(&writing, "moongate_breaker_state", "gauge",
-          "1 for the state a service's circuit breaker is in.");
+    begin(&writing, "moongate_breaker_state", "gauge", "1 for the state a circuit breaker is in.");
     gw_registry_breakers(server->registry, now_us, write_state, &writing);
     begin(&writing, "moongate_breaker_opened_total", "counter", "How often it opened.");
     gw_registry_breakers(server->registry, now_us, write_opened, &writing);

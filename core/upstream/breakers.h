@@ -1,6 +1,7 @@
 #pragma once
-/* The circuit breakers of services. Their state is kept by the service's name, so that it survives
- * a reload; the rules come with each configuration. */
+/* The circuit breakers of services and routes. Their state is kept by the name of those, so that it
+ * survives a reload; the rules come with each configuration. */
+#include "base/map.h"
 #include "policy/breaker.h"
 #include "upstream/registry.h"
 
@@ -11,17 +12,20 @@
 struct gw_service_breaker {
     struct gw_breaker breaker;
     struct gw_registry *registry;
-    char *name; /* of the service; owned */
-    size_t name_len;
+    char *key; /* "service" or "route", a space, the name; owned */
+    size_t key_len;
+    struct gw_slice name; /* in the key */
+    bool of_route;
     unsigned users; /* configurations; under the registry's lock */
     atomic_ullong opened, refused;
 };
 
-/* What a service has of it. */
+/* What a service or a route has of it. */
 struct gw_breaker_use {
     struct gw_service_breaker *state;
     struct gw_breaker_rules rules;
-    const bool *statuses; /* failures, by status; the configuration's */
+    const struct gw_breaker_config *config;
+    struct gw_upstream *fallback; /* where calls go while it is open; NULL: nowhere */
 };
 
 /* Those of one configuration. */
@@ -30,7 +34,8 @@ struct gw_breaker_uses {
     unsigned count;
 };
 
-/* With the registry's lock held. Sets service->breaker where one is configured. */
+/* With the registry's lock held. Sets `breaker` of services and routes where one is configured.
+ * `upstreams`: by name. */
 void gw_breakers_bind(struct gw_registry *registry, struct gw_config *config,
-                      struct gw_breaker_uses *uses);
+                      const struct gw_map *upstreams, struct gw_breaker_uses *uses);
 void gw_breakers_release(struct gw_registry *registry, struct gw_breaker_uses *uses);

@@ -107,6 +107,8 @@ void gw_call_flush(struct gw_call *call)
 {
     bool has_memory = call->options.has_body && call->options.body.len > 0;
 
+    gw_call_tell_deadline(call);
+
     gw_stream_send_head(call->up, &call->head, call->head_ends);
     if (call->head_ends)
         request_is_whole(call);

@@ -15,6 +15,8 @@
 #include "upstream/registry.h"
 
 struct gw_balancing;
+struct gw_breaker_config;
+struct gw_breaker_use;
 
 struct gw_call_options {
     struct gw_loop *loop;
@@ -22,8 +24,10 @@ struct gw_call_options {
     struct gw_arena *arena; /* response heads live here; outlives the call */
     const struct gw_service
         *service; /* timeouts, retries, keepalive; outlives the call. NULL: defaults */
-    const struct gw_limits *limits; /* outlives the call; NULL: the service's */
-    struct gw_upstream *upstream;   /* NULL: service->upstream, or `target` */
+    const struct gw_breaker_use *breaker; /* of the route, beside the service's; outlives the call;
+                                             NULL: none */
+    const struct gw_limits *limits;       /* outlives the call; NULL: the service's */
+    struct gw_upstream *upstream;         /* NULL: service->upstream, or `target` */
     struct gw_slice
         target_host; /* a target outside the registry (set_target, fetch by url): name or IP */
     uint16_t target_port;
@@ -69,6 +73,8 @@ struct gw_call_info {
     uint64_t retry_after_us;      /* with GW_E_BREAKER_OPEN: when trying again makes sense */
     uint64_t bytes_in, bytes_out; /* body bytes */
     bool reused;
+    const struct gw_breaker_config *refused_by; /* with GW_E_BREAKER_OPEN: the breaker's; lives as
+                                                   long as the service */
     bool gave_up;     /* the answer is one that is tried again, and could not be */
     bool over_budget; /* a retry was refused for that */
 };

@@ -30,6 +30,12 @@ enum gw_call_wait {
     GW_CALL_WAIT_READ,     /* more of the response */
 };
 
+/* What a breaker let it have. */
+struct gw_call_pass {
+    const struct gw_breaker_use *use;
+    struct gw_breaker_pass pass;
+};
+
 struct gw_call {
     struct gw_stream stream; /* what the owner sees */
     struct gw_call_options options;
@@ -82,8 +88,8 @@ struct gw_call {
     struct gw_line *line;           /* of the upstream, where it has a capacity; else NULL */
     struct gw_line_wait *line_wait; /* or NULL */
     bool has_place;
-    struct gw_breaker_pass pass; /* of the service's breaker; with `has_pass` */
-    bool has_pass;
+    struct gw_call_pass passes[2]; /* of the breakers of service and route */
+    unsigned pass_count;
     struct gw_tls_client *tls; /* what a target is spoken to with; NULL: plain */
     bool shares;               /* the service speaks HTTP/2 */
     bool must_be_fresh;        /* a reused connection failed already, or must not be used */
@@ -110,13 +116,17 @@ void gw_call_tell_room(struct gw_call *call);
 /* Starts, moves or stops the timer according to what is waited for. */
 void gw_call_set_timer(struct gw_call *call);
 
+/* Writes into the head how long an answer is waited for, where the service wants to know. */
+void gw_call_tell_deadline(struct gw_call *call);
+
 /* Bytes moved: what is waited for between two moves begins anew. */
 void gw_call_note_progress(struct gw_call *call);
 
 /* When response_timeout ends, whatever try it is; UINT64_MAX: it does not run (yet). */
 uint64_t gw_call_answer_due(const struct gw_call *call);
 
-/* Asks the service's breaker, once a call: false: it is open, and the call fails later. */
+/* Asks the breakers, once a call. One that is open sends the call to its fallback, or refuses it:
+ * false, and the call fails later. */
 bool gw_call_may_pass(struct gw_call *call);
 
 /* What the call says about the service; only the first time counts. A status (of the final head),

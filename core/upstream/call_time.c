@@ -140,3 +140,26 @@ void gw_call_note_progress(struct gw_call *call)
     call->waits = waits;
     start_timer(call);
 }
+
+void gw_call_tell_deadline(struct gw_call *call)
+{
+    const struct gw_call_options *options = &call->options;
+    struct gw_slice name = options->service ? options->service->deadline_header : GW_SLICE_EMPTY;
+    uint64_t now_us = options->loop->clock.now_us, left_us = answer_time(call);
+
+    if (name.len == 0)
+        return;
+    if (call->retry && call->retry->per_try_timeout_us &&
+        (!left_us || call->retry->per_try_timeout_us < left_us))
+        left_us = call->retry->per_try_timeout_us;
+    if (options->deadline_us) {
+        uint64_t all_us = options->deadline_us > now_us ? options->deadline_us - now_us : 1;
+
+        left_us = !left_us || all_us < left_us ? all_us : left_us;
+    }
+    gw_fields_remove(&call->head.fields, name); /* what the client said is not ours to promise */
+    if (left_us)
+        gw_fields_add(&call->head.fields, options->arena, name,
+                      gw_arena_printf(options->arena, "%llu",
+                                      (unsigned long long)(left_us < 1000 ? 1 : left_us / 1000)));
+}

@@ -237,7 +237,7 @@ void gw_registry_bind(struct gw_registry *registry, struct gw_config *config)
     }
     registry->empty_answers = config->dns.empty_answers;
     registry->empty_hold_us = config->dns.empty_hold_us;
-    gw_breakers_bind(registry, config, &binding->breakers);
+    gw_breakers_bind(registry, config, &binding->by_name, &binding->breakers);
     gw_registry_post_sync(registry);
     pthread_mutex_unlock(&registry->lock);
     gw_arena_free(arena);

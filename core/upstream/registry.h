@@ -36,9 +36,10 @@ void gw_registry_stop(struct gw_registry *registry); /* on that loop's thread */
 struct gw_upstream *gw_registry_find(struct gw_registry *registry, const struct gw_config *config,
                                      struct gw_slice name);
 
-/* Every service that has a circuit breaker. `visit` may not call back. */
+/* Every service and route that has a circuit breaker. `visit` may not call back. */
 struct gw_breaker_info {
-    struct gw_slice service;
+    struct gw_slice name;
+    bool of_route;
     struct gw_breaker_look look;
     uint64_t opened, refused; /* how often, since the start */
 };
@@ -57,7 +58,8 @@ enum gw_health_event_kind {
 struct gw_health_event {
     enum gw_health_event_kind kind;
     const char *state; /* "healthy", "unhealthy"; "ejected", "returned"; a breaker's */
-    const char *by;    /* "check", "traffic", "operator", "time"; "" of breakers */
+    const char *by;    /* "check", "traffic", "operator", "time"; of breakers: whose, "service" or
+                          "route" */
     const char *why;   /* a report, or what was looked at; may be empty */
     uint64_t lasts_us; /* of an ejection, of an open breaker */
     char name[256];    /* of the upstream or the service; cut where it is longer */

@@ -7,7 +7,7 @@ local function table_of(kind, name, target, address, state, by, why, seconds, ti
   local event = { type = kind, state = state, why = why ~= "" and why or nil, time = time }
   if seconds > 0 then event.seconds = seconds end
   if kind == "breaker" then
-    event.service = name
+    event[by == "route" and "route" or "service"] = name
     return event
   end
   event.upstream, event.target, event.address, event.by = name, target, address, by

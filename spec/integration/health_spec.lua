@@ -191,7 +191,7 @@ function M.event(conf, event, t)
     t.log:warn("fetched ", tostring(res and res.status or reason))
     return
   end
-  t.log:warn(("heard %s %s %s %s %s %s"):format(event.type, event.upstream or event.service, event.target or "-",
+  t.log:warn(("heard %s %s %s %s %s %s"):format(event.type, event.upstream or event.service or event.route, event.target or "-",
     event.state, event.by or "-", event.why or "-"))
 end
 return M
@@ -208,7 +208,7 @@ services:
     url: http://u/
     retries: 0
     circuit_breaker: { failure_threshold: 2 }
-    routes: [{ name: r, paths: [/] }]
+    routes: [{ name: r, paths: [/], circuit_breaker: { failure_threshold: 2, half_open_after: 90s } }]
   - { name: pager, url: "http://127.0.0.1:{{b}}/" }
 upstreams:
   - name: u
@@ -239,8 +239,9 @@ upstreams:
       backends[1].status = 500
       assert.same({ [500] = 2, [503] = 1 }, ask(3))
       assert.is_truthy(gw:wait_log("heard breaker s %- open %- failures in a row"))
+      assert.is_truthy(gw:wait_log("heard breaker r %- open %- failures in a row"))
       local _, times = gw:stderr():gsub("heard ", "")
-      assert.equal(3, times)
+      assert.equal(4, times)
       gw:stop()
     end)
 

@@ -168,6 +168,21 @@ local function set_retry(build, service, given)
   retry.replay = given.replay or 65536
 end
 
+local function set_breaker(build, breaker, given)
+  breaker.half_open_after_us, breaker.half_open_after_max_us, breaker.half_open_timeout_us = 60e6, 600e6, 60e6
+  for key, value in pairs(given) do
+    if key ~= "fallback" then breaker[key] = value end
+  end
+  local fallback = given.fallback or {}
+  breaker.fallback_status = fallback.status or 0
+  text(build, breaker.fallback_upstream, fallback.upstream or "")
+  text(build, breaker.fallback_body, fallback.body or "")
+  text(build, breaker.fallback_type, fallback.type or "")
+  for status = 500, 599 do
+    breaker.statuses[status] = true
+  end
+end
+
 local function set_service(build, service, route)
   local given = route.service or {}
   text(build, service.name, route.name)
@@ -177,6 +192,7 @@ local function set_service(build, service, route)
   text(build, service.authority, given.authority or "service.test")
   service.port = given.port or 80
   service.retries = given.retries or 5
+  text(build, service.deadline_header, given.deadline_header or "")
   service.connect_timeout_us = (given.connect_timeout or 60) * 1e6
   service.read_timeout_us = (given.read_timeout or 60) * 1e6
   service.write_timeout_us = (given.write_timeout or 60) * 1e6
@@ -191,15 +207,7 @@ local function set_service(build, service, route)
   service.keepalive_idle_us = (given.keepalive_idle or 60) * 1e6
   set_limits(service.limits, route.limits or {})
   if route.retry then set_retry(build, service, route.retry) end
-  if not route.breaker then return end
-  local breaker = c.gw_build_breaker(build, service)
-  breaker.half_open_after_us, breaker.half_open_after_max_us, breaker.half_open_timeout_us = 60e6, 600e6, 60e6
-  for key, value in pairs(route.breaker) do
-    breaker[key] = value
-  end
-  for status = 500, 599 do
-    breaker.statuses[status] = true
-  end
+  if route.breaker then set_breaker(build, c.gw_build_breaker(build, service), route.breaker) end
 end
 
 local function set_counts(struct, given)
@@ -291,6 +299,7 @@ function M:configure(options)
   c.gw_build_config(build).dns.empty_hold_us = (options.empty_hold or 30) * 1e6
   for i, route in ipairs(routes) do
     local struct = structs[i - 1]
+    if route.route_breaker then set_breaker(build, c.gw_build_route_breaker(build, i - 1), route.route_breaker) end
     set_service(build, services[i - 1], route)
     local tls = route.service and route.service.tls
     if tls then self:tls():trust(build, services[i - 1], tls) end

@@ -159,7 +159,8 @@ M.services = entity(with(later.service, tls_service_fields.FIELDS), {
   },
   retry = retry.RECORD,
   concurrency = capacity.of_service,
-  circuit_breaker = breaker.RECORD,
+  deadline_header = retry.DEADLINE_HEADER,
+  circuit_breaker = breaker.of_service,
   limits = limits.of_scope,
   routes = child("a route", "routes"),
   plugins = child("a plugin", "plugins"),
@@ -222,6 +223,7 @@ M.routes = entity(with(later.route, tls_route_fields.fields(reference)), {
     about = "Among regular expressions that match, higher first.",
   },
   strip_path = t.boolean { default = true, about = "Take away the part of the path that matched." },
+  circuit_breaker = breaker.of_route,
   preserve_host = t.boolean { default = false, about = "Send the client's Host on, not the service's." },
   path_match = t.one_of { "segment", "prefix", about = "As at the top, for this route." },
   public = t.boolean {

@@ -2,6 +2,7 @@
 --- core/config/build.h. Runs on the loader thread only.
 local buffer = require("string.buffer")
 local ffi = require("ffi")
+local freeze_failing = require("moongate.config.freeze_failing")
 local freeze_tls = require("moongate.config.freeze_tls")
 local limits_of = require("moongate.config.limits")
 local native = require("moongate.config.native")
@@ -95,41 +96,6 @@ local function authority(service)
   return service.port == (service.tls and 443 or 80) and host or ("%s:%d"):format(host, service.port)
 end
 
-local function put_breaker(breaker, given)
-  breaker.failure_threshold, breaker.failure_ratio = given.failure_threshold, given.failure_ratio
-  breaker.minimum_volume, breaker.window_us = given.minimum_volume, us(given.window)
-  breaker.call_timeout_us = us(given.call_timeout)
-  breaker.half_open_after_us = us(given.half_open_after)
-  breaker.half_open_after_max_us = us(given.half_open_after_max)
-  breaker.half_open_timeout_us = us(given.half_open_timeout)
-  breaker.half_open_requests, breaker.success_threshold = given.half_open_requests, given.success_threshold
-  for status = 500, 599 do
-    breaker.statuses[status] = not given.failure_statuses
-  end
-  for _, status in ipairs(given.failure_statuses or {}) do
-    breaker.statuses[status] = true
-  end
-end
-
-local RETRY_ON = { connect = 1, refused = 2, reset = 4, timeout = 8 } -- enum gw_retry_on
-
-local function put_retry(build, retry, given)
-  retry.per_try_timeout_us = us(given.per_try_timeout)
-  retry.backoff_base_us, retry.backoff_max_us = us(given.backoff.base), us(given.backoff.max)
-  retry.retry_after_max_us, retry.replay = us(given.retry_after), given.replay
-  retry.budget_ratio, retry.budget_min = given.budget.ratio, given.budget.min
-  for _, what in ipairs(given.on) do
-    retry.on = retry.on + RETRY_ON[what]
-  end
-  for _, status in ipairs(given.statuses) do
-    retry.statuses[status] = true
-  end
-  local methods = C.gw_build_retry_methods(build, retry, #given.methods)
-  for i, method in ipairs(given.methods) do
-    methods[i - 1].ptr, methods[i - 1].len = C.gw_build_text(build, method, #method), #method
-  end
-end
-
 local function put_services(build, normal)
   local services = C.gw_build_services(build, #normal.services)
   for i, service in ipairs(normal.services) do
@@ -141,6 +107,7 @@ local function put_services(build, normal)
       host = service.host,
       path = service.path,
       authority = authority(service),
+      deadline_header = service.deadline_header and service.deadline_header:lower(),
     })
     target.port, target.retries = service.port, service.retries
     target.services = service.services
@@ -162,9 +129,11 @@ local function put_services(build, normal)
     target.keepalive_idle_us = us(service.keepalive.idle)
     put_limits(target.limits, service.limits)
     put.capacity(target.capacity, service.concurrency)
-    if service.retry then put_retry(build, C.gw_build_retry(build, target), service.retry) end
+    if service.retry then freeze_failing.put_retry(build, C.gw_build_retry(build, target), service.retry) end
     if service.tls then freeze_tls.service(build, target, service.tls) end
-    if service.circuit_breaker then put_breaker(C.gw_build_breaker(build, target), service.circuit_breaker) end
+    if service.circuit_breaker then
+      freeze_failing.put_breaker(build, C.gw_build_breaker(build, target), service.circuit_breaker)
+    end
   end
   return services
 end
@@ -249,6 +218,9 @@ local function put_routes(problems, build, normal, services)
     put_texts(build, routes + (i - 1), { name = route.name or route.id, id = route.id })
     if route.service then target.service = services + (route.service - 1) end
     target.strip_path, target.preserve_host = route.strip_path, route.preserve_host
+    if route.circuit_breaker then
+      freeze_failing.put_breaker(build, C.gw_build_route_breaker(build, i - 1), route.circuit_breaker)
+    end
     target.grpc = route.grpc
     target.https_status = route.https_only and route.https_redirect_status_code or 0
     freeze_tls.route(build, i - 1, route.clients)

@@ -63,6 +63,25 @@ M.RECORD = t.record({
     .. "the service is, and what met a connection that had just closed.",
 })
 
+local FRAMING = {
+  ["connection"] = true,
+  ["content-length"] = true,
+  ["grpc-timeout"] = true,
+  ["host"] = true,
+  ["te"] = true,
+  ["transfer-encoding"] = true,
+  ["upgrade"] = true,
+}
+
+M.DEADLINE_HEADER = t.header_name {
+  check = function(name)
+    if FRAMING[name:lower()] then return nil, "has a meaning of its own" end
+    return true
+  end,
+  about = "A header that tells the service how many milliseconds an answer is waited for; what clients send in it is "
+    .. "dropped.",
+}
+
 --- What is wrong with the keys taken together.
 ---@param rep table   the report
 ---@param path table  of the service

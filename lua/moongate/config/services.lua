@@ -85,6 +85,14 @@ local function location(rep, item)
   return { protocol = protocol, host = value.host, port = port, path = value.path }
 end
 
+-- The upstream that a breaker sends requests to must be there.
+local function check_fallback(state, item)
+  local breaker = item.value.circuit_breaker
+  local name = breaker and breaker.fallback and breaker.fallback.upstream
+  if not name then return end
+  collect.resolve(state, "upstreams", name, report.join(item.path, "circuit_breaker", "fallback", "upstream"))
+end
+
 --- A service. `upstream` is the index of the upstream its host names.
 ---@param state table  from collect.lua
 ---@param item table
@@ -103,6 +111,7 @@ function M.service(state, item, top, config)
     )
   end
   retry.check(state.report, item.path, value)
+  check_fallback(state, item)
   local upstream = place.host and state.names.upstreams[place.host]
   if upstream and value.concurrency then
     report.error(
@@ -137,6 +146,7 @@ function M.service(state, item, top, config)
     keepalive = value.keepalive,
     retry = value.retry,
     concurrency = value.concurrency,
+    deadline_header = value.deadline_header,
     circuit_breaker = value.circuit_breaker,
     limits = limits.resolve(top.limits, value.limits),
   }
@@ -154,6 +164,7 @@ function M.route(state, item, config, top, opts)
   local value = item.value
   local parts = match.of_route(state.report, item, opts.check_regex)
   local grpc = protocols.takes_grpc(state.report, item)
+  check_fallback(state, item)
   local service = item.parents.service
   local service_limits = service and service.value and service.value.limits
   local own = {}
@@ -182,6 +193,7 @@ function M.route(state, item, config, top, opts)
     clients = clients.read(state, config, value, item.path),
     regex_priority = value.regex_priority,
     grpc = grpc,
+    circuit_breaker = value.circuit_breaker,
     strip_path = value.strip_path and not grpc,
     preserve_host = value.preserve_host,
     path_match = value.path_match or config.path_match,

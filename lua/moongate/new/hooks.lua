@@ -127,7 +127,7 @@ M.event = {
 --- A target or a circuit breaker moved. No request is there, but `t` waits, fetches and logs as ctx does.
 ---@param t moongate.Task
 function M.event(conf, event, t)
-  t.log:notice(conf.message, ": ", event.upstream or event.service, " is ", event.state)
+  t.log:notice(conf.message, ": ", event.upstream or event.service or event.route, " is ", event.state)
 end
 ]],
   about = "writes a line with the message into the error log when a target or a circuit breaker moves",

@@ -280,6 +280,35 @@ upstreams:
     assert.same({ 0, 5, 0, 3000000 }, numbers(conf.upstreams[0].capacity))
   end)
 
+  it("writes breakers of routes, fallbacks, and the header of deadlines", function()
+    local conf = frozen(OPEN .. [[
+services:
+  - name: s
+    url: http://up/
+    deadline_header: X-Left
+    circuit_breaker: { fallback: { upstream: up } }
+    routes:
+      - { name: r, paths: [/r], circuit_breaker: { failure_threshold: 2, fallback: { status: 203, body: "[]" } } }
+      - { name: q, paths: [/q] }
+upstreams:
+  - { name: up, targets: [{ target: "10.1.1.1:81" }] }
+]])
+    local service, own = conf.services[0].breaker_config, conf.routes[0].breaker_config
+    assert.same({ "x-left", "up", 0 }, {
+      c.str(conf.services[0].deadline_header),
+      c.str(service.fallback_upstream),
+      service.fallback_status,
+    })
+    assert.same({ 2, 203, "[]", "application/json", "" }, {
+      own.failure_threshold,
+      own.fallback_status,
+      c.str(own.fallback_body),
+      c.str(own.fallback_type),
+      c.str(own.fallback_upstream),
+    })
+    assert.is_true(conf.routes[1].breaker_config == nil)
+  end)
+
   it("writes every part where the core reads it", function()
     local conf = frozen(OPEN .. [[
 workers: 3

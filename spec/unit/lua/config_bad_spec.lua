@@ -132,6 +132,18 @@ local CASES = {
     H .. "upstreams: [{ name: up, targets: [{ target: 'a:1' }] }]\nservices:\n  - host: up\n"
       .. "    concurrency: { max_requests: 1 }\n", 5,
     "services[0].concurrency", 'is the upstream\'s: write it at "up"' },
+  { "a deadline in a header of framing", H .. "services:\n  - host: a\n    deadline_header: Content-Length\n", 4,
+    "services[0].deadline_header", "has a meaning of its own" },
+  { "a fallback to nothing", H .. "services:\n  - host: a\n    circuit_breaker: { fallback: {} }\n", 4,
+    "services[0].circuit_breaker.fallback", "needs at least one of upstream, status" },
+  { "a fallback to two things", H .. "services:\n  - host: a\n    circuit_breaker: { fallback: { upstream: b, status: 200 } }\nupstreams: [{ name: b, targets: [{ target: 'a:1' }] }]\n",
+    4, "services[0].circuit_breaker.fallback", "upstream" },
+  { "a fallback to nobody", H .. "services:\n  - host: a\n    circuit_breaker: { fallback: { upstream: b } }\n", 4,
+    "services[0].circuit_breaker.fallback.upstream", 'no upstream named "b"' },
+  { "a route's fallback to nobody",
+    H .. "services: [{ name: s, host: x }]\nroutes:\n  - paths: [/]\n    service: s\n"
+      .. "    circuit_breaker: { fallback: { upstream: b } }\n", 6,
+    "routes[0].circuit_breaker.fallback.upstream", 'no upstream named "b"' },
   { "a time of nothing", H .. "services:\n  - host: a\n    read_timeout: 0\n", 4, "services[0].read_timeout",
     "must be a whole number of milliseconds" },
   { "our own time without a unit", H .. "services:\n  - host: a\n    response_timeout: 100\n", 4,

@@ -28,7 +28,7 @@ describe("a service's circuit breaker (2.14)", function()
       "void (*)(const struct gw_breaker_info *, void *)",
       function(info)
         looks[#looks + 1] = {
-          service = ffi.string(info.service.ptr, info.service.len),
+          [info.of_route and "route" or "service"] = ffi.string(info.name.ptr, info.name.len),
           state = ffi.string(c.gw_breaker_state_text(info.look.state)),
           opened = tonumber(info.opened),
           refused = tonumber(info.refused),
@@ -98,5 +98,106 @@ describe("a service's circuit breaker (2.14)", function()
     world:use(world:configure { routes = { route { failure_threshold = 50 } } })
     assert.equal(503, ask().status)
     assert.equal("open", look().state)
+  end)
+
+  describe("with a fallback", function()
+    local function start_with(fallback, more)
+      local breaker = { failure_threshold = 1 }
+      for key, value in pairs(fallback) do
+        breaker[key] = value
+      end
+      local routes = { route(breaker) }
+      for _, one in ipairs(more or {}) do
+        routes[#routes + 1] = one
+      end
+      world:start { routes = routes }
+      assert.equal(500, ask().status)
+    end
+
+    it("answers what is configured while it is open", function()
+      start_with { fallback = { status = 200, body = "[]", type = "application/json" } }
+      local response = ask()
+      assert.same({ 200, "[]", "application/json", "60" }, {
+        response.status,
+        response.body,
+        response.headers["content-type"],
+        response.headers["retry-after"],
+      })
+      assert.equal(1, #up.requests)
+    end)
+
+    it("may answer without a body", function()
+      start_with { fallback = { status = 204 } }
+      local response = ask()
+      assert.same({ 204, nil }, { response.status, response.headers["content-type"] })
+    end)
+
+    it("sends requests to another upstream while it is open, and comes back", function()
+      local other = world:upstream(
+        function(conn) conn:write("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nother") end
+      )
+      start_with(
+        { fallback = { upstream = "spare-up" } },
+        { { name = "spare", paths = { "/spare" }, targets = { other } } }
+      )
+      assert.same(
+        { 200, "other" },
+        (function()
+          local response = ask()
+          return { response.status, response.body }
+        end)()
+      )
+      assert.same({ 1, 1, 0 }, { #up.requests, #other.requests, world:in_flight() })
+      world:advance(60)
+      answers = "200 OK"
+      assert.equal(200, ask().status)
+      assert.same({ 2, 1 }, { #up.requests, #other.requests })
+    end)
+  end)
+
+  describe("and its route's", function()
+    local function start_both(service, own)
+      local one = route(service)
+      one.route_breaker = own
+      world:start { routes = { one } }
+    end
+    local function states()
+      look()
+      local found = {}
+      for _, one in ipairs(looks) do
+        found[one.route and "route" or "service"] = one.state
+      end
+      return found
+    end
+
+    it("each open by what it counts", function()
+      start_both({ failure_threshold = 9 }, { failure_threshold = 2 })
+      assert.same({ 500, 500, 503 }, { ask().status, ask().status, ask().status })
+      assert.same({ service = "closed", route = "open" }, states())
+      assert.equal(2, #up.requests)
+    end)
+
+    it("gives the service's probe back where the route's is open", function()
+      start_both(
+        { failure_threshold = 2, half_open_after_us = 10e6 },
+        { failure_threshold = 2, half_open_after_us = 90e6 }
+      )
+      ask()
+      ask()
+      assert.same({ service = "open", route = "open" }, states())
+      world:advance(10)
+      assert.equal(503, ask().status)
+      assert.same({ service = "half_open", route = "open" }, states())
+      world:advance(80)
+      answers = "200 OK"
+      assert.equal(200, ask().status)
+      assert.same({ service = "closed", route = "closed" }, states())
+    end)
+
+    it("is told apart where both have one name", function()
+      start_both({ failure_threshold = 1 }, { failure_threshold = 9 })
+      ask()
+      assert.same({ service = "open", route = "closed" }, states())
+    end)
   end)
 end)

@@ -319,6 +319,50 @@ describe("a service's rules of trying again", function()
     end)
   end)
 
+  describe("the deadline a service is told", function()
+    local up
+
+    local function told(nth) return up.requests[nth or #up.requests]:lower():match("\r\nx%-left: (%S+)") end
+
+    before_each(function()
+      up = world:upstream(function(conn, _, nth) conn:write(nth == 1 and busy("retry-after: 2\r\n") or OK) end)
+    end)
+
+    it("is what is left of total_timeout at each try, whatever the client said", function()
+      start({ up }, {}, { limits = { total_timeout = 9 }, service = { deadline_header = "x-left" } })
+      local client = world:client()
+      client:write("GET / HTTP/1.1\r\nhost: a\r\nx-left: 99999999\r\nX-Left: 1\r\n\r\n")
+      world:until_true(function() return #up.requests == 1 and world:in_flight() == 0 end)
+      assert.equal("9000", told())
+      world:advance(2.1)
+      assert.equal(200, client:response().status)
+      local left = tonumber(told(2))
+      assert.is_true(left > 6800 and left <= 7000, left)
+      assert.is_nil(up.requests[2]:find("99999999", 1, true))
+    end)
+
+    it("is per_try_timeout or response_timeout where that ends earlier", function()
+      start({ up }, { statuses = { 599 } }, {
+        limits = { total_timeout = 9 },
+        service = { deadline_header = "x-left", response_timeout = 4 },
+      })
+      get()
+      assert.equal("4000", told())
+      world:use(world:configure {
+        routes = {
+          {
+            name = "r",
+            targets = { up },
+            retry = { per_try_timeout = 3, on = { "timeout" } },
+            service = { deadline_header = "x-left" },
+          },
+        },
+      })
+      get()
+      assert.equal("3000", told())
+    end)
+  end)
+
   it("counts by reason what helped", function()
     start { proxy.closed_port(), service_that(false, OK) }
     get()
