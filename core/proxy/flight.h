@@ -151,10 +151,13 @@ struct gw_slice gw_outgoing_path(struct gw_arena *arena, struct gw_slice base,
 /* Whether the request is a call, and how long it may take. */
 void gw_flight_begin_grpc(struct gw_flight *flight);
 
+/* The same for a request that a plugin made a call of, with the fields that go. */
+enum gw_error gw_flight_adopt_call(struct gw_flight *flight, struct gw_fields *fields);
+
 /* What of the client's time is left, for the service to know. */
 void gw_flight_pass_deadline(const struct gw_flight *flight, struct gw_fields *fields);
 
-/* Turns a reply into what a call can read; false: it is none, or one of gRPC already. */
+/* Turns a reply into what a call can read. True when the head is all there is to send. */
 bool gw_flight_answer_call(struct gw_flight *flight);
 
 /* A call whose answer has begun and cannot go on: trailers say why. */

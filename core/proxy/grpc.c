@@ -29,10 +29,33 @@ void gw_flight_pass_deadline(const struct gw_flight *flight, struct gw_fields *f
                   gw_grpc_timeout_text(x->arena, most > spent ? most - spent : 1));
 }
 
+enum gw_error gw_flight_adopt_call(struct gw_flight *flight, struct gw_fields *fields)
+{
+    enum gw_error error = gw_grpc_timeout(fields, &flight->deadline_us);
+
+    if (!error && flight->deadline_us) {
+        gw_flight_start_total_timeout(flight);
+        gw_flight_pass_deadline(flight, fields);
+    }
+    return error;
+}
+
+/* A head that is all of the answer: with a body behind it, be it empty, clients would look for the
+ * status elsewhere. */
+static bool is_trailers_only(const struct gw_flight *flight)
+{
+    const struct gw_exchange *x = &flight->x;
+
+    return flight->response_ended && !x->received_trailers && !x->response_body_whole &&
+           !x->response_body_replaced && gw_grpc_status_in(&x->response.fields) != GW_GRPC_NONE;
+}
+
 bool gw_flight_answer_call(struct gw_flight *flight)
 {
     struct gw_exchange *x = &flight->x;
 
+    if (x->grpc && !x->reply && !flight->replying && is_trailers_only(flight))
+        return true;
     if (!x->grpc || !(x->reply || flight->replying) ||
         !gw_grpc_answer(&x->response, x->arena, flight->message, x->error))
         return false;

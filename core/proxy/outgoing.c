@@ -253,6 +253,8 @@ enum gw_error gw_flight_call(struct gw_flight *flight)
         options.local = local_addr(x);
     }
     fill_head(flight, head);
+    if (flight->speaks_grpc && !x->grpc && gw_flight_adopt_call(flight, &head->fields))
+        return GW_E_BAD_DEADLINE;
     options.has_body = whole_body(flight, &options.body);
     if (options.has_body)
         head->body_length = options.body.len || head->body_length != GW_BODY_NONE

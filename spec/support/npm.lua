@@ -5,8 +5,7 @@ local M = {}
 
 M.FOLDER = host.source_dir .. "/build/npm/peers"
 
-local PACKAGES =
-  { ["@grpc/grpc-js"] = "1.14.1", ws = "8.23.0", ["grpc-web"] = "2.1.1", ["google-protobuf"] = "3.21.4" }
+local PACKAGES = { ["@grpc/grpc-js"] = "1.14.1", ws = "8.23.0", ["grpc-web"] = "2.1.1", xhr2 = "0.2.1" }
 
 local function has(name, version)
   local file = io.open(("%s/node_modules/%s/package.json"):format(M.FOLDER, name))

@@ -49,6 +49,13 @@ function M:get_trailer(name)
   return fields.get(h, C.GW_PDK_TRAILERS, name)
 end
 
+--- All trailers as they came, once body is called for the last time, and in log: lower-case keys, arrays for repeats.
+---@phase body, log
+---@return table<string, string|string[]>
+function M:get_trailers()
+  return fields.all(enter(self, "ctx.service.response:get_trailers", BODY_OR_LOG), C.GW_PDK_TRAILERS, 100)
+end
+
 --- The whole body as it came. In response it waits for it; later it is there when a response hook read it.
 ---@phase response, body, log
 ---@param max? integer  most bytes (limits.buffer)

@@ -629,6 +629,12 @@ function ServiceResponse:get_headers(max) end
 ---@return string?
 function ServiceResponse:get_trailer(name) end
 
+---All trailers as they came, once body is called for the last time, and in log: lower-case keys, arrays for repeats.
+---
+---In body, log.
+---@return table<string, string|string[]>
+function ServiceResponse:get_trailers() end
+
 ---The whole body as it came. In response it waits for it; later it is there when a response hook read it.
 ---
 ---In response, body, log.
