@@ -2,6 +2,7 @@
 /* What both roles of HTTP/2 share: one connection, many streams, nghttp2 between them. The role
  * (h2_server.c, h2_client.c) says what heads and ends mean.
  *
+ *   h2_begin.c    the engine, what it tells the peer of itself, the windows
  *   h2_session.c  bytes in, frames out, the end of all of it
  *   h2_frames.c   nghttp2's callbacks
  *   h2_room.c     frames of many streams become one write
@@ -163,12 +164,16 @@ struct gw_h2_stream {
     bool sent; /* its head went into a frame */
 };
 
-/* --- h2_session.c --- */
+/* --- h2_begin.c --- */
 
 /* Takes the connection over and binds it. */
 void gw_h2_session_init(struct gw_h2_session *session, const struct gw_h2_role *role,
                         bool is_server, struct gw_conn *conn, const struct gw_h2_limits *limits);
 void gw_h2_session_deinit(struct gw_h2_session *session);
+
+/* --- h2_session.c --- */
+
+extern const struct gw_conn_events gw_h2_conn_events; /* the owner is a session */
 
 /* Frames wait: they go out at the end of the turn. */
 void gw_h2_session_flush_later(struct gw_h2_session *session);
