@@ -230,10 +230,12 @@ static void send_head(struct gw_stream *stream, const struct gw_head *head, bool
 }
 
 /* The client must see that its answer is not whole: a missing last chunk or a missing rest says so,
- * a body that ends with the connection needs more than that. */
+ * a body that ends with the connection, and a tunnel, need more than that. */
 static void cut(struct gw_h1_server *server)
 {
-    if (server->session.out.started && server->session.out.body == GW_H1_BODY_CLOSE)
+    const struct gw_h1_out *out = &server->session.out;
+
+    if (out->started && (out->body == GW_H1_BODY_CLOSE || out->body == GW_H1_BODY_TUNNEL))
         gw_h1_session_reset(&server->session);
     gw_h1_server_end(server, 0);
 }

@@ -1,5 +1,6 @@
 /* The way of an attempt to its target: an idle connection to it, a new one, or a stream on one that
  * other requests share. */
+#include "http/uri.h"
 #include "net/proxy_protocol.h"
 #include "net/tls_client.h"
 #include "upstream/call_private.h"
@@ -46,17 +47,6 @@ static struct gw_slice proxy_header(const struct gw_call *call)
 
 /* ── TLS ───────────────────────────────────────────────────────────────────── */
 
-static struct gw_slice without_port(struct gw_slice authority)
-{
-    size_t len = authority.len;
-
-    while (len > 0 && authority.ptr[len - 1] >= '0' && authority.ptr[len - 1] <= '9')
-        len--;
-    return len > 1 && len < authority.len && authority.ptr[len - 1] == ':'
-               ? gw_slice(authority.ptr, len - 1)
-               : authority;
-}
-
 /* Whom the certificate must be for. Never what the client wrote: what the service is told, or what
  * the target is called where the configuration names it. */
 static struct gw_slice server_name(const struct gw_call *call)
@@ -68,7 +58,8 @@ static struct gw_slice server_name(const struct gw_call *call)
         return service->tls_config->name;
     if (!set)
         return call->options.target_host;
-    return without_port(set->how.host_header.len ? set->how.host_header : call->target->authority);
+    return gw_uri_host(set->how.host_header.len ? set->how.host_header : call->target->authority,
+                       NULL);
 }
 
 /* Who may use a connection to the target again. */

@@ -455,6 +455,33 @@ describe("the end of a response over TLS", function()
   end)
 end)
 
+describe("a tunnel over TLS", function()
+  it("goes both ways, and its end is only the server's when that said so", function()
+    local server = tls_server.start(certs, "good")
+    start { a = { url(server), TRUST } }
+    local function open()
+      local conn = gw:connect()
+      conn:send("GET /a HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+      assert.matches("^HTTP/1%.1 101", conn:read_until("\r\n\r\n"))
+      local piece = ("x"):rep(300000)
+      conn:send(piece)
+      assert.is_true(conn:read(#piece) == piece)
+      return conn
+    end
+    local conn = open()
+    conn:send("/end")
+    assert.same({ "bye", "end" }, { conn:read_all() })
+    conn:close()
+    conn = open()
+    conn:send("/cut")
+    local rest, how = conn:read_all()
+    assert.equal("", rest)
+    assert.equal("reset", how)
+    conn:close()
+    gw:stop()
+  end)
+end)
+
 describe("sessions with services", function()
   local ALWAYS_NEW = "keepalive: { connections: 0 }"
 

@@ -4,6 +4,7 @@
 // The first line of output is {"port": N}, then one line a handshake and one a request. Answers say what was seen.
 //   /close  no length: its end is that of the connection, said properly       /cut  the same, and the connection just ends
 //   /size/N  so many bytes                                                    /slow  reads its body with pauses
+//   an upgrade: what comes is given back; /end in it ends it, /cut ends the connection alone
 const fs = require("fs");
 const http2 = require("http2");
 const https = require("https");
@@ -55,6 +56,16 @@ function answer(request, response) {
 }
 
 const server = options.http2 ? http2.createSecureServer({ ...options, allowHTTP1: false }, answer) : https.createServer(options, answer);
+// A tunnel that gives back what it gets; /cut in it ends the connection alone, /end says so.
+server.on("upgrade", (request, socket) => {
+  const raw = raws.get(socket.remotePort);
+  socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+  socket.on("data", (chunk) => {
+    if (chunk.includes("/cut")) return raw.end();
+    if (chunk.includes("/end")) return socket.end("bye");
+    socket.write(chunk);
+  });
+});
 server.on("secureConnection", (socket) => {
   socket.on("error", () => {});
   say({ handshake: facts(socket) });
