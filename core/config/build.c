@@ -139,6 +139,14 @@ struct gw_route *gw_build_routes(struct gw_build *build, unsigned count)
     return config->routes;
 }
 
+struct gw_mirror_config *gw_build_mirror(struct gw_build *build, struct gw_route *route)
+{
+    struct gw_mirror_config *mirror = new_array(build, 1, sizeof(*mirror));
+
+    route->mirror = mirror;
+    return mirror;
+}
+
 struct gw_dns_host *gw_build_dns_hosts(struct gw_build *build, unsigned count)
 {
     build->config->dns.hosts = new_array(build, count, sizeof(struct gw_dns_host));

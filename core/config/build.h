@@ -49,6 +49,8 @@ struct gw_service_tls_config *gw_build_service_tls(struct gw_build *build,
 struct gw_breaker_config *gw_build_breaker(struct gw_build *build, struct gw_service *service);
 struct gw_breaker_config *gw_build_route_breaker(struct gw_build *build, unsigned route);
 struct gw_route *gw_build_routes(struct gw_build *build, unsigned count);
+/* Filled with zeros. */
+struct gw_mirror_config *gw_build_mirror(struct gw_build *build, struct gw_route *route);
 struct gw_dns_host *gw_build_dns_hosts(struct gw_build *build, unsigned count);
 struct gw_expiry *gw_build_expiries(struct gw_build *build, unsigned count);
 struct gw_consumer *gw_build_consumers(struct gw_build *build, unsigned count);

@@ -248,10 +248,20 @@ struct gw_service {
     const struct gw_breaker_use *breaker;           /* bound and released like the upstream */
 };
 
+/* Copies of requests for another service. */
+struct gw_mirror_config {
+    const struct gw_service *service;
+    uint32_t share_ppm; /* of the requests, in millionths */
+    uint32_t max_concurrent;
+    size_t max_body;
+    uint64_t timeout_us;
+};
+
 struct gw_route {
     unsigned index;
     struct gw_slice name, id;
-    const struct gw_service *service; /* NULL: a plugin must answer */
+    const struct gw_service *service;      /* NULL: a plugin must answer */
+    const struct gw_mirror_config *mirror; /* NULL: none */
     bool strip_path, preserve_host;
     const struct gw_breaker_config *breaker_config; /* as of a service */
     const struct gw_breaker_use *breaker;

@@ -59,6 +59,9 @@ void gw_counters_init(struct gw_counters *counters, struct gw_metrics *metrics, 
     counters->upstream_connect =
         family(metrics, "moongate_upstream_connect_duration_seconds",
                "How long new connections to services took.", GW_METRIC_HISTOGRAM, NULL, NULL, 0);
+    counters->mirrors = family(metrics, "moongate_mirror_requests_total",
+                               "Copies of requests for services, by what became of them.",
+                               GW_METRIC_COUNTER, "outcome", NULL, 10000);
     counters->rejections = gw_metrics_family(
         metrics, &(struct gw_metric_def){
                      .name = "moongate_limit_rejections_total",
@@ -207,6 +210,16 @@ static void count_rejection(const struct gw_counters *counters, enum gw_error er
     limit = gw_slice_from(limit_names[error]);
     gw_metric_add(counters->metrics, gw_metric_series(counters->rejections, &limit),
                   counters->writer, 1);
+}
+
+void gw_count_mirror(const struct gw_counters *counters, struct gw_slice service,
+                     struct gw_slice outcome)
+{
+    const struct gw_slice labels[] = { service, outcome };
+
+    if (counters->metrics)
+        gw_metric_add(counters->metrics, gw_metric_series(counters->mirrors, labels),
+                      counters->writer, 1);
 }
 
 void gw_count_request(struct gw_counters *counters, struct gw_series *series,

@@ -26,6 +26,7 @@ struct gw_counters {
     struct gw_metric_family *upstream_requests, *upstream_retries, *upstream_retried,
         *upstream_over_budget, *upstream_connect, *upstream_active;
     struct gw_metric_family *rejections; /* by limit */
+    struct gw_metric_family *mirrors;
     struct gw_metric_family *handshakes; /* of TLS, by how they ended and by version */
     struct gw_metric_family *protocols;  /* requests by version of HTTP and of TLS */
     gw_metric by_protocol[GW_COUNTED_HTTP][GW_COUNTED_TLS]; /* NONE: not looked up yet */
@@ -66,6 +67,10 @@ void gw_counters_init(struct gw_counters *counters, struct gw_metrics *metrics, 
 
 void gw_series_init(struct gw_series *series, const struct gw_config *config);
 void gw_series_deinit(struct gw_series *series);
+
+/* A copy of a request for that service came to its end, or was not made. */
+void gw_count_mirror(const struct gw_counters *counters, struct gw_slice service,
+                     struct gw_slice outcome);
 
 /* counters_ways.c: how requests come. */
 void gw_counters_init_ways(struct gw_counters *counters);

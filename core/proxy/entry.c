@@ -5,6 +5,7 @@
 #include "http/grpc.h"
 #include "net/loop.h"
 #include "proxy/flight.h"
+#include "proxy/mirror.h"
 #include "script/phase.h"
 #include "script/script.h"
 
@@ -62,12 +63,14 @@ struct gw_proxy *gw_proxy_new(const struct gw_proxy_options *options)
     proxy->options = *options;
     gw_counters_init(&proxy->counters, options->metrics, options->worker);
     gw_list_init(&proxy->flights);
+    gw_list_init(&proxy->mirrors);
     return proxy;
 }
 
 void gw_proxy_free(struct gw_proxy *proxy)
 {
     GW_ASSERT(gw_gauge_get(&proxy->active) == 0);
+    gw_mirrors_end(proxy);
     retire_epoch(proxy);
     gw_free(proxy);
 }

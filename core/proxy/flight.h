@@ -28,6 +28,8 @@ struct gw_proxy {
     struct gw_epoch *epoch; /* the current one */
     struct gw_list flights; /* by in_worker */
     struct gw_gauge active;
+    struct gw_list mirrors; /* struct gw_mirror, collecting or on their way */
+    unsigned mirror_count;
 };
 
 struct gw_flight {

@@ -6,6 +6,7 @@
 #include "net/loop.h"
 #include "proxy/flight.h"
 #include "proxy/hash_key.h"
+#include "proxy/mirror.h"
 #include "script/pipe.h"
 
 /* ── the path ──────────────────────────────────────────────────────────────── */
@@ -274,6 +275,8 @@ enum gw_error gw_flight_call(struct gw_flight *flight)
     gw_count_call_begun(&x->proxy->counters, &flight->epoch->series, x);
     gw_stream_bind(x->up, &gw_up_events, flight);
     gw_stream_send_head(x->up, head, end);
+    if (x->route && x->route->mirror)
+        gw_mirror_begin(flight, head, end, options.body);
     if (end)
         flight->to_service.ended = true;
     else /* what a hook has read already goes first */

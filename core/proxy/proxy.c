@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "net/loop.h"
 #include "proxy/flight.h"
+#include "proxy/mirror.h"
 
 #define LOG_HOOKS_MAX_US 10000000ull
 
@@ -145,6 +146,7 @@ static enum gw_next step_finish(struct gw_flight *flight, bool woken)
         gw_flight_end_call(flight, why);
     gw_relay_stop(&flight->to_service);
     gw_relay_stop(&flight->to_client);
+    gw_mirror_leave(flight);
     gw_flight_close_up(flight, why);
     note_call(flight);
     x->counts.bytes_out = flight->to_client.bytes;

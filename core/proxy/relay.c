@@ -1,5 +1,6 @@
 #include "proxy/relay.h"
 
+#include "proxy/mirror.h"
 #include "script/pipe.h"
 
 #define MEMORY_PIECE (128 * 1024) /* at once, so that the queue of a slow peer stays small */
@@ -28,6 +29,8 @@ static void pass_on(struct gw_relay *relay, struct gw_slice bytes, struct gw_blo
     const struct gw_fields *trailers = end ? all_trailers(relay) : NULL;
 
     relay->bytes += bytes.len;
+    if (relay->mirror)
+        gw_mirror_take(relay->mirror, bytes, end);
     if (trailers) {
         relay->ended = true;
         gw_stream_send_body(relay->to, bytes, owner, false);
@@ -109,6 +112,7 @@ void gw_relay_start(struct gw_relay *relay, struct gw_stream *to, struct gw_slic
         .trailers = trailers,
         .memory_is_all = all,
         .bytes = relay->bytes,
+        .mirror = relay->mirror,
     };
     pump_memory(relay);
 }

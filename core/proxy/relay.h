@@ -5,6 +5,8 @@
  * more: the other side has no room, or a hook waits. */
 #include "http/exchange.h"
 
+struct gw_mirror;
+
 struct gw_relay {
     struct gw_stream *to;  /* NULL: not running */
     struct gw_exchange *x; /* whose hooks stand between, NULL: none */
@@ -20,6 +22,7 @@ struct gw_relay {
     bool ended;   /* the last byte was given to `to` */
     bool failed;  /* a hook failed: nothing goes on */
     uint64_t bytes;
+    struct gw_mirror *mirror; /* gets a copy of what goes on; NULL: nobody does */
 };
 
 /* Puts the hooks of that phase between; before the start. NULL takes them away. */

@@ -1,5 +1,7 @@
 --- Which service a request goes to, seen from outside.
+local http = require("support.http")
 local moongate = require("support.moongate")
+local wire = require("support.wire")
 
 local ROUTES = [[
 trusted_proxies: [127.0.0.1]
@@ -61,6 +63,36 @@ describe("routes by cookie and client address", function()
   it("believe nobody who is not trusted about the address", function()
     local gw = moongate.start { yaml = (ROUTES:gsub("trusted_proxies[^\n]*\n", "")) }
     assert.equal(204, gw:get("/x", { ["X-Forwarded-For"] = "10.1.2.3" }).status)
+    gw:stop()
+  end)
+end)
+
+describe("mirroring", function()
+  after_each(moongate.stop_all)
+
+  it("goes on over a reload, and a stop does not wait for it", function()
+    local main, copy = wire.listen(), wire.listen()
+    local yaml = [[
+services:
+  - name: main
+    url: http://127.0.0.1:{{main}}
+    mirror: { service: copy, timeout: 1h }
+    routes: [{ name: main, paths: [/], public: true, strip_path: false }]
+  - { name: copy, url: "http://127.0.0.1:{{copy}}" }
+]]
+    local gw = moongate.start { yaml = yaml, vars = { main = main.port, copy = copy.port } }
+    local conn = gw:connect()
+    for round = 1, 2 do
+      conn:send("POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi")
+      local service = assert(main:accept())
+      assert.matches("hi$", (assert(service:read_until("hi"))))
+      service:send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+      assert.equal("ok", http.read_response(conn).body)
+      local shadow = assert(copy:accept()) -- never answered
+      assert.matches("^POST /a HTTP/1.1\r\n.*x%-moongate%-mirror: main\r\n", (assert(shadow:read_until("hi"))))
+      if round == 1 then assert.equal(200, gw:ask("POST", "/reload").status) end
+    end
+    conn:close()
     gw:stop()
   end)
 end)

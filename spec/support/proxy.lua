@@ -286,6 +286,15 @@ local function set_targets(build, upstream, route)
   end
 end
 
+local function set_mirror(build, route, services, given)
+  if not given then return end
+  local mirror = c.gw_build_mirror(build, route)
+  mirror.service = services[given.to - 1]
+  mirror.share_ppm = (given.percentage or 100) * 10000
+  mirror.max_body, mirror.max_concurrent = given.max_body or 65536, given.max_concurrent or 100
+  mirror.timeout_us = (given.timeout or 10) * 1e6
+end
+
 --- routes: { name, paths, methods, strip_path, preserve_host, targets = { upstream or port … }, service = { … }, limits = { … } };
 --- limits and trusted (CIDRs) for all; plugin: a handler's text, used in every route. One service a route, whose upstream has the targets.
 function M:configure(options)
@@ -307,6 +316,7 @@ function M:configure(options)
     text(build, struct.name, route.name)
     struct.strip_path, struct.preserve_host = route.strip_path or false, route.preserve_host or false
     if route.targets then struct.service = services[i - 1] end
+    set_mirror(build, struct, services, route.mirror)
     set_limits(struct.limits, route.limits or options.limits or {})
     for _, path in ipairs(route.paths or { "/" }) do
       assert(c.gw_build_route_path(build, i - 1, path, #path, true) == nil)

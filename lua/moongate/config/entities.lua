@@ -8,6 +8,7 @@ local breaker = require("moongate.config.breaker")
 local health = require("moongate.config.health")
 local later = require("moongate.config.later")
 local limits = require("moongate.config.limits")
+local mirror = require("moongate.config.mirror")
 local protocols = require("moongate.config.protocols")
 local retry = require("moongate.config.retry")
 local when = require("moongate.when")
@@ -161,6 +162,7 @@ M.services = entity(with(later.service, tls_service_fields.FIELDS), {
   concurrency = capacity.of_service,
   deadline_header = retry.DEADLINE_HEADER,
   circuit_breaker = breaker.of_service,
+  mirror = mirror.RECORD,
   limits = limits.of_scope,
   routes = child("a route", "routes"),
   plugins = child("a plugin", "plugins"),
@@ -231,6 +233,7 @@ M.routes = entity(with(later.route, tls_route_fields.fields(reference)), {
     about = "Nobody needs to say who they are; asked for where no plugin authenticates.",
   },
   limits = limits.of_scope,
+  mirror = mirror.RECORD,
   plugins = child("a plugin", "plugins"),
 })
 

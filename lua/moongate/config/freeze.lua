@@ -211,12 +211,20 @@ local function put_match(problems, build, index, route)
   check(problems, route, C.gw_build_route_regex_priority(build, index, route.regex_priority or 0))
 end
 
+local function put_mirror(target, mirror, services)
+  target.service = services + (mirror.service - 1)
+  target.share_ppm = math.floor(mirror.percentage * 10000 + 0.5)
+  target.max_body, target.max_concurrent = mirror.max_body, mirror.max_concurrent
+  target.timeout_us = us(mirror.timeout)
+end
+
 local function put_routes(problems, build, normal, services)
   local routes = C.gw_build_routes(build, #normal.routes)
   for i, route in ipairs(normal.routes) do
     local target = routes[i - 1]
     put_texts(build, routes + (i - 1), { name = route.name or route.id, id = route.id })
     if route.service then target.service = services + (route.service - 1) end
+    if route.mirror then put_mirror(C.gw_build_mirror(build, target), route.mirror, services) end
     target.strip_path, target.preserve_host = route.strip_path, route.preserve_host
     if route.circuit_breaker then
       freeze_failing.put_breaker(build, C.gw_build_route_breaker(build, i - 1), route.circuit_breaker)

@@ -9,6 +9,7 @@ local later = require("moongate.config.later")
 local limits = require("moongate.config.limits")
 local match = require("moongate.config.match")
 local protocols = require("moongate.config.protocols")
+local mirror = require("moongate.config.mirror")
 local report = require("moongate.config.report")
 local retry = require("moongate.config.retry")
 local schema = require("moongate.schema")
@@ -185,6 +186,7 @@ function M.route(state, item, config, top, opts)
     headers = parts.headers,
     query = parts.query,
     cookies = parts.cookies,
+    mirror = mirror.of_route(state, item, collect.resolve),
     sources = value.sources or {},
     snis = value.snis or {},
     https_only = protocols.is_https_only(value.protocols),

@@ -217,6 +217,40 @@ upstreams:
     )
   end)
 
+  it("writes mirrors, of the route or else of its service", function()
+    local conf = frozen(OPEN .. [[
+services:
+  - name: one
+    url: http://one/
+    mirror: { service: two, percentage: 2.5, max_body: 1k, max_concurrent: 7, timeout: 3s }
+    routes: [{ name: theirs, paths: [/a] }, { name: own, paths: [/b], mirror: { service: three } }]
+  - { name: two, url: "http://two/" }
+  - { name: three, url: "http://three/", routes: [{ name: none, paths: [/c] }] }
+routes: [{ name: alone, paths: [/d], mirror: { service: two } }]
+]])
+    local by_name = {}
+    for i = 0, conf.route_count - 1 do
+      by_name[c.str(conf.routes[i].name)] = conf.routes[i]
+    end
+    local theirs, own = by_name.theirs.mirror, by_name.own.mirror
+    assert.same({ "two", 25000, 1024, 7, 3000000 }, {
+      c.str(theirs.service.name),
+      theirs.share_ppm,
+      tonumber(theirs.max_body),
+      theirs.max_concurrent,
+      tonumber(theirs.timeout_us),
+    })
+    assert.same({ "three", 1000000, 65536, 100, 10000000 }, {
+      c.str(own.service.name),
+      own.share_ppm,
+      tonumber(own.max_body),
+      own.max_concurrent,
+      tonumber(own.timeout_us),
+    })
+    assert.is_true(by_name.none.mirror == nil)
+    assert.equal("two", c.str(by_name.alone.mirror.service.name))
+  end)
+
   it("writes the rules of trying again", function()
     local conf = frozen(OPEN .. [[
 services:
