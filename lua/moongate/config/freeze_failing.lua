@@ -48,10 +48,4 @@ function M.put_retry(build, retry, given)
   end
 end
 
-local function put_service_tls(build, target, tls)
-  local config = C.gw_build_service_tls(build, target)
-  config.verify, config.depth = tls.verify, tls.depth
-  put_texts(build, config, { ca = tls.ca, cert = tls.cert, key = tls.key, name = tls.name })
-end
-
 return M
