@@ -212,6 +212,8 @@ static void end_probe(struct gw_breaker *breaker, const struct gw_breaker_rules 
 {
     uint32_t wanted = rules->success_threshold ? rules->success_threshold : 1;
 
+    if (breaker->probes == 0) /* it was ended twice, by a plugin */
+        return;
     breaker->probes--;
     switch (outcome) {
     case GW_BREAKER_SUCCESS:

@@ -7,8 +7,35 @@
 #include <stdint.h>
 #endif
 
+struct gw_breaker;
 struct gw_metric_family;
 struct gw_script;
+
+/* --- moongate.breaker: policy/breaker.h, in seconds --- */
+
+struct gw_pdk_breaker_rules {
+    double failure_threshold, failure_ratio, minimum_volume, window, call_timeout;
+    double half_open_after, half_open_after_max, half_open_timeout;
+    double half_open_requests, success_threshold;
+};
+
+struct gw_pdk_breaker_pass {
+    uint64_t epoch, at_us, probe;
+};
+
+/* As gw_pdk_dict(). */
+struct gw_breaker *gw_pdk_breaker(struct gw_script *script, const char *name, size_t len,
+                                  const char **other_kind);
+/* 0: it may be called, and `pass` must be ended; else how long to wait. `name`: for the log. */
+double gw_pdk_breaker_ask(struct gw_script *script, struct gw_breaker *breaker, const char *name,
+                          const struct gw_pdk_breaker_rules *rules,
+                          struct gw_pdk_breaker_pass *pass);
+/* `outcome`: enum gw_breaker_outcome. */
+void gw_pdk_breaker_end(struct gw_script *script, struct gw_breaker *breaker, const char *name,
+                        const struct gw_pdk_breaker_rules *rules,
+                        const struct gw_pdk_breaker_pass *pass, int outcome);
+/* "closed", "open", "half_open". */
+const char *gw_pdk_breaker_state(struct gw_script *script, struct gw_breaker *breaker);
 
 /* --- moongate.shared; enum gw_dict_result; times to live in seconds, 0: for ever --- */
 

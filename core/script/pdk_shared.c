@@ -19,7 +19,7 @@ static struct gw_declared_zone *find_declared(struct gw_script *script, const st
     return NULL;
 }
 
-static void declare(struct gw_script *script, struct gw_zone *zone, size_t bytes)
+void gw_script_declare_zone(struct gw_script *script, struct gw_zone *zone, size_t bytes)
 {
     struct gw_declared_zone *known = find_declared(script, zone);
 
@@ -64,7 +64,7 @@ struct gw_dict *gw_pdk_dict(struct gw_script *script, const char *name, size_t l
 
     if (!zone)
         return NULL;
-    declare(script, zone, size);
+    gw_script_declare_zone(script, zone, size);
     return gw_dict_of_zone(zone);
 }
 

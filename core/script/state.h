@@ -104,10 +104,10 @@ struct gw_script {
     uint8_t *phases; /* bits of enum gw_phase by route index; the last is the global plan's */
     int phase_refs[GW_PHASE_COUNT]; /* functions of lua/moongate/phases.lua in the registry */
     int new_slot_ref;
-    struct gw_list tasks; /* struct task (task.c), from init on */
+    struct gw_list tasks;       /* struct task (task.c), from init on */
     struct gw_event_desk *desk; /* event.c; NULL: no plugin hears */
     const char *for_events;     /* while it loads: the plugins it is for; NULL: all */
-    double last_stream;   /* id */
+    double last_stream;         /* id */
 
     struct gw_sinks *sinks;      /* NULL: none */
     struct gw_sink **open_sinks; /* one use each; Lua knows them by index */
@@ -159,6 +159,8 @@ struct gw_clock gw_script_clock(const struct gw_script *script);
 
 /* The zones it declared: another size comes true when it begins to serve; given back at its end. */
 void gw_script_apply_zones(struct gw_script *script);
+/* Takes the hold over, or gives it back where the script has one. `bytes`: of dictionaries. */
+void gw_script_declare_zone(struct gw_script *script, struct gw_zone *zone, size_t bytes);
 void gw_script_release_zones(struct gw_script *script);
 
 /* The contexts of its digests. */

@@ -260,6 +260,7 @@ local MODULES = {
   ["moongate.crypto"] = function()
     return with("moongate.crypto", { "hash", "hmac_hash", "new_hash", "new_hmac" }, making)
   end,
+  ["moongate.breaker"] = function() return with("moongate.breaker", { "new" }, making) end,
   ["moongate.shared"] = function() return with("moongate.shared", { "dict" }, making) end,
   ["moongate.metrics"] = function() return with("moongate.metrics", { "counter", "gauge", "histogram" }, making) end,
   ["moongate.task"] = function() return with("moongate.task", { "every", "once" }, task) end,

@@ -37,6 +37,14 @@ local CALLS = {
     ["M.base64url_encode"] = "crypto.base64url_encode('x')",
     ["M.base64url_decode"] = "assert(crypto.base64url_decode('eA'))",
   },
+  breaker = {
+    ["M.new"] = "breaker.new('b' .. N)",
+    ["Breaker:allow"] = "assert(P.breaker:allow())",
+    ["Breaker:success"] = "P.breaker:success(P.breaker:allow())",
+    ["Breaker:failure"] = "P.breaker:failure(P.breaker:allow())",
+    ["Breaker:cancel"] = "P.breaker:cancel(P.breaker:allow())",
+    ["Breaker:state"] = "P.breaker:state()",
+  },
   inspect = { ["M.text"] = "inspect.text({ a = 1 })" },
   ip = {
     ["M.set"] = "ip.set({ '10.0.0.0/8' })",
@@ -124,6 +132,7 @@ local CALLS = {
 }
 
 local ONLY_IN_INIT = {
+  breaker = { ["M.new"] = true },
   metrics = { ["M.counter"] = true, ["M.gauge"] = true, ["M.histogram"] = true },
   shared = { ["M.dict"] = true },
   sink = { ["M.file"] = true, ["M.tcp"] = true, ["M.udp"] = true, ["M.syslog"] = true, ["M.http"] = true },
@@ -134,7 +143,7 @@ local HOOKS = { "rewrite", "access", "request_body", "response", "body", "log" }
 
 local PLUGIN = [[
 local NAMES = {
-  "crypto", "inspect", "ip", "json", "metrics", "regex", "shared", "sink", "table", "task", "time", "uuid", "http",
+  "breaker", "crypto", "inspect", "ip", "json", "metrics", "regex", "shared", "sink", "table", "task", "time", "uuid", "http",
 }
 local env = setmetatable({ P = {}, N = 0 }, { __index = _G })
 for _, name in ipairs(NAMES) do env[name == "table" and "table_" or name] = require("moongate." .. name) end
@@ -149,6 +158,7 @@ local M = { priority = 1 }
 
 function M.init()
   local P = env.P
+  P.breaker = env.breaker.new("breaker", { failure_threshold = 1000 })
   P.dict = env.shared.dict("dict", { size = "64k" })
   P.counter = env.metrics.counter { name = "counter", about = "x" }
   P.gauge = env.metrics.gauge { name = "gauge", about = "x" }

@@ -35,6 +35,7 @@ M.PUBLIC = {
   "regex",
   "metrics",
   "shared",
+  "breaker",
   "task",
   "sink",
   "table",

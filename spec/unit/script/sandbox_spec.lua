@@ -283,7 +283,7 @@ describe("a plugin that is not trusted", function()
     "is asked for by name in what require refuses",
     function()
       assert.matches(
-        'has no "ffi" %(it has: bit, moongate.crypto',
+        'has no "ffi" %(it has: bit, moongate.breaker',
         says("return select(2, pcall(require, 'ffi'))")
       )
     end
