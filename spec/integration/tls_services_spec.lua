@@ -150,6 +150,14 @@ describe("a service over TLS", function()
     gw:stop()
   end)
 
+  it("that agrees to nothing at all is asked over HTTP/1.1 alone", function()
+    local server = tls_server.start(certs, "good", { silent = true })
+    start { a = { url(server), TRUST, "http2: true" }, b = { url(server), TRUST } }
+    assert.equal("tls_protocol", (refused("/a")))
+    assert.is_false(seen("/b").protocol)
+    gw:stop()
+  end)
+
   it("gets large bodies, and gives them, whatever the two hold back", function()
     local one, two = tls_server.start(certs, "good"), tls_server.start(certs, "good", { http2 = true })
     start({ one = { url(one), TRUST }, two = { url(two), TRUST, "http2: true" } }, "limits: { body: 64m }\n")

@@ -1,14 +1,17 @@
 // A service that speaks TLS: node tls_server.js OPTIONS, a JSON object: those of tls.createServer() with files for `key`, `cert`
-// and `ca`, `http2`: it speaks that, `bytes`: everything it says comes byte by byte, `proxy`: connections begin with a PROXY line.
+// and `ca`, `http2`: it speaks that, `silent`: it agrees to no protocol, `bytes`: everything it says comes byte by byte, `proxy`:
+// connections begin with a PROXY line.
 //
 // The first line of output is {"port": N}, then one line a handshake and one a request. Answers say what was seen.
 //   /close  no length: its end is that of the connection, said properly       /cut  the same, and the connection just ends
 //   /size/N  so many bytes                                                    /slow  reads its body with pauses
 //   an upgrade: what comes is given back; /end in it ends it, /cut ends the connection alone
 const fs = require("fs");
+const http = require("http");
 const http2 = require("http2");
 const https = require("https");
 const net = require("net");
+const tls = require("tls");
 
 const options = JSON.parse(process.argv[2]);
 const say = (line) => fs.writeSync(1, JSON.stringify(line) + "\n");
@@ -55,7 +58,14 @@ function answer(request, response) {
   });
 }
 
-const server = options.http2 ? http2.createSecureServer({ ...options, allowHTTP1: false }, answer) : https.createServer(options, answer);
+function make() {
+  if (options.http2) return http2.createSecureServer({ ...options, allowHTTP1: false }, answer);
+  if (!options.silent) return https.createServer(options, answer);
+  const inner = http.createServer(answer);
+  return tls.createServer(options, (socket) => inner.emit("connection", socket));
+}
+
+const server = make();
 // A tunnel that gives back what it gets; /cut in it ends the connection alone, /end says so.
 server.on("upgrade", (request, socket) => {
   const raw = raws.get(socket.remotePort);
