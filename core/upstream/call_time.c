@@ -160,6 +160,5 @@ void gw_call_tell_deadline(struct gw_call *call)
     gw_fields_remove(&call->head.fields, name); /* what the client said is not ours to promise */
     if (left_us)
         gw_fields_add(&call->head.fields, options->arena, name,
-                      gw_arena_printf(options->arena, "%llu",
-                                      (unsigned long long)(left_us < 1000 ? 1 : left_us / 1000)));
+                      gw_arena_number(options->arena, left_us < 1000 ? 1 : left_us / 1000));
 }

@@ -21,6 +21,7 @@ local function record(about)
       default = "1s",
       about = "How long one waits; then it gets 503 `upstream_wait`.",
     },
+    adaptive = t.any { later = "Upstreams that fail" },
     t.at_least_one_of { "max_requests", "max_requests_per_target" },
   }, { default = t.none, about = about })
 end

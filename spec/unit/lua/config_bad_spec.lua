@@ -162,6 +162,10 @@ local CASES = {
     H .. "services: [{ name: s, host: x }]\nroutes:\n  - paths: [/]\n    service: s\n"
       .. "    circuit_breaker: { fallback: { upstream: b } }\n", 6,
     "routes[0].circuit_breaker.fallback.upstream", 'no upstream named "b"' },
+  { "hedging", H .. "services:\n  - host: a\n    hedge: { after: 50ms }\n", 4, "services[0].hedge",
+    "known, not in this version" },
+  { "a bound that finds itself", H .. "services:\n  - host: a\n    concurrency: { max_requests: 1, adaptive: true }\n", 4,
+    "services[0].concurrency.adaptive", "known, not in this version" },
   { "a time of nothing", H .. "services:\n  - host: a\n    read_timeout: 0\n", 4, "services[0].read_timeout",
     "must be a whole number of milliseconds" },
   { "our own time without a unit", H .. "services:\n  - host: a\n    response_timeout: 100\n", 4,

@@ -300,3 +300,76 @@ describe("gw_balance_round_robin and its model", function()
     end
   end)
 end)
+
+describe("gw_balance_least_connections and its model", function()
+  it("agree over random steps of requests that begin and end, falls and returns", function()
+    local targets = { { 3 }, { 2 } }
+    local balance, random = new("least-connections", targets), random_of(23)
+    local up, active, decided = { true, true }, { 0, 0 }, 0
+    -- Which one, or nil where chance decides.
+    local function model_pick()
+      if not (up[1] and up[2]) then return up[1] and 1 or up[2] and 2 or 0 end
+      if active[1] + active[2] == 0 then return nil end
+      local first, second = 3 / (active[1] + 1), 2 / (active[2] + 1)
+      return first ~= second and (first > second and 1 or 2) or nil
+    end
+    for _ = 1, STEPS do
+      local roll = tonumber(c.gw_random_below(random, 20))
+      local one = roll % 2 + 1
+      if roll < 2 then
+        up[one] = not up[one]
+        balance.slots[one - 1].down = not up[one]
+        c.gw_balance_changed(balance.balance)
+      elseif roll < 10 then
+        active[one] = math.max(active[one] - 1, 0)
+        balance.vitals[one - 1].active = active[one]
+      else
+        local wanted, got = model_pick(), balance.pick() + 1
+        if wanted and wanted ~= got then
+          error(("%d and %d on their way: %d, not %d"):format(active[1], active[2], got, wanted))
+        end
+        decided = decided + (wanted and 1 or 0)
+        if got > 0 then
+          active[got] = math.min(active[got] + 1, 9)
+          balance.vitals[got - 1].active = active[got]
+        end
+      end
+    end
+    assert.is_true(decided > STEPS / 5)
+  end)
+end)
+
+describe("gw_balance_consistent_hashing and its model", function()
+  it("agree over random steps of keys, falls and returns", function()
+    local count = 7
+    local balance, random = new("consistent-hashing", same(count, 1, 0), { hash_slots = 700 }), random_of(29)
+    local up, moved = {}, 0
+    local size = tonumber(balance.balance.table_size)
+    -- From the key's seat on, in steps of the key's, to the first that is up.
+    local function model_pick(low, high)
+      local seat, step = (high * 2 ^ 32 + low) % size, high % (size - 1) + 1
+      for tries = 1, 4 * count + 16 do
+        local index = balance.balance.table[seat]
+        if up[index] then return index, tries end
+        seat = (seat + step) % size
+      end
+    end
+    for i = 0, count - 1 do
+      up[i] = true
+    end
+    for _ = 1, STEPS do
+      local roll = tonumber(c.gw_random_below(random, 40))
+      if roll < count and not (roll == 0 and up[0]) then -- the first one never falls, so that there always is one
+        up[roll] = not up[roll] or roll == 0
+        balance.slots[roll].down = not up[roll]
+        c.gw_balance_changed(balance.balance)
+      end
+      local low, high = tonumber(c.gw_random_below(random, 2 ^ 32)), tonumber(c.gw_random_below(random, 2 ^ 20))
+      local wanted, tries = model_pick(low, high)
+      local got = balance.pick(0, 2 ^ 32 * ffi.cast("uint64_t", high) + low)
+      if wanted and wanted ~= got then error(("%d, not %d"):format(got, wanted)) end
+      if wanted and tries > 1 then moved = moved + 1 end
+    end
+    assert.is_true(moved > STEPS / 10)
+  end)
+end)
