@@ -7,6 +7,10 @@
 #include "net/tls_sessions.h"
 #include "net/tls_start.h"
 
+#include <stdio.h>
+
+#define TELL_US 1000000u
+
 struct gw_reach {
     struct gw_loop *loop;
     struct gw_addr addr;
@@ -74,14 +78,36 @@ static enum gw_error error_of(enum gw_tls_failure failure)
     return GW_E_TLS_HANDSHAKE;
 }
 
-/* The log's writer keeps equal lines from filling it. */
+/* A line a second for each failure: all requests meet the same one, and the access log has them. */
+static bool may_tell(enum gw_tls_failure failure, uint64_t now_us, unsigned *untold)
+{
+    static _Thread_local struct {
+        uint64_t last_us;
+        unsigned untold;
+    } told[GW_TLS_FAILURE_COUNT];
+
+    if (told[failure].last_us && now_us - told[failure].last_us < TELL_US) {
+        told[failure].untold++;
+        return false;
+    }
+    *untold = told[failure].untold;
+    told[failure].last_us = now_us;
+    told[failure].untold = 0;
+    return true;
+}
+
 static void tell(const struct gw_reach *reach, enum gw_tls_failure failure, const char *detail)
 {
-    char address[GW_ADDR_TEXT_MAX];
+    char address[GW_ADDR_TEXT_MAX], more[32] = "";
+    unsigned untold;
 
+    if (!may_tell(failure, reach->loop->clock.now_us, &untold))
+        return;
+    if (untold)
+        snprintf(more, sizeof(more), "; and %u before it", untold);
     gw_addr_format(&reach->addr, address);
-    gw_warn("TLS to %s (%.*s): %s%s%s", address, GW_SLICE_ARG(name_of(reach)),
-            gw_error_info(error_of(failure))->text, *detail ? ": " : "", detail);
+    gw_warn("TLS to %s (%.*s): %s%s%s%s", address, GW_SLICE_ARG(name_of(reach)),
+            gw_error_info(error_of(failure))->text, *detail ? ": " : "", detail, more);
 }
 
 static void on_secure(void *ctx, struct gw_conn *conn, enum gw_tls_failure failure,
