@@ -297,6 +297,10 @@ enum gw_tls_result gw_tls_read(struct gw_tls *tls, struct gw_tls_room *room, str
             break;
         }
         room->plain_len += len;
+        if (in->len == 0 && SSL_pending(tls->ssl) == 0) { /* asking again would find that, too */
+            result = GW_TLS_MORE;
+            break;
+        }
     }
     tls->unasked += room->records_len - before;
     if (tls->unasked <= UNASKED_MAX)
