@@ -415,6 +415,31 @@ consumers: [{ username: ann, custom_id: "7" }]
     assert.is_true(c.gw_config_trusts(conf, ffi.new("struct gw_addr_bytes", { { 10, 9, 9, 9 }, 4 })))
   end)
 
+  it("writes what TLS to services comes to", function()
+    local conf = frozen(OPEN .. [[
+services:
+  - { name: a, url: "https://a.example.com", tls_verify_depth: 2, tls_server_name: b.example.com }
+  - { name: b, url: "grpcs://b.example.com", tls_verify: false }
+  - { name: c, url: "https://c.example.com:80" }
+  - { name: d, url: "http://d.example.com:443" }
+]])
+    local function service(i)
+      local one = conf.services[i]
+      return c.str(one.scheme) .. " " .. c.str(one.authority) .. " " .. tostring(one.http2)
+    end
+    assert.equal("https a.example.com false", service(0))
+    assert.equal("https b.example.com true", service(1))
+    assert.equal("https c.example.com:80 false", service(2))
+    assert.equal("http d.example.com:443 false", service(3))
+    local tls = conf.services[0].tls_config
+    assert.same({ true, 2, "b.example.com" }, { tls.verify, tls.depth, c.str(tls.name) })
+    assert.is_false(conf.services[1].tls_config.verify)
+    assert.is_true(conf.services[3].tls_config == nil)
+    assert.is_true(conf.fetches_tls)
+    assert.is_false(frozen(OPEN .. "services: [{ url: 'http://a' }]\n").fetches_tls)
+    assert.is_true(frozen(OPEN .. "fetch: { allow: [a.example.com] }\n").fetches_tls)
+  end)
+
   it("takes a file of Kong's whole", function()
     local file = assert(io.open("spec/support/kong.yaml"))
     local conf = frozen(file:read("*a"))

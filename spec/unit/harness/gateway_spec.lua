@@ -64,6 +64,25 @@ describe("gateway.new", function()
     assert.has_header(gw.upstream.last_request, "x-correlation-id")
   end)
 
+  it("says a target's port in Host where TLS does not say it", function()
+    local function host_of(target, protocol)
+      local gw = gateway.new {
+        config = ([[
+default_access: allow
+upstreams: [{ name: up, targets: [{ target: "%s" }] }]
+services: [{ name: s, host: up, protocol: %s, tls_verify: %s, routes: [{ name: r, paths: [/] }] }]
+]]):format(target, protocol, protocol == "https" and "true" or "null"),
+      }
+      assert.has_status(gw:get("/"), 200)
+      return gw.upstream.last_request.headers.host
+    end
+    assert.equal("a.test", host_of("a.test:443", "https"))
+    assert.equal("a.test:80", host_of("a.test:80", "https"))
+    assert.equal("a.test:8443", host_of("a.test:8443", "https"))
+    assert.equal("a.test", host_of("a.test:80", "http"))
+    assert.equal("a.test:443", host_of("a.test:443", "http"))
+  end)
+
   it("takes the keys of a configuration", function()
     local gw = gateway.new {
       services = { { name = "users", path = "/v1", routes = { { name = "u", paths = { "/users" } } } } },
