@@ -237,10 +237,23 @@ static void start(struct gw_call *call)
 
 static void on_pause_over(struct gw_timer *timer)
 {
-    start(container_of(timer, struct gw_call, try_timer));
+    struct gw_call *call = container_of(timer, struct gw_call, try_timer);
+
+    gw_call_stop_draining(call, GW_E_CANCELLED);
+    start(call);
 }
 
-/* What failed is over, also where the next one waits: it holds no target and no connection. */
+/* The rest of an answer that nobody wants is read during the pause, so that its connection can serve
+ * the next request. It holds no place meanwhile. */
+static void drain(struct gw_call *call)
+{
+    call->draining = call->up;
+    call->up = NULL;
+    if (call->held)
+        gw_stream_hold(call->draining, false);
+}
+
+/* What failed is over, also where the next one waits: it holds no place at the target. */
 static void go_again(struct gw_call *call, enum gw_error why, uint64_t pause_us)
 {
     gw_attempt_end(call, why);
@@ -338,6 +351,8 @@ bool gw_attempt_retry_answer(struct gw_call *call, const struct gw_head *head, b
              call->info.target, head->status);
     gw_attempt_learn(call, head->status, GW_OK);
     note_failed(call, GW_OK, head->status);
+    if (!end && call->request_whole && pause_us)
+        drain(call);
     /* A connection whose answer is whole serves the next one. */
     go_again(call, end && call->request_whole ? GW_OK : GW_E_CANCELLED, pause_us);
     return true;

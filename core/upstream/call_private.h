@@ -72,6 +72,7 @@ struct gw_call {
     bool hashed;
     struct gw_target *target; /* counted in its vitals; NULL between attempts */
     struct gw_stream *up;
+    struct gw_stream *draining; /* of the try before, which nobody wants; or NULL */
     struct gw_reach *reach;
     struct gw_trunk_wait *wait; /* for a stream on a connection that others share */
     struct gw_resolve *resolve;
@@ -118,6 +119,9 @@ void gw_call_set_timer(struct gw_call *call);
 
 /* Writes into the head how long an answer is waited for, where the service wants to know. */
 void gw_call_tell_deadline(struct gw_call *call);
+
+/* Closes the stream of the try before, where its rest is still being read. */
+void gw_call_stop_draining(struct gw_call *call, enum gw_error why);
 
 /* Bytes moved: what is waited for between two moves begins anew. */
 void gw_call_note_progress(struct gw_call *call);
