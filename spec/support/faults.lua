@@ -4,7 +4,8 @@
 ---     faults.each("conn.write", scenario)
 ---
 --- A scenario: { start = fn(world), talk = fn(world, client), answers = n, good = fn(response, nth) }. `talk` sends what the
---- client has to say; then `answers` whole responses come, or the connection ends.
+--- client has to say; then `answers` whole responses come, or the connection ends. Where clients speak something else than HTTP/1:
+--- open = fn(world), which connects one, and parse = fn(text), which gives the whole answers in a text.
 local ffi = require("ffi")
 local c = require("support.c")
 local proxy = require("support.proxy")
@@ -38,50 +39,55 @@ end
 
 local function is_final(response) return response.status >= 200 or response.status == 101 end
 
+--- The whole answers of HTTP/1 at the front of a text.
+local function parse(text)
+  local answers = {}
+  while true do
+    local response, rest = proxy.parse_response(text)
+    if not response then return answers end
+    text = rest
+    answers[#answers + 1] = is_final(response) and response or nil
+    if response.status == 101 then return answers end
+  end
+end
+
+local function answers_of(client, scenario) return (scenario.parse or parse)(client.conn:text()) end
+
 local function read_answers(world, client, scenario)
-  local text, count = "", 0
-  wait(world, function()
-    text = client.conn:text()
-    count = 0
-    while true do
-      local response, rest = proxy.parse_response(text)
-      if not response then break end
-      if is_final(response) then count = count + 1 end
-      text = rest
-      if response.status == 101 then break end
-    end
-    return count >= scenario.answers or client:ended()
-  end, "no answer and no end")
+  wait(
+    world,
+    function() return #answers_of(client, scenario) >= scenario.answers or client:ended() end,
+    "no answer and no end"
+  )
 end
 
 -- Whole responses are what they should be, or errors; everything else is cut where the client can see it.
 local function check_answers(client, scenario)
-  local text, nth = client.conn:text(), 0
-  while nth < scenario.answers do
-    local response, rest = proxy.parse_response(text)
-    if not response then break end
-    text = rest
-    if is_final(response) then nth = nth + 1 end
-    local sane = response.status >= 400 or not is_final(response) or scenario.good(response, nth)
+  local answers = answers_of(client, scenario)
+  for nth = 1, math.min(#answers, scenario.answers) do
+    local response = answers[nth]
+    local sane = response.status >= 400 or scenario.good(response, nth)
     assert(sane, ("answer %d is wrong: %d %s"):format(nth, response.status, response.body:sub(1, 200)))
   end
-  return nth
+  return math.min(#answers, scenario.answers)
 end
 
+local function open(world, scenario) return scenario.open and scenario.open(world) or world:client() end
+
 local function check_serves(world, scenario)
-  local client = world:client()
   local after = scenario.after or scenario
+  local client = open(world, after)
   after.talk(world, client)
   read_answers(world, client, after)
   assert(check_answers(client, after) == after.answers, "serves no more")
-  assert(client.conn:text():find("^HTTP/1%.1 [12]"), "serves no more: " .. client.conn:text():sub(1, 200))
+  assert(answers_of(client, after)[1].status < 300, "serves no more: " .. client.conn:text():sub(1, 200))
   client:close()
 end
 
 -- One client, one fault. True when it happened.
 local function run(world, plan, scenario)
   M.set(plan)
-  local client = world:client()
+  local client = open(world, scenario)
   scenario.talk(world, client)
   read_answers(world, client, scenario)
   if scenario.finish then scenario.finish(world, client) end

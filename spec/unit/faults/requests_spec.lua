@@ -1,6 +1,7 @@
 -- What the gateway does when reading and writing fail, at each place where they can: nothing is left, nothing hangs, the next
 -- request is served, and no client takes a wrong answer for a whole one.
 local faults = require("support.faults")
+local h2 = require("support.h2")
 local proxy = require("support.proxy")
 
 local POINTS =
@@ -98,6 +99,56 @@ local SCENARIOS = {
   },
 }
 
+--- What came for each stream up to its end, in the streams' order.
+local function parse_h2(text)
+  local streams, answers = {}, {}
+  for _, frame in ipairs(h2.read(text)) do
+    local stream = streams[frame.stream] or { parts = {} }
+    streams[frame.stream] = stream
+    if frame.kind == h2.HEADERS and not stream.status then stream.status = tonumber(frame.head[1][2]) end
+    if frame.kind == h2.DATA then stream.parts[#stream.parts + 1] = frame.payload end
+    local ends = (frame.kind == h2.DATA or frame.kind == h2.HEADERS) and frame.flags % 2 == 1
+    if ends or frame.kind == h2.RST_STREAM then
+      -- A cut one is no answer, but nothing more comes.
+      answers[#answers + 1] = { status = ends and stream.status or 499, body = table.concat(stream.parts) }
+    end
+  end
+  return answers
+end
+
+local function open_h2(world)
+  local client = world:client_h2()
+  client:write(h2.hello { { 4, 2 ^ 20 } }, h2.frame(h2.WINDOW_UPDATE, 0, 0, h2.u32(2 ^ 20)))
+  return client
+end
+
+local H2_SCENARIOS = {
+  ["requests over HTTP/2"] = {
+    start = SCENARIOS["a plain request"].start,
+    open = open_h2,
+    parse = parse_h2,
+    talk = function(_, client) client:write(h2.ask(1) .. h2.ask(3), h2.ask(5)) end,
+    answers = 3,
+    good = function(response) return response.status == 200 and response.body == "hi" end,
+  },
+  ["bodies both ways over HTTP/2"] = {
+    start = SCENARIOS["bodies both ways"].start,
+    open = open_h2,
+    parse = parse_h2,
+    talk = function(_, client)
+      client:write(h2.ask_with_body(1))
+      for _ = 1, 4 do
+        client:write(h2.data(1, ("z"):rep(15000)))
+      end
+      client:write(h2.data(1, "zzz", true))
+    end,
+    answers = 1,
+    good = function(response)
+      return response.status == 200 and response.body:find("^got 60003") and #response.body == #LARGE + 9
+    end,
+  },
+}
+
 local TLS_POINTS = { "tls", "tls.engine", unpack(POINTS) }
 
 local function over_tls(...) return { routes = { { name = "all", targets = { ... }, service = { tls = {} } } } } end
@@ -135,6 +186,12 @@ local TLS_SCENARIOS = {
 describe("a fault in", function()
   for name, scenario in pairs(TLS_SCENARIOS) do
     for _, point in ipairs(TLS_POINTS) do
+      it(("%s, at each pass of %s"):format(name, point), function() faults.each(point, scenario) end)
+    end
+  end
+
+  for name, scenario in pairs(H2_SCENARIOS) do
+    for _, point in ipairs(POINTS) do
       it(("%s, at each pass of %s"):format(name, point), function() faults.each(point, scenario) end)
     end
   end
