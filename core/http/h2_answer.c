@@ -1,11 +1,6 @@
 /* Answers of HTTP/2, as owners of a server's streams give them. */
 #include "http/h2_server.h"
 
-static struct gw_h2_stream *stream_from(const struct gw_stream *base)
-{
-    return container_of(base, struct gw_h2_stream, stream);
-}
-
 static bool submit(struct gw_h2_stream *stream, const struct gw_head *head, bool end,
                    struct gw_arena *arena)
 {
@@ -59,7 +54,7 @@ static void send_final(struct gw_h2_stream *stream, const struct gw_head *head, 
 
 static void send_head(struct gw_stream *base, const struct gw_head *head, bool end)
 {
-    struct gw_h2_stream *stream = stream_from(base);
+    struct gw_h2_stream *stream = gw_h2_stream_from(base);
 
     if (stream->failing)
         return;
@@ -90,7 +85,7 @@ static uint32_t code_of(enum gw_error why)
 
 static void close_stream(struct gw_stream *base, enum gw_error why)
 {
-    struct gw_h2_stream *stream = stream_from(base);
+    struct gw_h2_stream *stream = gw_h2_stream_from(base);
     int status = gw_error_info(why)->status;
     bool whole;
 
@@ -107,17 +102,17 @@ static void close_stream(struct gw_stream *base, enum gw_error why)
 
 static struct gw_conn *stream_conn(const struct gw_stream *base)
 {
-    return stream_from(base)->session->conn;
+    return gw_h2_stream_from(base)->session->conn;
 }
 
 static unsigned stream_number(const struct gw_stream *base)
 {
-    return stream_from(base)->number;
+    return gw_h2_stream_from(base)->number;
 }
 
 static uint64_t stream_taken(const struct gw_stream *base)
 {
-    return stream_from(base)->framed;
+    return gw_h2_stream_from(base)->framed;
 }
 
 const struct gw_stream_ops gw_h2_server_stream_ops = {

@@ -24,11 +24,6 @@ static struct gw_h2_client *client_of(const struct gw_h2_session *session)
     return container_of(session, struct gw_h2_client, session);
 }
 
-static struct gw_h2_stream *stream_from(const struct gw_stream *base)
-{
-    return container_of(base, struct gw_h2_stream, stream);
-}
-
 /* ── answers ───────────────────────────────────────────────────────────────── */
 
 static void tell_head(struct gw_h2_stream *stream, bool end)
@@ -152,7 +147,7 @@ static void submit(struct gw_h2_stream *stream, const nghttp2_nv *nv, size_t cou
 
 static void send_head(struct gw_stream *base, const struct gw_head *head, bool end)
 {
-    struct gw_h2_stream *stream = stream_from(base);
+    struct gw_h2_stream *stream = gw_h2_stream_from(base);
     struct gw_h2_session *session = stream->session;
     struct gw_slice scheme = session->limits.tls ? GW_SLICE("https") : GW_SLICE("http");
     size_t count;
@@ -180,7 +175,7 @@ static void send_head(struct gw_stream *base, const struct gw_head *head, bool e
 
 static void close_stream(struct gw_stream *base, enum gw_error why)
 {
-    struct gw_h2_stream *stream = stream_from(base);
+    struct gw_h2_stream *stream = gw_h2_stream_from(base);
     bool whole = why == GW_OK && stream->in_ended && stream->out_ended && !stream->tunnel;
 
     gw_h2_stream_detach(stream);
@@ -191,7 +186,7 @@ static void close_stream(struct gw_stream *base, enum gw_error why)
 
 static bool stream_sent(const struct gw_stream *base)
 {
-    const struct gw_h2_stream *stream = stream_from(base);
+    const struct gw_h2_stream *stream = gw_h2_stream_from(base);
 
     return stream->sent && stream->why != GW_E_UPSTREAM_REFUSED;
 }

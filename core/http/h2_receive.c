@@ -177,7 +177,7 @@ void gw_h2_stream_tell_in(struct gw_h2_stream *stream)
 
 void gw_h2_stream_hold(struct gw_stream *base, bool on)
 {
-    struct gw_h2_stream *stream = container_of(base, struct gw_h2_stream, stream);
+    struct gw_h2_stream *stream = gw_h2_stream_from(base);
 
     stream->held = on;
     if (!on && (stream->in_bytes || stream->in_ended))

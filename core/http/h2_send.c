@@ -187,7 +187,7 @@ static void lend(struct gw_h2_stream *stream, struct gw_slice bytes)
 bool gw_h2_stream_send_body(struct gw_stream *base, struct gw_slice bytes, struct gw_blob *owner,
                             bool end)
 {
-    struct gw_h2_stream *stream = container_of(base, struct gw_h2_stream, stream);
+    struct gw_h2_stream *stream = gw_h2_stream_from(base);
 
     if (stream->failing || (stream->out_started && stream->out_ended) || (bytes.len == 0 && !end))
         return true;
@@ -216,7 +216,7 @@ bool gw_h2_stream_send_body(struct gw_stream *base, struct gw_slice bytes, struc
 
 void gw_h2_stream_send_trailers(struct gw_stream *base, const struct gw_fields *trailers)
 {
-    struct gw_h2_stream *stream = container_of(base, struct gw_h2_stream, stream);
+    struct gw_h2_stream *stream = gw_h2_stream_from(base);
 
     if (stream->out_started && !stream->out_ended && !stream->out_no_body && !stream->tunnel &&
         !stream->failing && stream->live && trailers->count) {

@@ -218,6 +218,11 @@ struct gw_h2_room *gw_h2_room_of(struct gw_loop *loop);
 
 /* --- h2_stream.c --- */
 
+static inline struct gw_h2_stream *gw_h2_stream_from(const struct gw_stream *base)
+{
+    return container_of(base, struct gw_h2_stream, stream);
+}
+
 struct gw_h2_stream *gw_h2_stream_new(struct gw_h2_session *session);
 
 /* Puts it away when neither its owner nor nghttp2 knows it. */
