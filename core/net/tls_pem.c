@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/ocsp.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -137,18 +138,34 @@ const char *gw_tls_check_key(const char *pem, size_t len)
                      : "holds no private key in PEM form that can be read";
 }
 
+/* Whether the library takes them, which knows keys that are too small and signatures of
+ * yesterday. */
+static const char *try_pair(STACK_OF(X509) * chain, EVP_PKEY *key)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_method());
+    X509 *first = sk_X509_shift(chain);
+    bool good = !ctx || SSL_CTX_use_cert_and_key(ctx, first, key, chain, 1) == 1;
+    const char *why = good ? NULL : say("cannot be used with its certificate");
+
+    X509_free(first);
+    SSL_CTX_free(ctx);
+    return why;
+}
+
 const char *gw_tls_check_pair(const char *chain, size_t chain_len, const char *key, size_t key_len)
 {
     bool encrypted;
     STACK_OF(X509) *certificates = gw_tls_read_certificates(chain, chain_len);
     EVP_PKEY *private = gw_tls_read_key(key, key_len, &encrypted);
-    bool fits = certificates && private &&
-                X509_check_private_key(sk_X509_value(certificates, 0), private) == 1;
+    const char *why = "does not belong to the certificate";
 
+    if (certificates && private &&
+        X509_check_private_key(sk_X509_value(certificates, 0), private) == 1)
+        why = try_pair(certificates, private);
     sk_X509_pop_free(certificates, X509_free);
     EVP_PKEY_free(private);
     ERR_clear_error();
-    return fits ? NULL : "does not belong to the certificate";
+    return why;
 }
 
 const char *gw_tls_check_digest(const char *pem, size_t len, const char *digest, size_t digest_len)

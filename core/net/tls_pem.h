@@ -13,7 +13,7 @@
 const char *gw_tls_check_chain(const char *pem, size_t len);
 /* A key without a passphrase. Never says anything of its content. */
 const char *gw_tls_check_key(const char *pem, size_t len);
-/* Both are good: does the key belong to the certificate? */
+/* Both are good: does the key belong to the certificate, and may they be used? */
 const char *gw_tls_check_pair(const char *chain, size_t chain_len, const char *key, size_t key_len);
 const char *gw_tls_check_ca(const char *pem, size_t len);  /* one certificate or several */
 const char *gw_tls_check_crl(const char *pem, size_t len); /* one list or several */

@@ -47,7 +47,7 @@ after_each(function()
   moongate.stop_all()
 end)
 
-local FILES = { "ca", "stranger", "mid", "self", "client", "second" }
+local FILES = { "ca", "stranger", "mid", "self", "client", "second", "weak" }
 
 local function files()
   local list = {}
@@ -551,6 +551,10 @@ describe("keys and certificates of services", function()
       "services%[0%]%.client_certificate%.key: does not belong to the certificate",
       cjson.encode(answer)
     )
+    gw:configure(yaml_of { a = { url(server), TRUST, "client_certificate: { cert: weak.pem, key: weak.key }" } })
+    code, answer = gw:reload()
+    assert.equal(422, code)
+    assert.matches("key: cannot be used with its certificate %(ee key too small%)", cjson.encode(answer))
     assert.equal(200, gw:get("/a").status)
     gw:stop()
   end)
