@@ -178,6 +178,14 @@ struct gw_retry_config *gw_build_retry(struct gw_build *build, struct gw_service
     return retry;
 }
 
+struct gw_retry_config *gw_build_route_retry(struct gw_build *build, unsigned route)
+{
+    struct gw_retry_config *retry = new_array(build, 1, sizeof(*retry));
+
+    build->config->routes[route].retry = retry;
+    return retry;
+}
+
 struct gw_slice *gw_build_retry_methods(struct gw_build *build, struct gw_retry_config *retry,
                                         unsigned count)
 {

@@ -42,6 +42,7 @@ struct gw_clients_config *gw_build_route_clients(struct gw_build *build, unsigne
 struct gw_service *gw_build_services(struct gw_build *build, unsigned count);
 /* Filled with zeros. */
 struct gw_retry_config *gw_build_retry(struct gw_build *build, struct gw_service *service);
+struct gw_retry_config *gw_build_route_retry(struct gw_build *build, unsigned route);
 struct gw_slice *gw_build_retry_methods(struct gw_build *build, struct gw_retry_config *retry,
                                         unsigned count);
 struct gw_service_tls_config *gw_build_service_tls(struct gw_build *build,

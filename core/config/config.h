@@ -263,6 +263,7 @@ struct gw_route {
     const struct gw_service *service;      /* NULL: a plugin must answer */
     const struct gw_mirror_config *mirror; /* NULL: none */
     bool strip_path, preserve_host;
+    const struct gw_retry_config *retry;            /* in the place of the service's; NULL: that */
     const struct gw_breaker_config *breaker_config; /* as of a service */
     const struct gw_breaker_use *breaker;
     bool grpc;             /* takes nothing else */

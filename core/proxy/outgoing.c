@@ -221,6 +221,7 @@ static struct gw_call_options call_options(struct gw_exchange *x)
         .pool = x->proxy->options.pool,
         .arena = x->arena,
         .service = x->route ? x->route->service : NULL,
+        .retry = x->route ? x->route->retry : NULL,
         .breaker = x->route ? x->route->breaker : NULL,
         .limits = x->limits,
         .upstream = x->outgoing.upstream,

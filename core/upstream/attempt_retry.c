@@ -48,11 +48,13 @@ static bool has_method(const struct gw_retry_config *config, struct gw_slice met
 
 void gw_retry_begin(struct gw_call *call, struct gw_upstream *upstream)
 {
-    const struct gw_service *service = call->options.service;
+    const struct gw_call_options *options = &call->options;
 
-    if (!service || !service->retry)
+    call->retry = options->retry     ? options->retry
+                  : options->service ? options->service->retry
+                                     : NULL;
+    if (!call->retry)
         return;
-    call->retry = service->retry;
     call->budget = &upstream->retries;
     call->repeatable = has_method(call->retry, call->head.method_name);
     if (call->repeatable)
@@ -239,18 +241,8 @@ static void on_pause_over(struct gw_timer *timer)
 {
     struct gw_call *call = container_of(timer, struct gw_call, try_timer);
 
-    gw_call_stop_draining(call, GW_E_CANCELLED);
+    gw_attempt_stop_draining(call, GW_E_CANCELLED);
     start(call);
-}
-
-/* The rest of an answer that nobody wants is read during the pause, so that its connection can serve
- * the next request. It holds no place meanwhile. */
-static void drain(struct gw_call *call)
-{
-    call->draining = call->up;
-    call->up = NULL;
-    if (call->held)
-        gw_stream_hold(call->draining, false);
 }
 
 /* What failed is over, also where the next one waits: it holds no place at the target. */
@@ -352,7 +344,7 @@ bool gw_attempt_retry_answer(struct gw_call *call, const struct gw_head *head, b
     gw_attempt_learn(call, head->status, GW_OK);
     note_failed(call, GW_OK, head->status);
     if (!end && call->request_whole && pause_us)
-        drain(call);
+        gw_attempt_drain(call);
     /* A connection whose answer is whole serves the next one. */
     go_again(call, end && call->request_whole ? GW_OK : GW_E_CANCELLED, pause_us);
     return true;

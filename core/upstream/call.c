@@ -27,7 +27,7 @@ void gw_call_fail(struct gw_call *call, enum gw_error why)
     call->state = GW_CALL_FAILED;
     gw_timer_stop(&call->timer);
     gw_timer_stop(&call->try_timer);
-    gw_call_stop_draining(call, why);
+    gw_attempt_stop_draining(call, why);
     gw_call_end_pass(call, 0, why);
     gw_attempt_end(call, why);
     if (call->stream.events)
@@ -244,7 +244,7 @@ static void close_call(struct gw_stream *stream, enum gw_error why)
     GW_ASSERT(call->state != GW_CALL_CLOSED);
     call->state = GW_CALL_CLOSED;
     call->stream.events = NULL;
-    gw_call_stop_draining(call, why);
+    gw_attempt_stop_draining(call, why);
     gw_timer_stop(&call->timer);
     gw_timer_stop(&call->try_timer);
     gw_defer_cancel(&call->defer);
@@ -303,24 +303,10 @@ static void on_head(void *owner, struct gw_head *head, bool end)
     call->stream.events->on_head(call->stream.owner, head, end);
 }
 
-void gw_call_stop_draining(struct gw_call *call, enum gw_error why)
-{
-    struct gw_stream *stream = call->draining;
-
-    call->draining = NULL;
-    if (stream)
-        gw_stream_close(stream, why);
-}
-
 static void on_body(void *owner, struct gw_slice bytes, bool end)
 {
     struct gw_call *call = owner;
 
-    if (call->draining) {
-        if (end)
-            gw_call_stop_draining(call, GW_OK);
-        return;
-    }
     call->info.bytes_in += bytes.len;
     call->response_whole = end;
     gw_call_note_progress(call);
@@ -331,10 +317,6 @@ static void on_trailers(void *owner, struct gw_fields *trailers)
 {
     struct gw_call *call = owner;
 
-    if (call->draining) {
-        gw_call_stop_draining(call, GW_OK);
-        return;
-    }
     call->response_whole = true;
     gw_call_note_progress(call);
     call->stream.events->on_trailers(call->stream.owner, trailers);
@@ -344,8 +326,6 @@ static void on_room(void *owner)
 {
     struct gw_call *call = owner;
 
-    if (call->draining)
-        return;
     call->blocked = false;
     if (call->options.has_body && call->options.body.len > 0)
         pump_memory(call, call->options.body, NULL);
@@ -359,10 +339,6 @@ static void on_end(void *owner, enum gw_error why)
 {
     struct gw_call *call = owner;
 
-    if (call->draining) {
-        gw_call_stop_draining(call, why);
-        return;
-    }
     if (!gw_attempt_retry(call, why))
         gw_call_fail(call, why);
 }

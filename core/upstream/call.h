@@ -24,6 +24,8 @@ struct gw_call_options {
     struct gw_arena *arena; /* response heads live here; outlives the call */
     const struct gw_service
         *service; /* timeouts, retries, keepalive; outlives the call. NULL: defaults */
+    const struct gw_retry_config *retry;  /* the route's, in the place of the service's; outlives
+                                             the call; NULL: the service's */
     const struct gw_breaker_use *breaker; /* of the route, beside the service's; outlives the call;
                                              NULL: none */
     const struct gw_limits *limits;       /* outlives the call; NULL: the service's */

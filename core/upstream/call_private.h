@@ -120,8 +120,11 @@ void gw_call_set_timer(struct gw_call *call);
 /* Writes into the head how long an answer is waited for, where the service wants to know. */
 void gw_call_tell_deadline(struct gw_call *call);
 
-/* Closes the stream of the try before, where its rest is still being read. */
-void gw_call_stop_draining(struct gw_call *call, enum gw_error why);
+/* Reads the rest of an answer that nobody wants: the attempt goes on without its stream. */
+void gw_attempt_drain(struct gw_call *call);
+
+/* Closes that stream, where its rest is still being read. */
+void gw_attempt_stop_draining(struct gw_call *call, enum gw_error why);
 
 /* Bytes moved: what is waited for between two moves begins anew. */
 void gw_call_note_progress(struct gw_call *call);

@@ -147,8 +147,7 @@ local function text(build, slice, value)
 end
 
 -- { on = { … }, statuses = { … }, methods = { … }, … }: times in seconds.
-local function set_retry(build, service, given)
-  local retry = c.gw_build_retry(build, service)
+local function set_retry(build, retry, given)
   local bits = { connect = 1, refused = 2, reset = 4, timeout = 8 }
   for _, what in ipairs(given.on or { "connect", "refused", "reset" }) do
     retry.on = retry.on + bits[what]
@@ -206,7 +205,7 @@ local function set_service(build, service, route)
   service.proxy_protocol = given.proxy_protocol or 0
   service.keepalive_idle_us = (given.keepalive_idle or 60) * 1e6
   set_limits(service.limits, route.limits or {})
-  if route.retry then set_retry(build, service, route.retry) end
+  if route.retry then set_retry(build, c.gw_build_retry(build, service), route.retry) end
   if route.breaker then set_breaker(build, c.gw_build_breaker(build, service), route.breaker) end
 end
 
@@ -308,6 +307,7 @@ function M:configure(options)
   c.gw_build_config(build).dns.empty_hold_us = (options.empty_hold or 30) * 1e6
   for i, route in ipairs(routes) do
     local struct = structs[i - 1]
+    if route.route_retry then set_retry(build, c.gw_build_route_retry(build, i - 1), route.route_retry) end
     if route.route_breaker then set_breaker(build, c.gw_build_route_breaker(build, i - 1), route.route_breaker) end
     set_service(build, services[i - 1], route)
     local tls = route.service and route.service.tls

@@ -226,6 +226,7 @@ local function put_routes(problems, build, normal, services)
     if route.service then target.service = services + (route.service - 1) end
     if route.mirror then put_mirror(C.gw_build_mirror(build, target), route.mirror, services) end
     target.strip_path, target.preserve_host = route.strip_path, route.preserve_host
+    if route.retry then freeze_failing.put_retry(build, C.gw_build_route_retry(build, i - 1), route.retry) end
     if route.circuit_breaker then
       freeze_failing.put_breaker(build, C.gw_build_route_breaker(build, i - 1), route.circuit_breaker)
     end

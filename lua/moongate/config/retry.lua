@@ -6,7 +6,7 @@ local M = {}
 
 local METHODS = { "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE" } -- idempotent, RFC 9110 9.2.2
 
-M.RECORD = t.record({
+local FIELDS = {
   on = t.set {
     t.one_of { "connect", "refused", "reset", "timeout" },
     default = { "connect", "refused", "reset" },
@@ -57,10 +57,17 @@ M.RECORD = t.record({
     },
     min = t.integer { between = { 0, 1000000 }, default = 3, about = "… or so many, if that is more." },
   },
-}, {
+}
+
+M.of_service = t.record(FIELDS, {
   default = t.none,
   about = "Which failures are tried again, within `retries`, and a budget of them. Without it only what never reached "
     .. "the service is, and what met a connection that had just closed.",
+})
+
+M.of_route = t.record(FIELDS, {
+  default = t.none,
+  about = "The same for requests of this route, in the place of what its service says. The budget counts them together.",
 })
 
 local FRAMING = {
@@ -84,10 +91,10 @@ M.DEADLINE_HEADER = t.header_name {
 
 --- What is wrong with the keys taken together.
 ---@param rep table   the report
----@param path table  of the service
----@param value table its fields
-function M.check(rep, path, value)
-  local retry = value.retry
+---@param path table  of the service or route
+---@param retry? table
+---@param retries? integer
+function M.check(rep, path, retry, retries)
   if not retry then return end
   local hears_timeouts = false
   for _, what in ipairs(retry.on) do
@@ -99,7 +106,7 @@ function M.check(rep, path, value)
   if retry.backoff.max < retry.backoff.base then
     report.error(rep, report.join(path, "retry", "backoff", "max"), "must not be less than base")
   end
-  if value.retries == 0 then report.error(rep, report.join(path, "retry"), "has no effect with retries: 0") end
+  if retries == 0 then report.error(rep, report.join(path, "retry"), "has no effect with retries: 0") end
 end
 
 return M

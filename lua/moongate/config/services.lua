@@ -111,7 +111,7 @@ function M.service(state, item, top, config)
       "names one client a connection, and with http2 requests of all clients share one: write one of them"
     )
   end
-  retry.check(state.report, item.path, value)
+  retry.check(state.report, item.path, value.retry, value.retries)
   check_fallback(state, item)
   local upstream = place.host and state.names.upstreams[place.host]
   if upstream and value.concurrency then
@@ -165,6 +165,7 @@ function M.route(state, item, config, top, opts)
   local value = item.value
   local parts = match.of_route(state.report, item, opts.check_regex)
   local grpc = protocols.takes_grpc(state.report, item)
+  retry.check(state.report, item.path, value.retry)
   check_fallback(state, item)
   local service = item.parents.service
   local service_limits = service and service.value and service.value.limits
@@ -195,6 +196,7 @@ function M.route(state, item, config, top, opts)
     clients = clients.read(state, config, value, item.path),
     regex_priority = value.regex_priority,
     grpc = grpc,
+    retry = value.retry,
     circuit_breaker = value.circuit_breaker,
     strip_path = value.strip_path and not grpc,
     preserve_host = value.preserve_host,
