@@ -77,7 +77,8 @@ static void read_pseudo(struct gw_h2_stream *stream, struct gw_slice name, struc
         stream->authority = value;
     else if (IS(name, ":protocol"))
         read_protocol(stream, value);
-    else if (IS(name, ":status") && gw_slice_to_int64(value, &status) && status <= 599)
+    else if (IS(name, ":status") && gw_slice_to_int64(value, &status) && status >= 100 &&
+             status <= 599)
         stream->head->status = (int)status;
     else if (IS(name, ":status"))
         refuse(stream, GW_E_UPSTREAM_PROTOCOL);

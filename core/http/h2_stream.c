@@ -34,8 +34,11 @@ void gw_h2_stream_settle(struct gw_h2_stream *stream)
 {
     struct gw_h2_session *session = stream->session;
 
-    if (stream->open || stream->live || stream->busy || stream->malformed)
+    if (stream->open || stream->live || stream->busy || (stream->malformed && session->conn))
         return;
+    gw_arena_free(stream->arena); /* of a head that nobody has heard of, and nobody will */
+    stream->arena = NULL;
+    stream->malformed = false;
     gw_h2_stream_drop_in(stream);
     gw_h2_stream_drop_out(stream);
     gw_list_remove(&stream->node);
@@ -151,7 +154,7 @@ void gw_h2_stream_gone(struct gw_h2_stream *stream, uint32_t code)
     session->grown -= stream->window - session->limits.stream_window;
     stream->window = session->limits.stream_window;
     gw_h2_stream_drop_out(stream);
-    if (stream->arena) {
+    if (stream->arena && session->conn) {
         stream->malformed = true;
         gw_h2_stream_wake(stream);
         return;

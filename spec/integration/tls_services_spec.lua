@@ -415,6 +415,31 @@ describe("a handshake with a service", function()
     gw:stop()
   end)
 
+  -- Anybody on the way can write one before there are keys.
+  it("is none after a close_notify in the clear: no request follows", function()
+    local conns = {}
+    local goodbye = wire.listen {
+      on_conn = function(conn)
+        conns[#conns + 1] = conn
+        conn:send("\21\3\3\0\2\1\0")
+      end,
+    }
+    local place = ("url: https://localhost:%d"):format(goodbye.port)
+    start {
+      a = { place, "retries: 0", "tls_verify: false" },
+      b = { place, "retries: 0", "tls_verify: false", "http2: true" },
+    }
+    assert.equal("tls_handshake", (refused("/a")))
+    assert.equal("tls_handshake", (refused("/b")))
+    for _, conn in ipairs(conns) do
+      assert.is_truthy(wire.wait(function() return conn.ended end))
+      assert.is_nil(conn:peek():find("HTTP/", 1, true), "the request came in the clear")
+    end
+    assert.is_true(#conns >= 2)
+    goodbye:close()
+    gw:stop()
+  end)
+
   it("shows a certificate to a server that asks, which refuses who has none", function()
     local function asks(options)
       options.requestCert, options.rejectUnauthorized, options.ca = true, true, "ca"

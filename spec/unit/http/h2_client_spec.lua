@@ -183,6 +183,7 @@ describe("an h2 client", function()
       "of a status that is none",
       function() told("upstream_protocol", h2.headers(1, { { ":status", "20x" } }, true)) end
     )
+    it("of a status below 100", function() told("upstream_protocol", h2.headers(1, { { ":status", "038" } })) end)
     it("of a 101", function() told("upstream_protocol", h2.headers(1, { { ":status", "101" } })) end)
     it(
       "of connection fields",

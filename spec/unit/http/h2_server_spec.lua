@@ -244,6 +244,17 @@ describe("an h2 server", function()
       end)
     end
 
+    it("a head nobody heard of when the connection ends", function()
+      begin(nil, { { 4, 0 } })
+      say(h2.ask(1))
+      answer(server:last(), "it waits for a window")
+      wire:write(h2.headers(3, { method, scheme, path, authority, { "X", "y" } }, true))
+      wire:close()
+      place:turn()
+      place:advance(2)
+      assert.equal(1, server.c.closed)
+    end)
+
     it("a body longer than declared", function()
       begin()
       say(h2.ask_with_body(1, { { "content-length", "3" } }), h2.data(1, "four", true))
