@@ -67,7 +67,7 @@ M.of_service = t.record(FIELDS, {
 
 M.of_route = t.record(FIELDS, {
   default = t.none,
-  about = "The same for requests of this route, in the place of what its service says. The budget counts them together.",
+  about = "The same for requests of this route, in the place of what its service says. The budget is the upstream's.",
 })
 
 local FRAMING = {
