@@ -243,6 +243,7 @@ struct gw_service {
      * Bound by gw_registry_bind() before the configuration is used; counted by the registry,
      * released with the configuration. */
     struct gw_upstream *upstream;
+    uint64_t hedge_after_us;                        /* 0: never */
     const struct gw_retry_config *retry;            /* NULL: it has none */
     const struct gw_breaker_config *breaker_config; /* NULL: it has none */
     const struct gw_breaker_use *breaker;           /* bound and released like the upstream */

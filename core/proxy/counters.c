@@ -52,6 +52,10 @@ void gw_counters_init(struct gw_counters *counters, struct gw_metrics *metrics, 
     counters->upstream_retried = family(metrics, "moongate_upstream_retried_requests_total",
                                         "Requests that were tried again, by whether that helped.",
                                         GW_METRIC_COUNTER, "outcome", NULL, 0);
+    counters->upstream_hedged =
+        family(metrics, "moongate_upstream_hedged_requests_total",
+               "Requests that were sent to a second target, by whether that one answered first.",
+               GW_METRIC_COUNTER, "outcome", NULL, 0);
     counters->upstream_over_budget =
         family(metrics, "moongate_upstream_retries_refused_total",
                "Requests that were not tried again because the budget of retries was spent.",
@@ -321,9 +325,11 @@ static void count_retries(const struct gw_counters *counters, struct gw_slice na
     for (const struct gw_try *one = call->failed; one; one = one->before)
         count_one(counters, counters->upstream_retries, name,
                   one->status ? "status" : gw_error_info(one->error)->reason);
-    if (call->tries > 1)
+    if (call->failed)
         count_one(counters, counters->upstream_retried, name,
                   error || call->gave_up ? "failed" : "ok");
+    if (call->hedged)
+        count_one(counters, counters->upstream_hedged, name, call->hedge_won ? "won" : "lost");
     if (call->over_budget)
         count_one(counters, counters->upstream_over_budget, name, NULL);
 }
@@ -336,7 +342,7 @@ static void count_end(const struct gw_counters *counters, struct gw_service_seri
 
     gw_metric_add(metrics, service->active, writer, -1);
     gw_metric_add(metrics, outcome_of(counters, service, name, error), writer, 1);
-    if (call->failed || call->over_budget)
+    if (call->failed || call->over_budget || call->hedged)
         count_retries(counters, name, call, error);
     if (call->tries && !call->reused && call->connect_us)
         gw_metric_observe_us(metrics, service->connect, writer, call->connect_us);

@@ -24,7 +24,7 @@ struct gw_counters {
         watch; /* for scripts: their calls are counted like those to the services */
     struct gw_metric_family *requests, *duration, *grpc;
     struct gw_metric_family *upstream_requests, *upstream_retries, *upstream_retried,
-        *upstream_over_budget, *upstream_connect, *upstream_active;
+        *upstream_over_budget, *upstream_hedged, *upstream_connect, *upstream_active;
     struct gw_metric_family *rejections; /* by limit */
     struct gw_metric_family *mirrors;
     struct gw_metric_family *handshakes; /* of TLS, by how they ended and by version */

@@ -46,6 +46,16 @@ static bool has_method(const struct gw_retry_config *config, struct gw_slice met
     return false;
 }
 
+/* Of a hedged request: it was counted when it began, and goes to another target. */
+static void note_avoided(struct gw_call *call)
+{
+    const struct gw_target_set *set = call->view->set;
+
+    call->tried = gw_arena_alloc_zero(call->options.arena, set->count);
+    for (unsigned i = 0; i < set->count; i++)
+        call->tried[i] = gw_slice_equal(set->items[i].target->text, call->options.avoid);
+}
+
 void gw_retry_begin(struct gw_call *call, struct gw_upstream *upstream)
 {
     const struct gw_call_options *options = &call->options;
@@ -59,7 +69,10 @@ void gw_retry_begin(struct gw_call *call, struct gw_upstream *upstream)
     call->repeatable = has_method(call->retry, call->head.method_name);
     if (call->repeatable)
         call->replay_max = call->retry->replay;
-    gw_retry_budget_note(call->budget, now_of(call));
+    if (options->avoid.len)
+        note_avoided(call);
+    else
+        gw_retry_budget_note(call->budget, now_of(call));
 }
 
 /* ── the time of a try ─────────────────────────────────────────────────────── */
@@ -198,6 +211,14 @@ static bool can_afford(struct gw_call *call, uint64_t least_us, uint64_t *pause_
     if (*pause_us < least_us)
         *pause_us = least_us;
     return now_us + *pause_us < deadline_of(call) && is_in_budget(call);
+}
+
+bool gw_call_may_hedge(struct gw_stream *stream)
+{
+    struct gw_call *call = container_of(stream, struct gw_call, stream);
+
+    return call->state == GW_CALL_ACTIVE && call->repeatable && call->view->set->count > 1 &&
+           is_in_budget(call);
 }
 
 /* ── another try ───────────────────────────────────────────────────────────── */

@@ -6,6 +6,7 @@
 
 #include "http/h1.h"
 #include "upstream/call_private.h"
+#include "upstream/hedge.h"
 
 #define RETRIES 5
 #define INTERIM_MAX 20            /* heads below 200 before the final one */
@@ -359,7 +360,7 @@ static const struct gw_stream_ops call_ops = {
     .close = close_call,
 };
 
-struct gw_stream *gw_call_open(const struct gw_call_options *options)
+struct gw_stream *gw_call_open_one(const struct gw_call_options *options)
 {
     struct gw_call *call = gw_arena_alloc_zero(options->arena, sizeof(*call));
 
@@ -377,7 +378,16 @@ struct gw_stream *gw_call_open(const struct gw_call_options *options)
     return &call->stream;
 }
 
+struct gw_stream *gw_call_open(const struct gw_call_options *options)
+{
+    bool hedges = options->service && options->service->hedge_after_us;
+
+    return hedges ? gw_hedge_open(options) : gw_call_open_one(options);
+}
+
 const struct gw_call_info *gw_call_info(const struct gw_stream *stream)
 {
-    return &container_of(stream, struct gw_call, stream)->info;
+    const struct gw_call_info *info = gw_hedge_info(stream);
+
+    return info ? info : &container_of(stream, struct gw_call, stream)->info;
 }

@@ -49,6 +49,7 @@ struct gw_call_options {
      * body itself, again at every try. */
     struct gw_slice body;
     bool has_body;
+    struct gw_slice avoid; /* a target that has this request already, as text; empty: none */
     /* Who asks, and where it came in, for services that want to hear it by the PROXY protocol; they
      * live as long as the call. NULL: nobody but us. */
     const struct gw_addr *client, *local;
@@ -77,6 +78,7 @@ struct gw_call_info {
     bool reused;
     const struct gw_breaker_config *refused_by; /* with GW_E_BREAKER_OPEN: the breaker's; lives as
                                                    long as the service */
+    bool hedged, hedge_won;                     /* a second target was asked; it answered first */
     bool gave_up;     /* the answer is one that is tried again, and could not be */
     bool over_budget; /* a retry was refused for that */
 };

@@ -191,6 +191,7 @@ local function set_service(build, service, route)
   text(build, service.authority, given.authority or "service.test")
   service.port = given.port or 80
   service.retries = given.retries or 5
+  service.hedge_after_us = (given.hedge_after or 0) * 1e6
   text(build, service.deadline_header, given.deadline_header or "")
   service.connect_timeout_us = (given.connect_timeout or 60) * 1e6
   service.read_timeout_us = (given.read_timeout or 60) * 1e6

@@ -159,6 +159,7 @@ M.services = entity(with(later.service, tls_service_fields.FIELDS), {
     idle = t.duration { unit = "ms", default = "60s", about = "How long a connection is kept without a request." },
   },
   retry = retry.of_service,
+  hedge = retry.HEDGE,
   concurrency = capacity.of_service,
   deadline_header = retry.DEADLINE_HEADER,
   circuit_breaker = breaker.of_service,

@@ -129,6 +129,7 @@ local function put_services(build, normal)
     target.keepalive_idle_us = us(service.keepalive.idle)
     put_limits(target.limits, service.limits)
     put.capacity(target.capacity, service.concurrency)
+    target.hedge_after_us = service.hedge and us(service.hedge.after) or 0
     if service.retry then freeze_failing.put_retry(build, C.gw_build_retry(build, target), service.retry) end
     if service.tls then freeze_tls.service(build, target, service.tls) end
     if service.circuit_breaker then

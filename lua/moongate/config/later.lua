@@ -50,7 +50,7 @@ M.top = merged(
   })
 )
 
-M.service = merged(group(TLS, { tls_sans = none }), group(FAILURE, { hedge = none }))
+M.service = group(TLS, { tls_sans = none })
 
 M.route = merged(
   group(KONG, {

@@ -109,4 +109,19 @@ function M.check(rep, path, retry, retries)
   if retries == 0 then report.error(rep, report.join(path, "retry"), "has no effect with retries: 0") end
 end
 
+M.HEDGE = t.record({
+  after = t.duration { unit = "ms", required = true, about = "How long its answer may be in coming before that." },
+}, {
+  default = t.none,
+  about = "Sends a request that is slow to another target, too: the first answer counts. For idempotent requests "
+    .. "without a body, within the budget of `retry`, which must be there.",
+})
+
+--- Hedging needs the rules and the budget of retries.
+function M.check_hedge(rep, path, value)
+  if value.hedge and not value.retry then
+    report.error(rep, report.join(path, "hedge"), "needs retry: its budget bounds it")
+  end
+end
+
 return M

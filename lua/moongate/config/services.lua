@@ -112,6 +112,7 @@ function M.service(state, item, top, config)
     )
   end
   retry.check(state.report, item.path, value.retry, value.retries)
+  retry.check_hedge(state.report, item.path, value)
   check_fallback(state, item)
   local upstream = place.host and state.names.upstreams[place.host]
   if upstream and value.concurrency then
@@ -146,6 +147,7 @@ function M.service(state, item, top, config)
     forwarded_header = value.forwarded_header,
     keepalive = value.keepalive,
     retry = value.retry,
+    hedge = value.hedge,
     concurrency = value.concurrency,
     deadline_header = value.deadline_header,
     circuit_breaker = value.circuit_breaker,

@@ -260,10 +260,15 @@ services:
     url: http://up/
     retry: { on: [timeout, reset], statuses: [429], methods: [POST], per_try_timeout: 2s, retry_after: 1m, replay: 1k,
       backoff: { base: "off", max: 1s }, budget: { ratio: 0.1, min: 0 } }
+    hedge: { after: 50ms }
     routes: [{ name: r, paths: [/], retry: { statuses: [504] } }, { name: q, paths: [/q] }]
 ]])
     assert.same({ true, false }, { conf.routes[0].retry.statuses[504], conf.routes[0].retry.statuses[503] })
     assert.is_true(conf.routes[1].retry == nil)
+    assert.same(
+      { 0, 50000 },
+      { tonumber(conf.services[1].hedge_after_us), tonumber(conf.services[2].hedge_after_us) }
+    )
     assert.is_true(conf.services[0].retry == nil)
     local plain, own = conf.services[1].retry, conf.services[2].retry
     assert.same({ 7, 0, 25000, 250000, 5000000, 65536, 6 }, {
