@@ -91,6 +91,11 @@ enum gw_retry {
     X(TOTAL_TIMEOUT,      "the request took longer than allowed",                   504, LOCAL, NEVER)        \
     X(DEADLINE,           "the call took longer than its client allows",            504, DOWNSTREAM, NEVER)  \
     X(HTTP_VERSION,       "only HTTP/1.0 and HTTP/1.1 are spoken here",             505, DOWNSTREAM, NEVER)   \
+    X(WEBSOCKET_FRAME,    "the client broke the rules of WebSocket frames",           0, DOWNSTREAM, NEVER)  \
+    X(WEBSOCKET_TEXT,     "the client sent a WebSocket text that is no UTF-8",        0, DOWNSTREAM, NEVER)  \
+    X(WEBSOCKET_TOO_LARGE, "the client's WebSocket message is larger than allowed",   0, DOWNSTREAM, NEVER)  \
+    X(UPSTREAM_WEBSOCKET_TOO_LARGE, "the upstream's WebSocket message is larger than allowed",               \
+      502, UPSTREAM, NEVER)                                                                                  \
     X(IDLE,               "the connection was idle for too long",                   0, NONE, NEVER)          \
     X(CANCELLED,          "cancelled",                                              0, LOCAL, NEVER)
 /* clang-format on */

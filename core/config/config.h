@@ -258,6 +258,13 @@ struct gw_mirror_config {
     uint64_t timeout_us;
 };
 
+/* Of a route's WebSockets: whether their frames are read, and by which rules; sizes are bytes, 0:
+ * any. */
+struct gw_websocket_config {
+    bool on, validate_utf8;
+    uint64_t max_frame, max_message;
+};
+
 struct gw_route {
     unsigned index;
     struct gw_slice name, id;
@@ -267,7 +274,8 @@ struct gw_route {
     const struct gw_retry_config *retry;            /* in the place of the service's; NULL: that */
     const struct gw_breaker_config *breaker_config; /* as of a service */
     const struct gw_breaker_use *breaker;
-    bool grpc;             /* takes nothing else */
+    bool grpc; /* takes nothing else */
+    struct gw_websocket_config websocket;
     unsigned https_status; /* what plain HTTP gets: 426 or a redirect; 0: it is served */
     struct gw_clients_config *clients; /* what its clients must have shown; NULL: nothing */
     /* Of what `clients` trusts; made when TLS is bound. */

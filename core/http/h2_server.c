@@ -84,7 +84,7 @@ static void on_malformed(struct gw_h2_stream *stream)
 /* The client took it back, or is gone; or nghttp2 found its body malformed. */
 static void name_loss(const struct gw_h2_stream *stream, uint32_t code, enum gw_error *why)
 {
-    bool reads_on = !stream->in_ended && !stream->in_done;
+    bool reads_on = !stream->in_ended && !stream->in_done && !stream->tunnel;
 
     *why = !reads_on                        ? GW_E_CLIENT_GONE
            : code == NGHTTP2_PROTOCOL_ERROR ? GW_E_BAD_BODY

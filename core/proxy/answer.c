@@ -174,6 +174,7 @@ static void start_tunnel(struct gw_flight *flight)
 
     flight->request_ended = false;
     gw_relay_hook(&flight->to_service, NULL, GW_PHASE_REQUEST_BODY);
+    gw_flight_read_frames(flight);
     gw_relay_start(&flight->to_client, x->down, GW_SLICE_EMPTY, NULL, false, NULL);
     gw_relay_start(&flight->to_service, x->up, GW_SLICE_EMPTY, NULL, false, NULL);
 }

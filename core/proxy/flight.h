@@ -168,6 +168,14 @@ void gw_flight_end_call(struct gw_flight *flight, enum gw_error why);
 /* How the call ended, for log and metrics; GW_GRPC_NONE where there was none. */
 int gw_flight_grpc_status(const struct gw_flight *flight);
 
+/* ── frames.c ──────────────────────────────────────────────────────────────────── */
+
+/* Puts judges of frames into the relays of a tunnel, where the route wants them. */
+void gw_flight_read_frames(struct gw_flight *flight);
+
+/* One of them found something: the WebSocket ends. */
+void gw_flight_break_frames(struct gw_flight *flight);
+
 /* ── answer.c ──────────────────────────────────────────────────────────────────── */
 
 /* Puts a problem in x.reply, in the place of any other. */

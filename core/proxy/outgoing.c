@@ -93,6 +93,9 @@ static void fill_fields(struct gw_exchange *x, struct gw_fields *fields)
         gw_hop_ask_for_whole(fields);
     if (gw_flight_has_hooks(gw_flight_of(x), GW_PHASE_REQUEST_BODY))
         gw_hop_forget_digests(fields);
+    if (x->request.protocol.len && x->route && x->route->websocket.validate_utf8)
+        gw_fields_remove(fields,
+                         GW_SLICE("sec-websocket-extensions")); /* compressed, it is no text */
     if (x->grpc)
         gw_flight_pass_deadline(gw_flight_of(x), fields);
     gw_hop_set_forwarded(fields, x->arena, &forwarded);

@@ -64,10 +64,24 @@ static void through_hooks(struct gw_relay *relay, struct gw_slice bytes, bool en
         take_piped(relay, result == GW_PIPE_FAILED, out);
 }
 
+/* What is wrong stays here, and what would come behind it. */
+static void through_reader(struct gw_relay *relay, struct gw_slice bytes, bool end)
+{
+    struct gw_websocket_passed passed = gw_websocket_read(relay->reader, bytes);
+
+    relay->broken = passed.code;
+    if (passed.held.len)
+        pass_on(relay, passed.held, NULL, false);
+    if (passed.len || (end && !passed.code))
+        pass_on(relay, gw_slice(bytes.ptr, passed.len), NULL, end && !passed.code);
+}
+
 /* Every piece passes here once, in order; the last one has the trailers behind it. */
 static void give(struct gw_relay *relay, struct gw_slice bytes, struct gw_blob *owner, bool end)
 {
-    if (relay->x)
+    if (relay->reader)
+        through_reader(relay, bytes, end);
+    else if (relay->x)
         through_hooks(relay, bytes, end);
     else
         pass_on(relay, bytes, owner, end);
@@ -77,7 +91,7 @@ static void give(struct gw_relay *relay, struct gw_slice bytes, struct gw_blob *
 
 static bool takes(const struct gw_relay *relay)
 {
-    return relay->to && !relay->ended && !relay->ending && !relay->failed;
+    return relay->to && !relay->ended && !relay->ending && !relay->failed && !relay->broken;
 }
 
 static void pump_memory(struct gw_relay *relay)
@@ -107,6 +121,7 @@ void gw_relay_start(struct gw_relay *relay, struct gw_stream *to, struct gw_slic
         .x = relay->x,
         .phase = relay->phase,
         .added = relay->added,
+        .reader = relay->reader,
         .memory = memory,
         .owner = owner,
         .trailers = trailers,

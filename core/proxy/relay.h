@@ -4,6 +4,7 @@
  * replaced body, a reply) goes first. Who feeds it must hold its source while it does not want
  * more: the other side has no room, or a hook waits. */
 #include "http/exchange.h"
+#include "http/websocket.h"
 
 struct gw_mirror;
 
@@ -16,11 +17,13 @@ struct gw_relay {
     const struct gw_fields *trailers; /* of the source, once they are known */
     const struct gw_fields *added;    /* more of them, of plugins; NULL: none ever */
     bool memory_is_all;
-    bool blocked; /* `to` takes no more until on_room */
-    bool waits;   /* a hook has a piece and waits */
-    bool ending;  /* the hooks got the last */
-    bool ended;   /* the last byte was given to `to` */
-    bool failed;  /* a hook failed: nothing goes on */
+    bool blocked;                       /* `to` takes no more until on_room */
+    bool waits;                         /* a hook has a piece and waits */
+    bool ending;                        /* the hooks got the last */
+    bool ended;                         /* the last byte was given to `to` */
+    bool failed;                        /* a hook failed: nothing goes on */
+    struct gw_websocket_reader *reader; /* judges the frames; NULL: nobody does */
+    enum gw_websocket_code broken;      /* what it says of one: nothing goes on */
     uint64_t bytes;
     struct gw_mirror *mirror; /* gets a copy of what goes on; NULL: nobody does */
 };

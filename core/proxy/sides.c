@@ -47,7 +47,9 @@ void gw_flight_set_holds(struct gw_flight *flight)
  * may have failed. */
 static void after_event(struct gw_flight *flight)
 {
-    if (flight->to_service.failed)
+    if (flight->to_service.broken || flight->to_client.broken)
+        gw_flight_break_frames(flight);
+    else if (flight->to_service.failed)
         gw_flight_fail(flight, GW_E_PLUGIN);
     else if (flight->to_client.failed)
         gw_flight_abandon(flight, GW_E_PLUGIN);
@@ -212,9 +214,16 @@ static void on_down_bad(void *owner, enum gw_error why)
  * bare status when it is closed. */
 static void on_down_end(void *owner, enum gw_error why)
 {
+    struct gw_flight *flight = owner;
     const struct gw_error_info *info = gw_error_info(why);
     bool is_told = info->status >= 400 && info->status != 499;
 
+    /* Of a tunnel whose other side has ended there is nothing left to lose. */
+    if (flight->tunnel && flight->x.step == GW_STEP_RESPOND && flight->to_client.ended) {
+        flight->to_service.ended = true;
+        gw_flight_advance(flight);
+        return;
+    }
     gw_flight_abandon(owner, is_told ? why : GW_E_CLIENT_GONE);
 }
 

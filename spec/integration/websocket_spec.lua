@@ -2,6 +2,7 @@
 local cjson = require("cjson")
 local moongate = require("support.moongate")
 local peers = require("support.grpc")
+local wire = require("support.wire")
 
 local YAML = [[
 workers: 1
@@ -10,6 +11,20 @@ listeners:
     http2: true
 services:
   - { name: one, url: "http://127.0.0.1:{{h1}}", routes: [{ name: one, paths: [/h1], public: true }] }
+  - name: judged
+    url: "http://127.0.0.1:{{h1}}"
+    routes:
+      - { name: judged, paths: [/judged], public: true, websocket: { max_frame: 1k, max_message: 2k } }
+      - { name: text, paths: [/text], public: true, websocket: { validate_utf8: true } }
+  - name: judged2
+    url: "http://127.0.0.1:{{h2}}"
+    http2: true
+    routes: [{ name: judged2, paths: [/twice], public: true, websocket: { max_frame: 1k, max_message: 2k } }]
+  - name: deflate
+    url: "http://127.0.0.1:{{deflate}}"
+    routes:
+      - { name: deflate, paths: [/deflate], public: true, websocket: { max_frame: 1k } }
+      - { name: inflate, paths: [/inflate], public: true, websocket: { validate_utf8: true } }
   - { name: two, url: "http://127.0.0.1:{{h2}}", http2: true, routes: [{ name: two, paths: [/h2], public: true }] }
   - { name: without, url: "http://127.0.0.1:{{without}}", http2: true, routes: [{ name: without, paths: [/without], public: true }] }
   - { name: liar, url: "http://127.0.0.1:{{liar}}", routes: [{ name: liar, paths: [/liar], public: true }] }
@@ -29,7 +44,14 @@ end
 describe_ws("a WebSocket" .. (why and (" (" .. why .. ")") or ""), function()
   setup(function()
     local vars = {}
-    for name, kind in pairs { h1 = "h1", h2 = "h2", without = "h2-without", liar = "h1-liar", plain = "h1-200" } do
+    for name, kind in pairs {
+      h1 = "h1",
+      h2 = "h2",
+      without = "h2-without",
+      liar = "h1-liar",
+      plain = "h1-200",
+      deflate = "h1-deflate",
+    } do
       services[name] = peers.service("websocket.js", kind)
       vars[name] = services[name].port
     end
@@ -117,5 +139,112 @@ describe_ws("a WebSocket" .. (why and (" (" .. why .. ")") or ""), function()
   it("is the only protocol that extended CONNECT may ask for", function()
     local got = ask("h2", "/h1/x", { protocol = "connect-udp" })
     assert.equal(501, got.status)
+  end)
+
+  describe("whose route has limits", function()
+    local ways = { { "h1", "/judged" }, { "h2", "/judged" }, { "h1", "/twice" }, { "h2", "/twice" } }
+
+    -- The code that the service was told at the end.
+    local function closed(service, path)
+      local code
+      wire.wait(function()
+        for _, line in ipairs(peers.lines_of(services[service].child)) do
+          if line.closed and path:sub(-#line.path) == line.path then code = line.closed end
+        end
+        return code
+      end, 10)
+      return code
+    end
+
+    -- The last line of a path.
+    local function logged(path)
+      local found
+      wire.wait(function()
+        for _, line in ipairs(gw:access_log()) do
+          if line.path == path then found = line end
+        end
+        return found
+      end, 10)
+      return found
+    end
+
+    it("carries what is within them, fragments and pings and all", function()
+      for i, way in ipairs(ways) do
+        local path = way[2] .. "/fine" .. i
+        local got = ask(way[1], path, {
+          send = {
+            ("x"):rep(1024),
+            { binary = 1000 },
+            { fragments = 4, piece = ("y"):rep(250) },
+            { ping = "hello" },
+            "end",
+          },
+          expect = 4,
+        })
+        assert.equal(1000, got.code, cjson.encode(got))
+        assert.equal(4, #got.messages)
+        assert.equal(1000, got.messages[3])
+        assert.equal(1, got.pongs)
+        assert.equal(cjson.null, logged(path).error, path)
+      end
+    end)
+
+    it("closes with 1009 when a client sends more, and the service hears that it is over", function()
+      for i, way in ipairs(ways) do
+        for n, send in ipairs { { ("x"):rep(1025) }, { { fragments = 5, piece = ("y"):rep(500) } } } do
+          local path, service = way[2] .. "/large" .. i .. n, way[2] == "/twice" and "h2" or "h1"
+          assert.equal(1009, ask(way[1], path, { send = send, expect = -1 }).code)
+          assert.equal(1001, closed(service, path))
+          assert.equal("websocket_too_large", logged(path).error)
+        end
+      end
+    end)
+
+    it("closes with 1002 when a client breaks the rules", function()
+      for i, way in ipairs(ways) do
+        for n, raw in ipairs { "8101", "810161", "83800102030400", "8980" } do
+          local path = way[2] .. "/broken" .. i .. n
+          local got =
+            ask(way[1], path, { send = { { raw = raw == "8980" and "0980aabbccdd" or raw } }, expect = -1 })
+          assert.equal(1002, got.code, raw)
+          assert.equal("websocket_frame", logged(path).error)
+        end
+      end
+    end)
+
+    it("closes with 1007 when a text is none, only where that is asked for", function()
+      assert.equal(1007, ask("h1", "/text/x", { send = { { raw = "8182000000" .. "00fffe" } }, expect = -1 }).code)
+      assert.equal("websocket_text", logged("/text/x").error)
+      assert.same({ "ü€" }, ask("h2", "/text/y", { send = { "ü€" } }).messages)
+    end)
+
+    it("closes both sides when it is the service that does so", function()
+      for i, way in ipairs(ways) do
+        local path, service = way[2] .. "/service" .. i, way[2] == "/twice" and "h2" or "h1"
+        assert.equal(1011, ask(way[1], path, { send = { "send 1025" }, expect = -1 }).code)
+        assert.equal(1009, closed(service, path))
+        assert.equal("upstream_websocket_too_large", logged(path).error)
+        assert.equal(1011, ask(way[1], path .. "b", { send = { "frames 8180aabbccdd" }, expect = -1 }).code)
+        assert.equal("upstream_protocol", logged(path .. "b").error)
+      end
+    end)
+
+    it("counts what is compressed as it is sent, and keeps it off where texts are judged", function()
+      local got = ask("h1", "/deflate/x", { send = { ("x"):rep(100000) }, deflate = true })
+      assert.equal("permessage-deflate", got.extensions)
+      assert.same({ 100000 }, got.messages)
+      got = ask("h1", "/inflate/x", { send = { "ü" }, deflate = true })
+      assert.equal("", got.extensions)
+      assert.same({ "ü" }, got.messages)
+    end)
+
+    it(
+      "says in the metrics how often they were passed",
+      function()
+        assert.is_truthy(
+          gw:ask("GET", "/metrics").body:find('moongate_limit_rejections_total{limit="websocket"} %d')
+        )
+      end
+    )
   end)
 end)

@@ -16,7 +16,7 @@ const seen_of = (headers) => ({ key: headers["sec-websocket-key"] !== undefined,
   extensions: headers["sec-websocket-extensions"], upgrade: headers.upgrade, wanted: headers["sec-websocket-protocol"] });
 
 function over(stream, isServer) {
-  const socket = new WebSocket(null, undefined, { closeTimeout: 30000 });
+  const socket = new WebSocket(null, undefined, { closeTimeout: 30000, autoPong: true });
   socket._isServer = isServer;
   socket.setSocket(stream, Buffer.alloc(0), { allowSynchronousEvents: true, maxPayload: 1 << 26, skipUTF8Validation: isServer });
   return socket;
@@ -25,7 +25,7 @@ function over(stream, isServer) {
 function attend(socket, path, headers, stream) {
   say({ open: path, ...seen_of(headers) });
   socket.on("error", (error) => say({ error: error.message }));
-  socket.on("close", (code, reason) => say({ closed: code, reason: reason.toString() }));
+  socket.on("close", (code, reason) => say({ closed: code, reason: reason.toString(), path }));
   socket.on("ping", (data) => say({ ping: data.toString() }));
   socket.on("message", (data, binary) => {
     const [word, argument] = binary ? [] : data.toString().split(" ");
@@ -81,7 +81,7 @@ function converse(socket, stream, { send, expect }, told) {
   socket.on("error", (error) => (result.error = error.message));
   socket.on("close", (code, reason) => {
     say({ ...result, code, reason: reason.toString() });
-    process.exit(0);
+    stream.session ? stream.session.close(() => process.exit(0)) : process.exit(0);
   });
   for (const one of send) {
     if (typeof one === "string") socket.send(one);

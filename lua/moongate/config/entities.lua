@@ -178,6 +178,27 @@ local function no_host_header(headers)
   return true
 end
 
+local function frame_in_message(value)
+  if value.max_frame > 0 and value.max_message > 0 and value.max_frame > value.max_message then
+    return nil, "is larger than max_message: no message could have such a frame", "max_frame"
+  end
+  return true
+end
+
+local websocket = t.record {
+  max_frame = t.size { off = true, default = "32k", about = "Bytes of one frame of its WebSockets; 1009 above." },
+  max_message = t.size {
+    off = true,
+    default = "128k",
+    about = "Bytes of a message, in all of its frames; 1009 above.",
+  },
+  validate_utf8 = t.boolean {
+    default = false,
+    about = "Texts must be UTF-8; 1007. The client's wish to compress is then not passed on.",
+  },
+  t.check(frame_in_message),
+}
+
 M.routes = entity(with(later.route, tls_route_fields.fields(reference)), {
   name = t.name { about = "How plugins, logs and metrics call it." },
   service = reference("Where its requests go; none: a plugin must answer."),
@@ -234,6 +255,7 @@ M.routes = entity(with(later.route, tls_route_fields.fields(reference)), {
     default = false,
     about = "Nobody needs to say who they are; asked for where no plugin authenticates.",
   },
+  websocket = websocket,
   limits = limits.of_scope,
   mirror = mirror.RECORD,
   plugins = child("a plugin", "plugins"),

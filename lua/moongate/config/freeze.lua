@@ -232,6 +232,12 @@ local function put_routes(problems, build, normal, services)
       freeze_failing.put_breaker(build, C.gw_build_route_breaker(build, i - 1), route.circuit_breaker)
     end
     target.grpc = route.grpc
+    if route.websocket then
+      target.websocket.on = true
+      target.websocket.validate_utf8 = route.websocket.validate_utf8
+      target.websocket.max_frame = route.websocket.max_frame
+      target.websocket.max_message = route.websocket.max_message
+    end
     target.https_status = route.https_only and route.https_redirect_status_code or 0
     freeze_tls.route(build, i - 1, route.clients)
     put_limits(target.limits, route.limits)

@@ -28,7 +28,7 @@
 ---                       paths = { { kind = "prefix" | "exact" | "regex" | "template", text without = and ~ } },
 ---                       hosts = { { kind = "exact" | "leading" | "trailing", text } }, methods = { "GET" },
 ---                       headers, query = { { name, values = { … } (none: it must be there) | nil, regex | nil } },
----                       regex_priority, grpc, strip_path, preserve_host, path_match, public,
+---                       regex_priority, grpc, websocket | nil, strip_path, preserve_host, path_match, public,
 ---                       limits, own_limits = what service and route say themselves, path, line }
 ---     upstreams[]     { id, name, tags, balancing (balancing.lua), health (health.lua), host_header,
 ---                       targets = { { id, host, port, weight, priority, tags } } }

@@ -199,6 +199,7 @@ function M.route(state, item, config, top, opts)
     regex_priority = value.regex_priority,
     grpc = grpc,
     retry = value.retry,
+    websocket = item.raw.websocket ~= nil and value.websocket or nil,
     circuit_breaker = value.circuit_breaker,
     strip_path = value.strip_path and not grpc,
     preserve_host = value.preserve_host,
