@@ -157,6 +157,13 @@ struct gw_capacity {
     uint64_t pending_timeout_us;
 };
 
+/* Sessions that stay at their target by a cookie; without its name there are none. */
+struct gw_sticky_config {
+    struct gw_slice cookie;
+    struct gw_slice attributes; /* "; Path=/; HttpOnly": what stands behind its value */
+    struct gw_slice key;        /* empty: one of the process */
+};
+
 struct gw_upstream_config {
     struct gw_slice name;
     struct gw_slice algorithm;     /* "round-robin" */
@@ -172,6 +179,7 @@ struct gw_upstream_config {
     struct gw_health_config *passive;    /* NULL: traffic is not looked at */
     struct gw_ejection_config *ejection; /* NULL: none */
     struct gw_capacity capacity;
+    struct gw_sticky_config sticky;
     bool use_srv_name; /* the target's own is what its SRV record names */
     struct gw_target_config *targets;
     unsigned target_count;

@@ -200,6 +200,11 @@ static int untried(const struct gw_balance *balance, const struct gw_balance_ask
     return best;
 }
 
+static bool may_draw(const struct gw_balance_ask *ask, unsigned index, int other)
+{
+    return (int)index != other && !(ask->tried && ask->tried[index]);
+}
+
 static int pick_again(struct gw_balance *balance, const struct gw_balance_ask *ask,
                       enum gw_balance_why *why)
 {
@@ -237,6 +242,8 @@ int gw_balance_pick(struct gw_balance *balance, const struct gw_balance_ask *ask
     *why = balance->why;
     if (balance->candidate_count == 0)
         return -1;
+    if (ask->stays && may_draw(ask, ask->stuck, -1) && balance->slots[ask->stuck].candidate)
+        return (int)ask->stuck;
 
     int picked = balance->algorithm->pick(balance, ask);
 
@@ -285,11 +292,6 @@ static unsigned draw_by_weight(struct gw_balance *balance)
             low = middle + 1;
     }
     return balance->candidates[low];
-}
-
-static bool may_draw(const struct gw_balance_ask *ask, unsigned index, int other)
-{
-    return (int)index != other && !(ask->tried && ask->tried[index]);
 }
 
 /* In slow start a candidate is passed over as often as its share is missing; a second choice (one

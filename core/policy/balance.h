@@ -76,6 +76,8 @@ struct gw_balance_ask {
     uint64_t now_us;
     uint64_t hash; /* of the request's key */
     bool hashed;   /* there is a key; without one hashing picks by weight at random */
+    bool stays;    /* `stuck` is picked as long as it is a candidate and was not tried */
+    unsigned stuck;
 };
 
 struct gw_balance_algorithm {

@@ -93,6 +93,9 @@ void gw_flight_take_head(struct gw_flight *flight, struct gw_head *head, bool en
     if (!flight->replying) {
         gw_hop_clean_response(&head->fields);
         x->received = head;
+        if (flight->call && flight->call->set_cookie.len)
+            gw_edits_add(&x->response_edits, x->arena, GW_EDIT_ADD, GW_SLICE("set-cookie"),
+                         flight->call->set_cookie);
     }
     x->response = *head;
     if (hooks_may_edit(x)) { /* what was received stays as it came */

@@ -128,3 +128,10 @@ bool gw_exchange_hash(void *ctx, const struct gw_balancing *how, uint64_t *hash)
     }
     return false;
 }
+
+bool gw_exchange_cookie(void *ctx, struct gw_slice name, struct gw_slice *value)
+{
+    const struct gw_exchange *x = ctx;
+
+    return gw_cookie_get(&x->request.fields, name, value);
+}

@@ -9,5 +9,8 @@
  * load (hash_balance_factor) is for. */
 bool gw_exchange_hash(void *ctx, const struct gw_balancing *how, uint64_t *hash);
 
+/* For gw_call_options.cookie: `ctx` is the exchange. */
+bool gw_exchange_cookie(void *ctx, struct gw_slice name, struct gw_slice *value);
+
 /* The value of a cookie (RFC 6265 4.2) in the request; false: it has none. */
 bool gw_cookie_get(const struct gw_fields *fields, struct gw_slice name, struct gw_slice *value);

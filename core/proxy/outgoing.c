@@ -242,6 +242,7 @@ static struct gw_call_options call_options(struct gw_exchange *x)
         .correlation_id = x->correlation_id,
         .hash = gw_exchange_hash,
         .hash_ctx = x,
+        .cookie = gw_exchange_cookie,
     };
 }
 

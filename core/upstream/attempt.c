@@ -46,7 +46,11 @@ static struct gw_target *pick(struct gw_call *call, const bool *tried)
         .now_us = loop_of(call)->clock.now_us,
         .hash = call->hash,
         .hashed = call->hashed,
+        .stays = call->sticky && call->stuck >= 0,
     };
+
+    if (ask.stays)
+        ask.stuck = (unsigned)call->stuck;
 
     enum gw_balance_why why;
 
@@ -118,6 +122,19 @@ static void set_authority(struct gw_call *call)
         call->head.authority = authority_over_tls(call, call->head.authority);
 }
 
+/* The client learns where it is unless it knows that. */
+static void note_session(struct gw_call *call)
+{
+    const struct gw_target_set *set = call->view->set;
+
+    call->info.set_cookie = GW_SLICE_EMPTY;
+    if (call->chosen != call->stuck)
+        call->info.set_cookie =
+            gw_arena_printf(call->options.arena, "%.*s=%.*s%.*s",
+                            GW_SLICE_ARG(set->how.sticky.cookie), GW_STICKY_TAG_LEN,
+                            set->items[call->chosen].tag, GW_SLICE_ARG(set->how.sticky.attributes));
+}
+
 static void note_target(struct gw_call *call, struct gw_target *target)
 {
     struct gw_call_info *info = &call->info;
@@ -130,6 +147,8 @@ static void note_target(struct gw_call *call, struct gw_target *target)
     info->connect_us = 0;
     info->started_us = loop_of(call)->clock.now_us;
     set_authority(call);
+    if (call->sticky)
+        note_session(call);
     gw_retry_watch(call);
 }
 
@@ -182,6 +201,16 @@ static void resolve_foreign(struct gw_call *call)
         gw_resolve_start(options->loop, host.ptr, options->target_port, on_resolved, call);
 }
 
+static void find_session(struct gw_call *call)
+{
+    const struct gw_target_set *set = call->view->set;
+    struct gw_slice value;
+
+    call->stuck = -1;
+    if (call->options.cookie(call->options.hash_ctx, set->how.sticky.cookie, &value))
+        call->stuck = gw_sticky_find(set, value);
+}
+
 static void look_at(struct gw_call *call, struct gw_upstream *upstream)
 {
     const struct gw_call_options *options = &call->options;
@@ -192,6 +221,9 @@ static void look_at(struct gw_call *call, struct gw_upstream *upstream)
 
     const struct gw_balancing *how = &call->view->set->how;
 
+    call->sticky = how->sticky.cookie.len > 0 && options->cookie;
+    if (call->sticky)
+        find_session(call);
     if (how->hash[0].on != GW_HASH_NONE && options->hash)
         call->hashed = options->hash(options->hash_ctx, how, &call->hash);
 }

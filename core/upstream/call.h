@@ -58,6 +58,9 @@ struct gw_call_options {
      * first attempt, where the upstream hashes. NULL: there is never one. */
     bool (*hash)(void *ctx, const struct gw_balancing *how, uint64_t *hash);
     void *hash_ctx;
+    /* The value of a cookie of the request, for sticky sessions; false: it has none. Called once,
+     * with hash_ctx. NULL: there is never one. */
+    bool (*cookie)(void *ctx, struct gw_slice name, struct gw_slice *value);
 };
 
 enum {
@@ -76,6 +79,8 @@ struct gw_call_info {
     uint64_t retry_after_us;      /* with GW_E_BREAKER_OPEN: when trying again makes sense */
     uint64_t bytes_in, bytes_out; /* body bytes */
     bool reused;
+    struct gw_slice set_cookie; /* what the client is to be told, so that it comes back to the
+                                   target; empty: nothing */
     const struct gw_breaker_config *refused_by; /* with GW_E_BREAKER_OPEN: the breaker's; lives as
                                                    long as the service */
     bool hedged, hedge_won;                     /* a second target was asked; it answered first */

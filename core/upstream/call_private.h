@@ -68,6 +68,8 @@ struct gw_call {
     struct gw_target *foreign[GW_CALL_FOREIGN_MAX];
     unsigned foreign_count;
     int chosen;    /* index in the view */
+    int stuck;     /* the target that the request's cookie names; -1: none. With `sticky` */
+    bool sticky;   /* the upstream's sessions stay, and the owner has cookies */
     uint64_t hash; /* of the request's key; with `hashed` */
     bool hashed;
     struct gw_target *target; /* counted in its vitals; NULL between attempts */

@@ -114,6 +114,9 @@ void gw_upstream_publish(struct gw_upstream *upstream, const struct gw_balancing
 
     for (unsigned i = 0; i < upstream->spec_count; i++)
         add_spec(&making, &upstream->specs[i]);
+    for (unsigned i = 0; making.set->how.sticky.cookie.len && i < making.set->count; i++)
+        gw_sticky_tag(&making.set->how.sticky, gw_upstream_name(upstream),
+                      making.set->items[i].target, making.set->items[i].tag);
     upstream->set = making.set;
     atomic_store_explicit(&upstream->slow_start, making.set->how.rules.slow_start_us > 0,
                           memory_order_relaxed);

@@ -23,6 +23,7 @@ struct gw_registry *gw_registry_new(void)
     struct gw_registry *registry = gw_alloc_zero(sizeof(*registry));
 
     pthread_mutex_init(&registry->lock, NULL);
+    gw_random_bytes(registry->sticky_key, sizeof(registry->sticky_key));
     gw_map_init(&registry->upstreams);
     gw_map_init(&registry->breakers);
     gw_map_init(&registry->names);
@@ -115,7 +116,8 @@ struct gw_target_set *gw_upstream_set(struct gw_upstream *upstream, uint64_t *ve
 
 /* ── binding a configuration ───────────────────────────────────────────────── */
 
-static struct gw_balancing balancing(const struct gw_upstream_config *config)
+static struct gw_balancing balancing(const struct gw_registry *registry,
+                                     const struct gw_upstream_config *config)
 {
     struct gw_balancing how = {
         .algorithm = config->algorithm,
@@ -125,8 +127,13 @@ static struct gw_balancing balancing(const struct gw_upstream_config *config)
         .host_header = config->host_header,
         .capacity = config->capacity,
         .own_host = true,
+        .sticky = { .cookie = config->sticky.cookie,
+                    .attributes = config->sticky.attributes,
+                    .key = config->sticky.key },
     };
 
+    if (how.sticky.key.len == 0)
+        how.sticky.key = gw_slice(registry->sticky_key, sizeof(registry->sticky_key));
     if (config->hash_slots)
         how.rules.hash_slots = config->hash_slots;
     how.rules.hash_factor = config->hash_balance_factor;
@@ -145,7 +152,7 @@ static struct gw_upstream *bind_configured(struct gw_registry *registry,
     struct gw_upstream *upstream =
         find_or_make(registry, gw_arena_printf(arena, "u:%.*s", GW_SLICE_ARG(config->name)));
 
-    struct gw_balancing how = balancing(config);
+    struct gw_balancing how = balancing(registry, config);
 
     how.health = gw_health_plan_new(config);
     gw_specs_set(upstream, config->targets, config->target_count);

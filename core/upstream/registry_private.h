@@ -120,6 +120,7 @@ struct gw_registry {
     bool *slots;             /* in use */
     unsigned slot_count;
     uint64_t serials;
+    char sticky_key[32]; /* of sticky sessions whose configuration has none: of this process */
     /* When it is believed that a name has no addresses any more: the latest configuration's. */
     unsigned empty_answers;
     uint64_t empty_hold_us;

@@ -48,8 +48,9 @@ static void keep(struct gw_slice *text, char **at)
 static void keep_texts(struct gw_target_set *set)
 {
     struct gw_balancing *how = &set->how;
-    struct gw_slice *texts[] = { &how->algorithm, &how->host_header, &how->cookie_path,
-                                 &how->hash[0].name, &how->hash[1].name };
+    struct gw_slice *texts[] = { &how->algorithm,         &how->host_header,  &how->cookie_path,
+                                 &how->hash[0].name,      &how->hash[1].name, &how->sticky.cookie,
+                                 &how->sticky.attributes, &how->sticky.key };
     size_t len = 1;
 
     for (size_t i = 0; i < GW_ARRAY_LEN(texts); i++)
@@ -87,7 +88,8 @@ void gw_target_set_add(struct gw_target_set *set, struct gw_target *target, unsi
     struct gw_target_item *same = gw_map_get(&set->by_name, name_of(target));
 
     if (!same) {
-        set->items[set->count] = (struct gw_target_item){ target, weight, priority };
+        set->items[set->count] =
+            (struct gw_target_item){ .target = target, .weight = weight, .priority = priority };
         gw_map_put(&set->by_name, name_of(target), &set->items[set->count++]);
         return;
     }

@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "net/addr.h"
 #include "policy/balance.h"
+#include "upstream/sticky.h"
 
 struct gw_check;
 struct gw_health_plan;
@@ -32,6 +33,7 @@ struct gw_target {
 struct gw_target_item {
     struct gw_target *target; /* one reference owned by the set */
     unsigned weight, priority;
+    char tag[GW_STICKY_TAG_LEN]; /* zeros without sticky sessions */
 };
 
 /* How an upstream chooses, and what its targets are told. */
@@ -45,6 +47,7 @@ struct gw_balancing {
     struct gw_health_plan
         *health; /* NULL: nothing takes targets out; the set holds one reference */
     struct gw_capacity capacity;
+    struct gw_sticky sticky;
 };
 
 struct gw_target_set {

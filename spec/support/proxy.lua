@@ -278,6 +278,9 @@ local function set_targets(build, upstream, route)
     targets[i - 1].services = target.services or false
   end
   upstream.use_srv_name = route.use_srv_name or false
+  for name, value in pairs(route.sticky or {}) do
+    text(build, upstream.sticky[name], value)
+  end
   text(build, upstream.algorithm, route.algorithm or "")
   text(build, upstream.cookie_path, "/")
   for i, source in ipairs(route.hash or {}) do

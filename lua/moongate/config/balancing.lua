@@ -1,6 +1,5 @@
 --- How an upstream chooses among its targets: the fields, and what only makes sense together.
 local t = require("moongate.schema")
-local later = require("moongate.config.later")
 local report = require("moongate.config.report")
 local words = require("moongate.schema.words")
 
@@ -13,7 +12,7 @@ local function algorithm(name)
   for _, known in ipairs(ALGORITHMS) do
     if name == known then return true end
   end
-  if later.ALGORITHMS[name] then return nil, ("%s is %s"):format(words.quote(name), later.MESSAGE) end
+  if name == "sticky-sessions" then return true end
   return nil, ("%s is no algorithm%s"):format(words.quote(name), words.did_you_mean(name, ALGORITHMS))
 end
 
@@ -40,7 +39,7 @@ M.FIELDS = {
     check = algorithm,
     about = "How a target is chosen: `round-robin`; `least-connections`: of two by chance the one with less on its "
       .. "way; `latency`: … the one that answers sooner; `consistent-hashing`: requests with the same key go to the "
-      .. "same target; `random`.",
+      .. "same target; `random`; `sticky-sessions`: Kong's name for `round-robin` with `sticky`.",
   },
   hash_on = source("What the key of `consistent-hashing` is; without one a target is drawn by weight."),
   hash_fallback = source("What the key is where a request has not what `hash_on` asks for."),
@@ -111,7 +110,7 @@ end
 ---@return table
 function M.normal(value)
   return {
-    algorithm = value.algorithm,
+    algorithm = value.algorithm ~= "sticky-sessions" and value.algorithm or ALGORITHMS[1],
     hash = { one_source(value, "hash_on"), one_source(value, "hash_fallback") },
     cookie_path = value.hash_on_cookie_path,
     slots = value.slots,

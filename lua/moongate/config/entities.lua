@@ -11,6 +11,7 @@ local limits = require("moongate.config.limits")
 local mirror = require("moongate.config.mirror")
 local protocols = require("moongate.config.protocols")
 local retry = require("moongate.config.retry")
+local sticky = require("moongate.config.sticky")
 local when = require("moongate.when")
 local tls_route_fields = require("moongate.config.tls_route_fields")
 local tls_service_fields = require("moongate.config.tls_service_fields")
@@ -262,7 +263,7 @@ M.routes = entity(with(later.route, tls_route_fields.fields(reference)), {
 })
 
 local function with_balancing(fields)
-  for _, more in ipairs { balancing.FIELDS, health.FIELDS } do
+  for _, more in ipairs { balancing.FIELDS, health.FIELDS, sticky.FIELDS } do
     for name, kind in pairs(more) do
       fields[name] = kind
     end

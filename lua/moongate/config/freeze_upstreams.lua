@@ -98,6 +98,7 @@ function M.put(build, normal)
     })
     put_balancing(build, upstreams[i - 1], upstream.balancing)
     upstreams[i - 1].use_srv_name = upstream.use_srv_name
+    if upstream.sticky then put.texts(build, upstreams[i - 1].sticky, upstream.sticky) end
     put.capacity(upstreams[i - 1].capacity, upstream.concurrency)
     put_health(build, upstreams + (i - 1), upstream.health, traffic_to(normal, i))
     local targets = C.gw_build_targets(build, upstreams + (i - 1), #upstream.targets)

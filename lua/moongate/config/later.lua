@@ -59,11 +59,7 @@ M.route = merged(
   })
 )
 
-M.upstream = merged(
-  group(FAILURE, {
-    sticky_sessions_cookie = none, sticky_sessions_cookie_path = "/",
-  })
-)
+M.upstream = {}
 
 M.plugin = merged(
   group(KONG, { consumer_group = none, ordering = none, condition = none, partials = none })
@@ -72,9 +68,6 @@ M.plugin = merged(
 M.consumer = group(KONG, { consumer_groups = none })
 
 M.listener = {}
-
---- Kong's ways of balancing that are not there yet.
-M.ALGORITHMS = { ["sticky-sessions"] = true }
 
 --- Plugins of Kong's that have no folder here yet.
 M.PLUGINS = {}

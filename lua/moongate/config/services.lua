@@ -15,6 +15,7 @@ local retry = require("moongate.config.retry")
 local schema = require("moongate.schema")
 local tls_service_fields = require("moongate.config.tls_service_fields")
 local tls_services = require("moongate.config.tls_services")
+local sticky = require("moongate.config.sticky")
 local types = require("moongate.schema.types")
 local words = require("moongate.schema.words")
 
@@ -268,6 +269,7 @@ function M.upstreams(state)
     if item.value then
       balancing.check(state.report, item.path, value)
       health.check(state.report, item.path, value)
+      sticky.check(state.report, item.path, value)
     end
     list[index] = {
       id = item.id,
@@ -275,6 +277,7 @@ function M.upstreams(state)
       tags = value.tags,
       host_header = value.host_header,
       use_srv_name = value.use_srv_name or false,
+      sticky = item.value and sticky.normal(value),
       balancing = balancing.normal(value),
       health = item.value and health.normal(value),
       concurrency = value.concurrency,

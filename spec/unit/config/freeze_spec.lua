@@ -251,6 +251,37 @@ routes: [{ name: alone, paths: [/d], mirror: { service: two } }]
     assert.equal("two", c.str(by_name.alone.mirror.service.name))
   end)
 
+  it("writes sticky sessions, by our key and Kong's", function()
+    local conf = frozen(OPEN .. [[
+upstreams:
+  - { name: own, sticky: {} }
+  - { name: full, algorithm: latency, sticky: { cookie: at, path: /x, max_age: 1h, secure: true, same_site: none,
+      key: 0123456789abcdef-secret } }
+  - { name: kong, algorithm: sticky-sessions, sticky_sessions_cookie: k, sticky_sessions_cookie_path: /k }
+  - { name: none }
+]])
+    local function said(i)
+      local sticky = conf.upstreams[i].sticky
+      return {
+        c.str(conf.upstreams[i].algorithm),
+        c.str(sticky.cookie),
+        c.str(sticky.attributes),
+        c.str(sticky.key),
+      }
+    end
+    assert.same({ "round-robin", "moongate-session", "; Path=/; HttpOnly; SameSite=Lax", "" }, said(0))
+    assert.same({
+      "latency",
+      "at",
+      "; Path=/x; Max-Age=3600; Secure; HttpOnly; SameSite=None",
+      "0123456789abcdef-secret",
+    }, said(1))
+    assert.same({ "round-robin", "k", "; Path=/k; HttpOnly; SameSite=Lax", "" }, said(2))
+    assert.same({ "round-robin", "", "", "" }, said(3))
+    assert.is_nil(c.str(conf.shown):find("0123456789abcdef", 1, true))
+    assert.is_nil(c.str(conf.plan):find("0123456789abcdef", 1, true))
+  end)
+
   it("writes the rules of trying again", function()
     local conf = frozen(OPEN .. [[
 services:
