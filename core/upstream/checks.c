@@ -174,16 +174,6 @@ static void end(struct gw_check *check)
     gw_free(check);
 }
 
-static bool is_checked(const struct gw_check_group *group, const struct gw_target *target)
-{
-    if (!config_of(group))
-        return false;
-    for (unsigned i = 0; i < group->set->count; i++)
-        if (group->set->items[i].target == target)
-            return group->set->items[i].weight > 0;
-    return false;
-}
-
 /* A state that ends sooner by the new rules, or since the target moved, is not slept through. */
 static void hurry(struct gw_check *check)
 {
@@ -197,14 +187,30 @@ static void hurry(struct gw_check *check)
         place_timer(check, with_jitter(check->group->checks, interval_us));
 }
 
-static void look(struct gw_check_group *group)
+static void hurry_all(struct gw_check_group *group)
 {
+    GW_LIST_EACH(&group->all, node) {
+        hurry(container_of(node, struct gw_check, in_group));
+    }
+}
+
+static void end_those_gone(struct gw_check_group *group)
+{
+    unsigned count = config_of(group) ? group->set->count : 0;
+
+    GW_LIST_EACH(&group->all, node) {
+        container_of(node, struct gw_check, in_group)->is_wanted = false;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        struct gw_check *check = group->set->items[i].target->check;
+
+        if (check && group->set->items[i].weight > 0)
+            check->is_wanted = true;
+    }
     GW_LIST_EACH(&group->all, node) {
         struct gw_check *check = container_of(node, struct gw_check, in_group);
 
-        if (is_checked(group, check->target))
-            hurry(check);
-        else
+        if (!check->is_wanted)
             end(check);
     }
 }
@@ -349,7 +355,8 @@ void gw_checks_sync(struct gw_checks *checks)
             end_group(group);
             continue;
         }
-        look(group);
+        end_those_gone(group);
+        hurry_all(group);
         settle(group);
         begin_new(group);
         plan_sweep(group);
@@ -364,7 +371,7 @@ static void on_moved(void *ctx)
     GW_LIST_EACH(&checks->groups, node) {
         struct gw_check_group *group = container_of(node, struct gw_check_group, node);
 
-        look(group);
+        hurry_all(group);
         plan_sweep(group);
     }
 }

@@ -40,6 +40,7 @@ struct gw_check {
     struct gw_target *target; /* one reference */
     struct gw_timer timer; /* until the next one; while one is under way: until it took too long */
     uint64_t started_us;
+    bool is_wanted; /* of a sync */
 
     /* The one under way. */
     const struct gw_check_kind *kind; /* NULL: none is */

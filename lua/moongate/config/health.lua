@@ -223,7 +223,10 @@ local function warn_of_active(rep, path, active)
       path,
       "has no effect: say what follows with unhealthy.http_failures, tcp_failures, timeouts and healthy.successes"
     )
-  elseif moves_down(active.unhealthy) and (active.healthy.successes == 0 or active.unhealthy.interval == 0) then
+  elseif
+    (moves_down(active.unhealthy) or active.before_use)
+    and (active.healthy.successes == 0 or active.unhealthy.interval == 0)
+  then
     report.warn(
       rep,
       path,

@@ -174,6 +174,26 @@ services:
     assert.is_truthy(shown:find('"client_certificate":"7fca84d6-7d37-4a74-a7b0-93e576089a41"', 1, true))
   end)
 
+  it("warns of health checks that lead to nothing", function()
+    local function warning(checks)
+      local text = "upstreams: [{ name: u, targets: [{ target: a }], healthchecks: { active: { "
+        .. checks
+        .. " } } }]"
+      local found = load(text).warnings
+      return #found > 1 and found[2].message or "none"
+    end
+    local ON = "healthy: { interval: 5, successes: 1 }, unhealthy: { interval: 1, tcp_failures: 1 }"
+    assert.equal("none", warning(ON))
+    assert.matches("^is off", warning("unhealthy: { tcp_failures: 1 }"))
+    assert.matches("^is off", warning("before_use: true"))
+    assert.matches("^has no effect", warning("healthy: { interval: 5 }"))
+    assert.matches("^never brings", warning("healthy: { interval: 5 }, unhealthy: { tcp_failures: 1 }"))
+    assert.matches("^never brings", warning("healthy: { interval: 5, successes: 1 }, before_use: true"))
+    assert.equal("has no effect with type: http", warning(ON .. ", https_sni: b"))
+    assert.equal("has no effect with type: tcp", warning(ON .. ", type: tcp, http_body: b"))
+    assert.equal("has no effect with type: http", warning(ON .. ", grpc_service: b"))
+  end)
+
   it("binds a service to the upstream its host names", function()
     local c = load(
       "services: [{ host: u }, { host: v }]\n" .. "upstreams: [{ name: v }, { name: u, targets: [{ target: a }] }]"

@@ -309,6 +309,19 @@ describe("the health of targets", function()
       assert.equal("healthy", state(bad))
     end)
 
+    it("is not ejected any more where ejection is taken out of the configuration", function()
+      start { ejection = rules }
+      answers.bad = "500 Broken"
+      statuses(10)
+      assert.equal("ejected", state(bad))
+      world:use(world:configure { routes = { route(nil) } })
+      world:run_registry()
+      assert.equal("healthy", state(bad))
+      local before = #bad.requests
+      statuses(4)
+      assert.equal(before + 2, #bad.requests)
+    end)
+
     it("never ejects the last one", function()
       start { ejection = rules }
       answers.bad, answers.good = "500 Broken", "500 Broken"
@@ -394,6 +407,19 @@ describe("the health of targets", function()
         if type(target) == "table" then assert.equal(0, target.ejections[1], key) end
       end
     end)
+  end)
+
+  it("lets a new target start slowly beside the others (2.2.4)", function()
+    start({ slow_start = 10 }, { targets = { good } })
+    statuses(2)
+    world:use(world:configure { routes = { route { slow_start = 10 } } })
+    world:run_registry()
+    statuses(40)
+    local early = #bad.requests
+    assert.is_true(early > 0 and early <= 8, early .. " of 40 at the beginning")
+    world:advance(10)
+    statuses(40)
+    assert.equal(20, #bad.requests - early)
   end)
 
   it("lets a recovered target start slowly (2.2.4)", function()
