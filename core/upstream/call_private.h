@@ -106,8 +106,8 @@ struct gw_call {
 /* A call that is not hedged. */
 struct gw_stream *gw_call_open_one(const struct gw_call_options *options);
 
-/* It waits for an answer of a target, may be sent twice, and the budget of its upstream has room for
- * one more try, which is counted. */
+/* It waits for an answer of a target, may be sent twice, and the budget of its upstream has room
+ * for one more try, which is counted. */
 bool gw_call_may_hedge(struct gw_stream *stream);
 
 /* Tells the error upwards at the end of the turn. */

@@ -1,6 +1,7 @@
-/* A stream above two calls. The first one gets everything; the second begins `after` it, for requests
- * that may reach the service twice and have no body, where the budget of retries has room. The
- * first final head decides: the other call is cancelled, and from then on this is the winner's.
+/* A stream above two calls. The first one gets everything; the second begins `after` it, for
+ * requests that may reach the service twice and have no body, where the budget of retries has room.
+ * The first final head decides: the other call is cancelled, and from then on this is the
+ * winner's.
  *
  * An event upwards is always the last thing a function does: the owner may close this in it. */
 #include "upstream/hedge.h"

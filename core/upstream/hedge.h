@@ -1,6 +1,6 @@
 #pragma once
-/* Hedging: a request whose answer is long in coming goes to another target, too, and whoever answers
- * first wins. To its owner it is a call like any other. */
+/* Hedging: a request whose answer is long in coming goes to another target, too, and whoever
+ * answers first wins. To its owner it is a call like any other. */
 #include "upstream/call.h"
 
 /* For gw_call_open(), of services that hedge. */
