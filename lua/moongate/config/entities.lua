@@ -4,13 +4,12 @@ local address = require("moongate.config.address")
 local balancing = require("moongate.config.balancing")
 local capacity = require("moongate.config.capacity")
 local certificates = require("moongate.config.certificates")
-local breaker = require("moongate.config.breaker")
+local failing = require("moongate.config.failing")
 local health = require("moongate.config.health")
 local later = require("moongate.config.later")
 local limits = require("moongate.config.limits")
 local mirror = require("moongate.config.mirror")
 local protocols = require("moongate.config.protocols")
-local retry = require("moongate.config.retry")
 local sticky = require("moongate.config.sticky")
 local when = require("moongate.when")
 local tls_route_fields = require("moongate.config.tls_route_fields")
@@ -90,7 +89,7 @@ local function service_url()
   return kind
 end
 
-M.services = entity(with(later.service, tls_service_fields.FIELDS), {
+M.services = entity(with(with(later.service, tls_service_fields.FIELDS), failing.OF_SERVICE), {
   name = t.name { about = "How routes, plugins, logs and metrics call it." },
   enabled = t.boolean { default = true, about = "Whether its routes take requests." },
   url = service_url(),
@@ -102,39 +101,6 @@ M.services = entity(with(later.service, tls_service_fields.FIELDS), {
   host = t.host { about = "Where it is: a name, an address, or the name of an upstream." },
   port = t.port { about = "Where nothing is written 80, and 443 over TLS." },
   path = t.path { about = "Put before the path of every request." },
-  retries = t.integer {
-    between = { 0, 32767 },
-    default = 5,
-    about = "How often a failed try is made again, where the request allows it.",
-  },
-  connect_timeout = t.timeout { default = 60000, about = "Until a connection is made." },
-  write_timeout = t.timeout { default = 60000, about = "Between two writes to the service." },
-  read_timeout = t.timeout {
-    default = 60000,
-    about = "Between two reads; rests while the request's body is still being sent.",
-  },
-  response_timeout = t.duration {
-    unit = "ms",
-    off = true,
-    default = "60s",
-    about = "From the last byte of the request to the head of the response.",
-  },
-  event_stream_timeout = t.duration {
-    unit = "ms",
-    off = true,
-    about = "How long a stream of server-sent events may be quiet; `read_timeout` where nothing is written.",
-  },
-  websocket_timeout = t.duration {
-    unit = "ms",
-    off = true,
-    about = "How long a WebSocket may be silent both ways; `read_timeout` where nothing is written.",
-  },
-  grpc_idle_timeout = t.duration {
-    unit = "ms",
-    off = true,
-    about = "How long a gRPC call may be silent both ways, also before its answer begins; `response_timeout` and "
-      .. "`read_timeout` where nothing is written.",
-  },
   proxy_protocol = t.one_of {
     "v1",
     "v2",
@@ -159,11 +125,6 @@ M.services = entity(with(later.service, tls_service_fields.FIELDS), {
     requests = t.count { off = true, default = 10000, about = "Requests on one connection." },
     idle = t.duration { unit = "ms", default = "60s", about = "How long a connection is kept without a request." },
   },
-  retry = retry.of_service,
-  hedge = retry.HEDGE,
-  concurrency = capacity.of_service,
-  deadline_header = retry.DEADLINE_HEADER,
-  circuit_breaker = breaker.of_service,
   mirror = mirror.RECORD,
   limits = limits.of_scope,
   routes = child("a route", "routes"),
@@ -200,7 +161,7 @@ local websocket = t.record {
   t.check(frame_in_message),
 }
 
-M.routes = entity(with(later.route, tls_route_fields.fields(reference)), {
+M.routes = entity(with(with(later.route, tls_route_fields.fields(reference)), failing.OF_ROUTE), {
   name = t.name { about = "How plugins, logs and metrics call it." },
   service = reference("Where its requests go; none: a plugin must answer."),
   protocols = t.set {
@@ -248,8 +209,6 @@ M.routes = entity(with(later.route, tls_route_fields.fields(reference)), {
     about = "Among regular expressions that match, higher first.",
   },
   strip_path = t.boolean { default = true, about = "Take away the part of the path that matched." },
-  retry = retry.of_route,
-  circuit_breaker = breaker.of_route,
   preserve_host = t.boolean { default = false, about = "Send the client's Host on, not the service's." },
   path_match = t.one_of { "segment", "prefix", about = "As at the top, for this route." },
   public = t.boolean {
