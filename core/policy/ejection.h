@@ -1,8 +1,8 @@
 #pragma once
 /* Targets whose traffic goes worse than that of their neighbours are left alone for a while
  * (outlier ejection). Failures in a row are found by whoever ends a request; what needs the view
- * over all targets, by a sweep at each interval. Every ejection in a row lasts longer, and never are more
- * ejected than allowed. */
+ * over all targets, by a sweep at each interval. Every ejection in a row lasts longer, and never
+ * are more ejected than allowed. */
 #ifndef GW_CDEF
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -38,7 +38,8 @@ bool gw_log_place_take_changes(struct gw_log_place *place, int *error)
     bool changed = false;
 
     *error = 0;
-    if (atomic_exchange(&place->changes, false)) {
+    if (atomic_load(&place->changes)) {
+        atomic_store(&place->changes, false);
         pthread_mutex_lock(&place->lock);
         if (place->next.name) {
             gw_outlet_replace(&place->now, &place->next);
@@ -46,7 +47,8 @@ bool gw_log_place_take_changes(struct gw_log_place *place, int *error)
         }
         pthread_mutex_unlock(&place->lock);
     }
-    if (atomic_exchange(&place->reopens, false)) {
+    if (atomic_load(&place->reopens)) {
+        atomic_store(&place->reopens, false);
         changed = true;
         if (!gw_outlet_reopen(&place->now))
             *error = errno;

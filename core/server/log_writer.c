@@ -57,13 +57,26 @@ static uint64_t now_us(void)
 
 /* --- the access log --- */
 
-/* True when all is written. */
+static bool take_changes(struct gw_log_writer *writer)
+{
+    int error;
+    bool changed = gw_log_place_take_changes(&writer->access, &error);
+
+    if (error)
+        gw_error("log.access: cannot open %s again: %s (the old file goes on being used)",
+                 writer->access.now.name, strerror(error));
+    return changed;
+}
+
+/* True when all is written. A line that is there was put before or after a change: what belongs to
+ * the new place never goes to the old one, because the change is looked for behind the lines. */
 static bool write_ring(struct gw_log_writer *writer, struct gw_ring *ring, bool *any)
 {
     struct gw_slice lines[LINES_MAX];
     unsigned count;
 
     while ((count = gw_ring_peek(ring, lines, LINES_MAX)) > 0) {
+        take_changes(writer);
         unsigned taken = gw_outlet_write(&writer->access.now, lines, count, now_us());
 
         gw_ring_consume(ring, taken);
@@ -117,17 +130,6 @@ static void watch_access(struct gw_log_writer *writer)
               writer->access.now.name, dropped - writer->told_dropped);
     writer->said_us = 0;
     writer->told_dropped = dropped;
-}
-
-static bool take_changes(struct gw_log_writer *writer)
-{
-    int error;
-    bool changed = gw_log_place_take_changes(&writer->access, &error);
-
-    if (error)
-        gw_error("log.access: cannot open %s again: %s (the old file goes on being used)",
-                 writer->access.now.name, strerror(error));
-    return changed;
 }
 
 /* --- the thread --- */

@@ -262,16 +262,13 @@ describe_grpc("gRPC" .. (why and (" (" .. why .. ")") or ""), function()
   it("takes cancellations to the service", function()
     for _, kind in ipairs { "unary", "produce", "consume", "both" } do
       local method = "/late.Calls/" .. kind
-      local got = one {
-        kind = kind,
-        method = method,
-        plan = { slow = true, messages = 1 },
-        cancel = kind == "produce" and 1 or 0,
-      }
-      assert.equal(1, got.code)
-      local seen = service:saw(2)
-      assert.equal(kind, seen[1].call)
-      assert.equal(kind, seen[2].cancelled)
+      local client = grpc.begin(gw.port, {
+        { kind = kind, method = method, plan = { slow = true, messages = 1 }, cancel = "told" },
+      })
+      assert.equal(kind, service:saw(1)[1].call)
+      client:kill("USR1")
+      assert.equal(1, grpc.await_lines(client, 1)[1][1].code)
+      assert.equal(kind, service:saw(1)[1].cancelled)
       local line = logged(method)
       assert.equal("client_gone", line.error)
       assert.equal(1, line.grpcStatus)

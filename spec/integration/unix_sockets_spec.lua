@@ -309,7 +309,7 @@ services: [{ name: web, url: "http://unix:{{path}}", proxy_protocol: v2, routes:
       ["services: [{ name: a, url: 'http://unix:' }]"] = "services[0].url: needs the absolute path of a socket",
       ["services: [{ name: a, url: 'http://unix:/a b' }]"] = "services[0].url: a socket's path holds no blanks",
       ["services: [{ name: a, url: 'http://unix:/a:b' }]"] = "services[0].url: is not a URL: what follows the socket",
-      ["services: [{ name: a, url: 'https://unix:/a' }]"] = 'services[0].url: "https" is known, not in this version',
+      ["services: [{ name: a, url: 'https://unix:a' }]"] = "services[0].url: needs the absolute path of a socket",
       ["services: [{ name: a, url: 'http://unix:/" .. ("x"):rep(107) .. "' }]"] = "path is longer than 107 bytes",
       ["upstreams: [{ name: a, targets: [{ target: 'unix:x' }] }]"] = "targets[0].target: needs the absolute path",
       ["upstreams: [{ name: a, targets: [{ target: 'unix:/x' }, { target: 'unix:/x' }] }]"] = "unix:/x is a target of",

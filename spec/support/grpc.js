@@ -4,8 +4,8 @@
 //   node grpc.js ask ADDRESS ASK   makes the calls of ASK (a JSON array) at once, over cleartext, and says how they ended
 //
 // A call: { method, kind: "unary" | "produce" | "consume" | "both", plan, metadata, deadline (ms), cancel (after so many
-// messages), messages (to send), open (it never ends its side) }. The plan is what the service is to do: { code, details } after `messages` messages of `size`
-// bytes, "slow": it never ends.
+// messages; "told": at SIGUSR1), messages (to send), open (it never ends its side) }. The plan is what the service is to do:
+// { code, details } after `messages` messages of `size` bytes, "slow": it never ends.
 const fs = require("fs");
 const grpc = require("@grpc/grpc-js");
 
@@ -116,7 +116,7 @@ function one(client, { method, kind, plan, metadata, deadline, cancel, messages,
       if (!open) call.end();
     }
     call.on("metadata", (got) => (seen.head = got.getMap()));
-    if (cancel === 0) setTimeout(() => call.cancel(), 50);
+    if (cancel === "told") process.once("SIGUSR1", () => call.cancel());
     call.on("status", ({ code, details, metadata: got }) =>
       resolve({ ...seen, code, details, last: got.get("x-last")[0], raw: (got.get("x-raw-bin")[0] || "").toString("hex"), trailers: got.getMap() }));
   });

@@ -77,4 +77,7 @@ end
 --- Makes calls at once and says how each ended.
 function M.ask(port, calls) return M.run("grpc.js", "ask", "127.0.0.1:" .. port, cjson.encode(calls)) end
 
+--- The same, without waiting for the end: a child whose only line is the answer.
+function M.begin(port, calls) return M.node("grpc.js", "ask", "127.0.0.1:" .. port, cjson.encode(calls)) end
+
 return M

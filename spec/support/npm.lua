@@ -23,15 +23,29 @@ local function missing()
   return list
 end
 
+-- All of them at once: npm takes away what it is not told of. One process at a time, and the second finds them there.
+local INSTALL = [[
+mkdir -p '%s' && cd '%s' && flock lock sh -c '
+  test -d node_modules && test "$(cat wanted 2>/dev/null)" = "$0" && exit
+  echo "{ \"private\": true }" >package.json
+  npm install --no-audit --no-fund --ignore-scripts --save-exact $0 >npm.log 2>&1 </dev/null && echo "$0" >wanted' "%s"
+]]
+
+local function all()
+  local list = {}
+  for name, version in pairs(PACKAGES) do
+    list[#list + 1] = name .. "@" .. version
+  end
+  table.sort(list)
+  return table.concat(list, " ")
+end
+
 --- True when they are there, or could be brought; else why not.
 ---@return boolean, string?
 function M.ready()
+  if #missing() == 0 then return true end
+  os.execute(INSTALL:format(M.FOLDER, M.FOLDER, all()))
   local list = missing()
-  if #list == 0 then return true end
-  local command = "mkdir -p '%s' && cd '%s' && echo '{ \"private\": true }' >package.json"
-    .. " && npm install --no-audit --no-fund --ignore-scripts --save-exact %s >npm.log 2>&1 </dev/null"
-  os.execute(command:format(M.FOLDER, M.FOLDER, table.concat(list, " ")))
-  list = missing()
   if #list == 0 then return true end
   return false, ("npm did not bring %s (%s/npm.log)"):format(table.concat(list, " "), M.FOLDER)
 end

@@ -1,8 +1,8 @@
 -- The contract of http/stream.h, sentence by sentence, for everything that offers a stream.
 --
 -- A rig has a stream under test, owned by the probe `near`, and its peer, owned by the probe `far`; both are of the real thing:
--- h1's two roles talk to each other over a connection in memory, plain or with TLS. `near` may be the server's end (it hears a request and answers)
--- or the client's (it asks and hears the answer).
+-- h1's two roles talk to each other over a connection in memory, plain or with TLS. `near` may be the server's end (it hears a
+-- request and answers) or the client's (it asks and hears the answer).
 local ffi = require("ffi")
 local c = require("support.c")
 local net = require("support.net")

@@ -154,7 +154,8 @@ local CASES = {
     "services[0].deadline_header", "has a meaning of its own" },
   { "a fallback to nothing", H .. "services:\n  - host: a\n    circuit_breaker: { fallback: {} }\n", 4,
     "services[0].circuit_breaker.fallback", "needs at least one of upstream, status" },
-  { "a fallback to two things", H .. "services:\n  - host: a\n    circuit_breaker: { fallback: { upstream: b, status: 200 } }\nupstreams: [{ name: b, targets: [{ target: 'a:1' }] }]\n",
+  { "a fallback to two things", H .. "services:\n  - host: a\n    circuit_breaker: { fallback: { upstream: b, status: 200 } }\n"
+    .. "upstreams: [{ name: b, targets: [{ target: 'a:1' }] }]\n",
     4, "services[0].circuit_breaker.fallback", "upstream" },
   { "a fallback to nobody", H .. "services:\n  - host: a\n    circuit_breaker: { fallback: { upstream: b } }\n", 4,
     "services[0].circuit_breaker.fallback.upstream", 'no upstream named "b"' },
