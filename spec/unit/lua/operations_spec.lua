@@ -72,7 +72,7 @@ describe("docs/operations.md", function()
 
   it("has every reason, with its status", function()
     local found = {}
-    for name, status in read("core/base/error.h"):gmatch('X%(([%u_]+),%s*"[^"]*",%s*(%d+),') do
+    for name, status in read("core/base/error.h"):gsub("%s*\\\n", "\n"):gmatch('X%(([%u_]+),%s*"[^"]*",%s*(%d+),') do
       if name ~= "OK" then found[name:lower() .. " " .. status] = true end
     end
     local said = {}
