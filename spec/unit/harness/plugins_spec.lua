@@ -226,6 +226,36 @@ describe("the end of a block", function()
     assert.is_nil(request.response)
   end)
 
+  it("hears of breakers in its event hook, which may wait", function()
+    local heard = {}
+    local function event(_, what, t)
+      t:sleep(1)
+      heard[#heard + 1] = ("%s %s %s"):format(what.type, what.service, what.state)
+    end
+    local gw = gateway.new {
+      config = {
+        default_access = "allow",
+        plugins = { { name = "hears", event = event } },
+        services = {
+          {
+            name = "s",
+            host = "back",
+            circuit_breaker = { failure_threshold = 2, half_open_after = "5s" },
+            routes = { { name = "r", paths = { "/" } } },
+          },
+        },
+      },
+      upstreams = { back = function() return { status = 500 } end },
+    }
+    for _ = 1, 3 do
+      gw:get("/")
+    end
+    gw.clock:advance(6)
+    gw:get("/")
+    gw.clock:advance(3)
+    assert.same({ "breaker s open", "breaker s half_open", "breaker s open" }, heard)
+  end)
+
   it("takes away what plugins declared, also of generations before the last", function()
     local dicts, hits = {}, nil
     local function init()
