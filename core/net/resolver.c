@@ -1,18 +1,14 @@
 #include "net/resolver.h"
 
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "base/check.h"
 #include "base/map.h"
 #include "net/outside.h"
-
-#include <inttypes.h>
+#include "net/resolver_rules.h"
 
 #define NAMES_MAX 4096  /* remembered; the one unused for longest goes first */
 #define ASKING_MAX 1024 /* on their way to a server */
 
-#define MIN_TTL_US 1000000ull
-#define MAX_TTL_US 3600000000ull
 #define RETRY_US 1000000   /* an answer that is none is believed for so long */
 #define PATIENCE_US 500000 /* who can have the last good answer waits so long for a new one */
 
@@ -40,15 +36,7 @@ struct gw_resolver {
     struct gw_map by_text;
     struct gw_list names;
     unsigned asking;
-    uint64_t min_ttl_us, max_ttl_us;
-    struct known_host *hosts; /* owned */
-    unsigned host_count;
-    char *rules; /* owned: as text, by which it is known that they are others */
-};
-
-struct known_host {
-    char name[GW_HOST_NAME_MAX + 1];
-    struct gw_addr addr;
+    struct gw_kept_rules rules;
 };
 
 struct gw_resolve {
@@ -179,15 +167,6 @@ static void lose_patience(struct gw_timer *timer)
         deliver_later(name);
 }
 
-static uint64_t ttl_us(const struct gw_resolver *resolver, uint32_t ttl_s)
-{
-    uint64_t us = (uint64_t)ttl_s * 1000000;
-
-    if (us < resolver->min_ttl_us)
-        return resolver->min_ttl_us;
-    return us > resolver->max_ttl_us ? resolver->max_ttl_us : us;
-}
-
 static void on_answer(void *ctx, const struct gw_dns_answer *answer)
 {
     struct gw_name *name = ctx;
@@ -212,19 +191,7 @@ static void on_answer(void *ctx, const struct gw_dns_answer *answer)
         return;
     name->addrs = gw_alloc(answer->count * sizeof(*name->addrs));
     memcpy(name->addrs, answer->addrs, answer->count * sizeof(*name->addrs));
-    name->expires_us = now_us + ttl_us(name->resolver, answer->ttl_s);
-}
-
-/* What the configuration says of the name. */
-static unsigned find_host(const struct gw_resolver *resolver, const char *name,
-                          struct gw_addr *addrs)
-{
-    unsigned count = 0;
-
-    for (unsigned i = 0; i < resolver->host_count && count < GW_RESOLVE_MAX; i++)
-        if (strcmp(resolver->hosts[i].name, name) == 0)
-            addrs[count++] = resolver->hosts[i].addr;
-    return count;
+    name->expires_us = now_us + gw_kept_rules_ttl_us(&name->resolver->rules, answer->ttl_s);
 }
 
 /* Names that need no server: of the configuration, and where the network is not the real one (the
@@ -234,11 +201,11 @@ static bool answer_at_once(struct gw_loop *loop, struct gw_name *name)
     struct gw_resolver *resolver = name->resolver;
     struct gw_dns_answer answer = { .outcome = GW_DNS_FOUND, .ttl_s = UINT32_MAX };
 
-    answer.addrs = gw_alloc((resolver->host_count + 1) * sizeof(*answer.addrs));
+    answer.addrs = gw_alloc((resolver->rules.host_count + 1) * sizeof(*answer.addrs));
     if (loop->outside && loop->outside->find(loop->outside, name->data, answer.addrs))
         answer.count = 1;
     else
-        answer.count = find_host(resolver, name->data, answer.addrs);
+        answer.count = gw_kept_rules_find(&resolver->rules, name->data, answer.addrs);
     if (answer.count > 0)
         on_answer(name, &answer);
     gw_free(answer.addrs);
@@ -267,8 +234,7 @@ static struct gw_resolver *resolver_of(struct gw_loop *loop)
         loop->resolver = gw_alloc_zero(sizeof(*loop->resolver));
         loop->resolver->loop = loop;
         loop->resolver->dns = gw_dns_new(loop, GW_RESOLVE_MAX);
-        loop->resolver->min_ttl_us = MIN_TTL_US;
-        loop->resolver->max_ttl_us = MAX_TTL_US;
+        gw_kept_rules_init(&loop->resolver->rules);
         gw_map_init(&loop->resolver->by_text);
         gw_list_init(&loop->resolver->names);
     }
@@ -348,43 +314,6 @@ void gw_resolve_cancel(struct gw_resolve *resolve)
 
 /* ── rules ── */
 
-static struct known_host *copy_hosts(const struct gw_resolver_rules *rules)
-{
-    struct known_host *hosts = gw_alloc_zero((rules->host_count + 1) * sizeof(*hosts));
-
-    for (unsigned i = 0; i < rules->host_count; i++) {
-        size_t len;
-
-        if (!gw_host_name_normalise(rules->hosts[i].name, hosts[i].name, &len) ||
-            !gw_addr_parse_ip(&hosts[i].addr, rules->hosts[i].address, 0)) {
-            gw_free(hosts);
-            return NULL;
-        }
-    }
-    return hosts;
-}
-
-/* All of them in one text; owned by the caller. */
-static char *spell(const struct gw_resolver_rules *rules)
-{
-    struct gw_buf text;
-
-    gw_buf_init(&text, SIZE_MAX);
-    gw_buf_printf(&text, "%.*s %s %u %u %" PRIu64 " %" PRIu64, GW_SLICE_ARG(rules->servers.list),
-                  rules->servers.resolv_conf ? rules->servers.resolv_conf : "",
-                  rules->servers.timeout_ms, rules->servers.tries, rules->min_ttl_us,
-                  rules->max_ttl_us);
-    for (unsigned i = 0; i < rules->host_count; i++)
-        gw_buf_printf(&text, " %.*s=%.*s", GW_SLICE_ARG(rules->hosts[i].name),
-                      GW_SLICE_ARG(rules->hosts[i].address));
-
-    struct gw_slice all = gw_buf_slice(&text);
-    char *copy = gw_strndup(all.ptr, all.len);
-
-    gw_buf_deinit(&text);
-    return copy;
-}
-
 /* What is remembered may be otherwise by other rules; the last good answers stay. */
 static void doubt_names(struct gw_resolver *resolver)
 {
@@ -395,26 +324,18 @@ static void doubt_names(struct gw_resolver *resolver)
 bool gw_resolver_set_rules(struct gw_loop *loop, const struct gw_resolver_rules *rules)
 {
     struct gw_resolver *resolver = resolver_of(loop);
-    char *spelled = spell(rules);
+    struct gw_kept_rules kept;
 
-    if (resolver->rules && strcmp(resolver->rules, spelled) == 0) {
-        gw_free(spelled);
-        return true;
-    }
-    struct known_host *hosts = copy_hosts(rules);
-
-    if (!hosts || !gw_dns_set_servers(resolver->dns, &rules->servers)) {
-        gw_free(hosts);
-        gw_free(spelled);
+    if (!gw_kept_rules_copy(&kept, rules))
         return false;
+    bool same = gw_kept_rules_equal(&kept, &resolver->rules);
+
+    if (same || !gw_dns_set_servers(resolver->dns, &rules->servers)) {
+        gw_kept_rules_deinit(&kept);
+        return same;
     }
-    gw_free(resolver->rules);
-    resolver->rules = spelled;
-    gw_free(resolver->hosts);
-    resolver->hosts = hosts;
-    resolver->host_count = rules->host_count;
-    resolver->min_ttl_us = rules->min_ttl_us ? rules->min_ttl_us : MIN_TTL_US;
-    resolver->max_ttl_us = rules->max_ttl_us ? rules->max_ttl_us : MAX_TTL_US;
+    gw_kept_rules_deinit(&resolver->rules);
+    resolver->rules = kept;
     doubt_names(resolver);
     return true;
 }
@@ -433,7 +354,7 @@ struct gw_dns *gw_resolver_dns(struct gw_loop *loop)
 
 uint64_t gw_resolver_ttl_us(struct gw_loop *loop, uint32_t ttl_s)
 {
-    return ttl_us(resolver_of(loop), ttl_s);
+    return gw_kept_rules_ttl_us(&resolver_of(loop)->rules, ttl_s);
 }
 
 void gw_resolver_free(struct gw_resolver *resolver)
@@ -449,7 +370,6 @@ void gw_resolver_free(struct gw_resolver *resolver)
         free_name(name);
     }
     gw_map_deinit(&resolver->by_text);
-    gw_free(resolver->hosts);
-    gw_free(resolver->rules);
+    gw_kept_rules_deinit(&resolver->rules);
     gw_free(resolver);
 }
