@@ -103,6 +103,10 @@ void gw_tls_free(struct gw_tls *tls)
 {
     if (!tls)
         return;
+    /* A session is still good when its connection just ended; only where TLS itself failed it is
+     * given up. */
+    if (!tls->failure)
+        SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(tls->ssl);
     if (tls->on_free)
         tls->on_free(tls->owner);

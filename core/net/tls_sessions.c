@@ -7,7 +7,7 @@
 #include <openssl/ssl.h>
 #include <time.h>
 
-#define OF_ONE_KEY 2      /* as many as servers give at once */
+#define OF_ONE_KEY 4      /* servers give two at once */
 #define GOOD_SECONDS 3600 /* what was verified then is verified again after that */
 
 struct gw_tls_sessions {
@@ -100,6 +100,18 @@ static bool is_good(const SSL_SESSION *session)
            age < SSL_SESSION_get_timeout(session);
 }
 
+static void drop_bad(struct entry *entry)
+{
+    unsigned count = entry->count;
+
+    entry->count = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (is_good(entry->sessions[i]))
+            entry->sessions[entry->count++] = entry->sessions[i];
+        else
+            SSL_SESSION_free(entry->sessions[i]);
+}
+
 static SSL_SESSION *take_newest(struct entry *entry)
 {
     SSL_SESSION *session = entry->sessions[0];
@@ -116,19 +128,17 @@ SSL_SESSION *gw_tls_sessions_take(struct gw_tls_sessions *sessions, struct gw_sl
 
     if (!entry)
         return NULL;
-    if (!is_good(entry->sessions[0])) { /* the others are older */
+    drop_bad(entry);
+    if (entry->count == 0) {
         drop(sessions, entry);
         return NULL;
     }
-    if (SSL_SESSION_get_protocol_version(entry->sessions[0]) >= TLS1_3_VERSION) {
+    if (entry->count > 1 &&
+        SSL_SESSION_get_protocol_version(entry->sessions[0]) >= TLS1_3_VERSION) {
         session = take_newest(entry);
     } else {
         session = entry->sessions[0];
         SSL_SESSION_up_ref(session);
-    }
-    if (entry->count == 0) {
-        drop(sessions, entry);
-        return session;
     }
     gw_list_remove(&entry->node);
     gw_list_prepend(&sessions->used, &entry->node);

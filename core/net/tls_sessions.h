@@ -1,7 +1,8 @@
 #pragma once
 /* TLS sessions with servers that may be taken up again, of one thread, by what must be equal for
  * that (gw_tls_client_key()). Bounded: the key that was used longest ago goes first. A session of
- * TLS 1.3 is used once (RFC 8446 C.4). */
+ * TLS 1.3 is used once (RFC 8446 C.4), but the last one by all connections that begin before a
+ * handshake with it is done: then the server has given others, and the library gives it up. */
 #include "base/slice.h"
 
 typedef struct ssl_session_st SSL_SESSION; /* of OpenSSL */

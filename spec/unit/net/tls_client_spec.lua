@@ -146,15 +146,57 @@ describe("sessions with servers", function()
   before_each(function() sessions = c.gw_tls_sessions_new(2) end)
   after_each(function() c.gw_tls_sessions_unref(sessions) end)
 
-  it("are taken up again, once each", function()
+  local function take()
+    local text = key_of(client(), "localhost")
+    local session = c.gw_tls_sessions_take(sessions, c.slice(text))
+    return session ~= nil and ffi.gc(session, ffi.C.SSL_SESSION_free) or nil
+  end
+
+  it("are taken up again", function()
     assert.is_false(reused((shake(client(), nil, nil, sessions))))
     assert.equal(1, c.gw_tls_sessions_count(sessions))
-    local first = connect(client(), "localhost", sessions) -- has it now
-    assert.equal(0, c.gw_tls_sessions_count(sessions))
-    assert.is_false(reused((shake(client(), nil, nil, sessions))))
     assert.is_true(reused((shake(client(), nil, nil, sessions))))
     assert.is_true(reused((shake(client(), nil, nil, sessions))))
-    assert.is_not_nil(first)
+  end)
+
+  it("are used once each, the last one by all who begin before it was used", function()
+    shake(client(), nil, nil, sessions)
+    local first, again = take(), take()
+    assert.is_true(first ~= nil and first == again)
+    shake(client(), nil, nil, sessions) -- uses it, and gets another
+    local other = take()
+    assert.is_true(other ~= nil and other ~= first and other == take())
+  end)
+
+  it("of one server are four at most", function()
+    local text = key_of(client(), "localhost")
+    local made = {} -- by connections that knew nothing of each other
+    for _ = 1, 10 do
+      local others = c.gw_tls_sessions_new(1)
+      shake(client(), nil, nil, others)
+      made[#made + 1] = c.gw_tls_sessions_take(others, c.slice(text))
+      c.gw_tls_sessions_unref(others)
+    end
+    for _, session in ipairs(made) do
+      c.gw_tls_sessions_put(sessions, c.slice(text), session)
+    end
+    for i = 10, 8, -1 do
+      assert.is_true(take() == made[i])
+    end
+    assert.is_true(take() == made[7])
+    assert.is_true(take() == made[7])
+  end)
+
+  it("are not given up because a connection just ends, but where TLS failed", function()
+    for _, case in ipairs { { true, function() end }, { false, function(engine) c.gw_tls_fail(engine, 1) end } } do
+      local near = engines.side(ffi.gc(c.gw_tls_server_accept(own.server), c.gw_tls_free))
+      local key = key_of(client(), "localhost")
+      local engine = c.gw_tls_client_connect(client(), c.slice("localhost"), sessions, c.slice(key))
+      assert.is_true(engines.shake(near, engines.side(engine)))
+      case[2](engine)
+      c.gw_tls_free(engine)
+      assert.equal(case[1], take() ~= nil)
+    end
   end)
 
   it("are nobody's with other settings, another name or another address", function()
