@@ -1,10 +1,18 @@
 #!/bin/bash
 # Memory of ten thousand idle keep-alive connections that have served a request each, and that all of it comes back.
+# WAY=tls and WAY=h2: the same of two thousand over TLS, with HTTP/1.1 and HTTP/2.
 set -u
 . "$(dirname "$0")/lib.sh"
 need nginx node curl taskset
-count=${CONNECTIONS:-10000}
-most=${MOST_BYTES:-800} # a connection may hold so much of ours
+way=${WAY:-plain}
+case $way in # so many connections, and what one may hold of ours
+  plain) usual=10000 bound=800 tls= scheme=http ;;
+  tls) usual=2000 bound=14000 tls=', tls: {}' scheme=https ;;
+  h2) usual=2000 bound=40000 tls=', tls: {}' scheme=https ;;
+  *) die "WAY is plain, tls or h2" ;;
+esac
+count=${CONNECTIONS:-$usual}
+most=${MOST_BYTES:-$bound}
 ulimit -n "$(ulimit -Hn)"
 [ "$(ulimit -n)" -gt $((count + 200)) ] || die "only $(ulimit -n) files may be open: CONNECTIONS=500 ./dev bench idle"
 start_upstream
@@ -14,7 +22,7 @@ workers: 1
 admin: { address: "unix:$work/admin.sock" }
 log: { access: off }
 limits: { idle_timeout: 600s, connections: off }
-listeners: [{ address: "127.0.0.1:$port" }]
+listeners: [{ address: "127.0.0.1:$port"$tls }]
 services:
   - name: back
     url: http://127.0.0.1:$upstream_port
@@ -23,7 +31,7 @@ services:
 CONF
 start gateway "$gateway_core" "${MOONGATE:-$root/build/release/moongate}" run -c "$work/gateway.yaml"
 gateway=$started
-await "http://127.0.0.1:$port/1k"
+await "$scheme://127.0.0.1:$port/1k"
 metric() { curl -fsS --unix-socket "$work/admin.sock" http://localhost/metrics | awk -v name="$1" 'index($0, name) == 1 { print $2 }'; }
 settled() { # COUNT: so many clients, and everything at rest
   for _ in $(seq 100); do
@@ -34,7 +42,7 @@ settled() { # COUNT: so many clients, and everything at rest
   sleep 2 # they are at rest after one
 }
 hold() { # COUNT
-  coproc clients { exec taskset -c "$load_core" node "$root/spec/bench/idle.js" "$port" "$1"; }
+  coproc clients { exec taskset -c "$load_core" node "$root/spec/bench/idle.js" "$port" "$1" "$way"; }
   pids+=("$clients_PID")
   read -r answer <&"${clients[0]}"
   [ "$answer" = ready ] || die "$answer"
