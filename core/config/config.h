@@ -220,6 +220,13 @@ struct gw_service_tls_config {
     struct gw_slice name; /* whom the certificate must be for; empty: what the target is called */
 };
 
+/* How a service hears of its client's certificate. */
+enum gw_certificate_header {
+    GW_CERTIFICATE_HEADER_NONE,
+    GW_CERTIFICATE_HEADER_RFC9440,
+    GW_CERTIFICATE_HEADER_ENVOY,
+};
+
 struct gw_service {
     unsigned index;
     struct gw_slice name, id;
@@ -243,6 +250,7 @@ struct gw_service {
     const struct gw_service_tls_config *tls_config; /* NULL: plain */
     /* Made of it by who binds TLS, before the configuration is used; released with it. */
     struct gw_tls_client *tls;
+    enum gw_certificate_header certificate_header;
     bool forwarded_header;       /* RFC 7239's Forwarded goes beside X-Forwarded-* */
     unsigned proxy_protocol;     /* version of the header in front of its connections; 0: none */
     struct gw_capacity capacity; /* of an upstream of its own */

@@ -81,7 +81,10 @@ bool gw_hop_remove_named(struct gw_fields *fields, struct gw_slice connection)
 
 static bool says_forwarding(struct gw_slice name)
 {
-    static const struct gw_slice names[] = { NAME("x-real-ip"), NAME("forwarded") };
+    /* Client-Cert: RFC 9440, by which proxies tell of a client's certificate; Envoy's name for that
+     * begins with X-Forwarded. */
+    static const struct gw_slice names[] = { NAME("x-real-ip"), NAME("forwarded"),
+                                             NAME("client-cert"), NAME("client-cert-chain") };
     static const struct gw_slice prefixes[] = { NAME("x-forwarded") };
 
     return IS_ONE_OF(name, names) || HAS_PREFIX_OF(name, prefixes);
@@ -103,8 +106,8 @@ static bool is_forged(struct gw_slice name)
 {
     char spelling[GW_TOKEN_SPELLING_MAX];
 
-    /* All guarded names begin with "x" or "forwarded", in every spelling. */
-    if (name.len == 0 || (name.ptr[0] != 'x' && name.ptr[0] != 'f'))
+    /* All guarded names begin with "x", "forwarded" or "client", in every spelling. */
+    if (name.len == 0 || !memchr("xfc", name.ptr[0], 3))
         return false;
 
     struct gw_slice canon = gw_token_spelling(name, spelling);

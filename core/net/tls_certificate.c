@@ -43,6 +43,14 @@ static struct gw_slice pem_text(const X509 *certificate, struct gw_arena *arena)
     return take(bio, good, arena);
 }
 
+static struct gw_slice der_bytes(const X509 *certificate, struct gw_arena *arena)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    bool good = bio && i2d_X509_bio(bio, certificate) == 1;
+
+    return take(bio, good, arena);
+}
+
 static struct gw_slice digest_text(const X509 *certificate, const EVP_MD *digest,
                                    struct gw_arena *arena)
 {
@@ -77,6 +85,8 @@ struct gw_slice gw_tls_certificate_text(const X509 *certificate, enum gw_tls_cer
         return digest_text(certificate, EVP_sha1(), arena);
     case GW_TLS_CERTIFICATE_PEM:
         return pem_text(certificate, arena);
+    case GW_TLS_CERTIFICATE_DER:
+        return der_bytes(certificate, arena);
     }
     return GW_SLICE_EMPTY;
 }

@@ -12,6 +12,7 @@ enum gw_tls_certificate_text {
     GW_TLS_CERTIFICATE_FINGERPRINT, /* SHA-256 in hexadecimal */
     GW_TLS_CERTIFICATE_SHA1,        /* the same with SHA-1, for who knows it by that */
     GW_TLS_CERTIFICATE_PEM,
+    GW_TLS_CERTIFICATE_DER, /* which is no text */
 };
 
 /* Lives in the arena; empty: the library cannot write it. */

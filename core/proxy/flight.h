@@ -123,6 +123,12 @@ void gw_flight_start_total_timeout(struct gw_flight *flight);
 /* Finds the route and fills x.outgoing. What stands in the way is a reply in x.reply. */
 void gw_flight_route(struct gw_flight *flight);
 
+/* ── certificate.c ─────────────────────────────────────────────────────────────── */
+
+/* Tells the service of the certificate its client has shown, where there is one that is good. */
+void gw_flight_tell_certificate(const struct gw_exchange *x, enum gw_certificate_header header,
+                                struct gw_fields *fields);
+
 /* ── secure.c ──────────────────────────────────────────────────────────────────── */
 
 /* Before and after its route is known: false when it came in a way in which it is not served; the

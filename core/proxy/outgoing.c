@@ -99,6 +99,8 @@ static void fill_fields(struct gw_exchange *x, struct gw_fields *fields)
     if (x->grpc)
         gw_flight_pass_deadline(gw_flight_of(x), fields);
     gw_hop_set_forwarded(fields, x->arena, &forwarded);
+    if (service)
+        gw_flight_tell_certificate(x, service->certificate_header, fields);
     gw_hop_set_via(fields, x->arena, x->request.version);
 }
 

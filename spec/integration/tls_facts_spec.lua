@@ -1,6 +1,7 @@
 -- What is known of a client's TLS: for plugins, trusted or not, Kong's too, in the access log, in /metrics.
 local cjson = require("cjson")
 local moongate = require("support.moongate")
+local peers = require("support.peers")
 local pki = require("support.pki")
 
 local certs, gw
@@ -16,7 +17,10 @@ end)
 
 teardown(function() certs:remove() end)
 
-after_each(function() moongate.stop_all() end)
+after_each(function()
+  peers.stop_all()
+  moongate.stop_all()
+end)
 
 local function curl(path, more)
   local pipe = assert(
@@ -199,6 +203,40 @@ describe("the gateway", function()
     assert.equal(1, gw:metric('moongate_protocol_requests_total{http="1.1",tls=""}'))
     local left = gw:metric('moongate_certificate_expiry_seconds{kind="certificate",name="listeners[0].tls.cert"}')
     assert.is_true(math.abs(left - 30 * 24 * 3600) < 300)
+    gw:stop()
+  end)
+
+  it("tells a service of a certificate that is good, and nobody else can", function()
+    local up = peers.nginx {
+      server = [[return 200 "$http_client_cert|$http_x_forwarded_client_cert|$http_client_cert_chain";]],
+    }
+    if not up then return pending("nginx is not here") end
+    local function ask(header, more)
+      gw:configure(([[
+listeners: [{ address: 127.0.0.1:0, tls: { cert: server.pem, key: server.key } }]
+services:
+  - name: s
+    url: http://127.0.0.1:PORT
+    HEADER
+    routes: [{ name: r, paths: [/], public: true, client_certificate: optional, client_ca: ca.pem }]
+]]):gsub("PORT", up.port):gsub("HEADER", header))
+      assert.equal(200, gw:reload())
+      return curl(
+        "/",
+        "-H 'Client-Cert: :bWU=:' -H 'Client-Cert-Chain: x' -H 'X-Forwarded-Client-Cert: Hash=me' " .. more
+      )
+    end
+    start()
+    assert.equal("||", ask("", with("alice")))
+    assert.equal("||", ask("client_certificate_header: client-cert", ""))
+    local der = certs:run("openssl x509 -in alice.pem -outform der | base64 -w0")
+    assert.equal(":" .. der .. ":||", ask("client_certificate_header: client-cert", with("alice")))
+    local fact = certs:run("openssl x509 -in alice.pem -noout -fingerprint -sha256")
+    local hash = fact:match("Fingerprint=([%x:]+)"):gsub(":", ""):lower()
+    assert.equal(
+      ('|Hash=%s;Subject="CN=Alice \\C3\\84,O=Moongate";DNS="alice.test"|'):format(hash),
+      ask("client_certificate_header: x-forwarded-client-cert", with("alice"))
+    )
     gw:stop()
   end)
 end)

@@ -17,6 +17,7 @@ local C = native.available and require("moongate.cdef") or nil
 
 local M = {}
 
+local CERTIFICATE_HEADERS = { ["client-cert"] = 1, ["x-forwarded-client-cert"] = 2 } -- enum gw_certificate_header
 local VERSIONS = { v1 = 1, v2 = 2 } -- of the PROXY protocol
 local DEFAULT_MODE = tonumber("600", 8)
 local LEVELS = { debug = 0, info = 1, notice = 2, warn = 3, error = 4 } -- enum gw_log_level
@@ -123,6 +124,7 @@ local function put_services(build, normal)
     target.grpc_idle_timeout_us = us(service.grpc_idle_timeout)
     target.http2 = service.http2
     target.forwarded_header = service.forwarded_header
+    target.certificate_header = CERTIFICATE_HEADERS[service.client_certificate_header] or 0
     target.proxy_protocol = VERSIONS[service.proxy_protocol] or 0
     target.keepalive_connections = service.keepalive.connections
     target.keepalive_requests = service.keepalive.requests

@@ -146,6 +146,7 @@ function M.service(state, item, top, config)
     http2 = http2,
     tls = tls_services.run(state, config, item, place.protocol, upstream),
     forwarded_header = value.forwarded_header,
+    client_certificate_header = value.client_certificate_header,
     keepalive = value.keepalive,
     retry = value.retry,
     hedge = value.hedge,

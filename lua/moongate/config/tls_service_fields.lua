@@ -40,6 +40,13 @@ end
 
 --- The fields of a service.
 M.FIELDS = {
+  client_certificate_header = t.one_of {
+    "client-cert",
+    "x-forwarded-client-cert",
+    about = "Tell it of the certificate that its client has shown, where that is good: in `Client-Cert` (RFC 9440, the "
+      .. "certificate itself) or as Envoy does (fingerprint, subject, names). What clients send under these names is "
+      .. "taken away in any case.",
+  },
   tls_verify = t.boolean {
     about = "Over TLS: whether its certificate is verified: signed by somebody trusted, valid, for its name. `true` "
       .. "where nothing is written; in files with `_format_version` `false`.",

@@ -70,9 +70,9 @@ source until the reader has taken enough, `buffer` is told to the plugin that re
 When file descriptors run out the oldest idle connections, of clients and to services, are closed to make room
 (`moongate_connections_shed_total`); heads that never end count as idle. The limit of open files is raised to
 the hard one at the start: set that with `LimitNOFILE=` or `ulimit -Hn`, to twice the connections and some. A
-connection that is idle for a second holds about 800 bytes. What requests hold together is bounded by
-`connections` times what one may hold: `head`, `buffer` both ways where a plugin reads bodies, `write_queue`
-both ways.
+connection that is idle for a second holds about 800 bytes, 13 KB over TLS ([more](tls.md#watching-it)). What
+requests hold together is bounded by `connections` times what one may hold: `head`, `buffer` both ways where a
+plugin reads bodies, `write_queue` both ways.
 
 ]]
 

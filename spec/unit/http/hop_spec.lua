@@ -63,7 +63,7 @@ describe("hop", function()
 
   it("takes misspelled forwarding fields out of a request", function()
     local f = fields(
-      "x_forwarded_for=1 x-forwarded_for=1 x-forwarded-for-=1 x.forwarded.proto=1 x_real_ip=1 forwarded-=1 "
+      "x_forwarded_for=1 x-forwarded_for=1 x-forwarded-for-=1 x.forwarded.proto=1 x_real_ip=1 forwarded-=1 client_cert=1 "
         .. "x-forwarded-for=2 x-real-ip=3 forwarded=4 x_other=5"
     )
     c.gw_hop_clean_request(f)

@@ -126,6 +126,8 @@ local CASES = {
     "services[0].grpc_idle_timeout", "expected a duration" },
   { "a protocol nobody knows", H .. "services:\n  - host: a\n    protocol: htp\n", 4, "services[0].protocol",
     "must be one of http, https, grpc" },
+  { "a header of certificates that nobody knows", H .. "services:\n  - host: a\n    client_certificate_header: xfcc\n", 4,
+    "services[0].client_certificate_header", 'must be one of "client-cert", "x-forwarded-client-cert"' },
   { "too many retries", H .. "services:\n  - host: a\n    retries: 99999\n", 4, "services[0].retries",
     "must be between 0 and 32767, got 99999" },
   { "a failure nobody tries again for", H .. "services:\n  - host: a\n    retry: { on: [conect] }\n", 4,
