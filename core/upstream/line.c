@@ -155,6 +155,7 @@ void gw_line_cancel(struct gw_line_wait *wait)
         call_first(line);
     else
         gw_list_remove(&wait->node);
+    atomic_fetch_add(&line->changes, 1); /* nobody may wait any more */
 
     bool is_mine = !wait->posted;
 
