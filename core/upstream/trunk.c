@@ -14,9 +14,9 @@ struct gw_trunk {
     struct gw_list sessions; /* that may take streams; the oldest in front */
     unsigned session_count;
     struct gw_list waits;
-    unsigned tunnel_waits;  /* of them */
-    struct gw_reach *reach; /* NULL: none is being made */
-    unsigned users;         /* connections, waits and the reach; the last one frees the trunk */
+    unsigned wait_count, tunnel_waits; /* of them */
+    struct gw_reach *reach;            /* NULL: none is being made */
+    unsigned users; /* connections, waits and the reach; the last one frees the trunk */
     size_t key_len;
     char key[];
 };
@@ -217,6 +217,7 @@ static void leave_line(struct gw_trunk_wait *wait)
 {
     gw_list_remove(&wait->node);
     gw_timer_stop(&wait->timeout);
+    wait->trunk->wait_count--;
     wait->trunk->tunnel_waits -= wait->want.tunnel;
     if (gw_list_empty(&wait->trunk->waits))
         stop_reach(wait->trunk);
@@ -381,7 +382,10 @@ struct gw_stream *gw_trunks_open(struct gw_trunks *trunks, const struct gw_trunk
 {
     struct gw_trunk *trunk = gw_map_get(&trunks->by_key, want->key);
 
-    return trunk && gw_list_empty(&trunk->waits) ? open_on(trunk, want) : NULL;
+    /* Who only waits to hear of tunnels stands in nobody's way. */
+    return trunk && trunk->wait_count == (want->tunnel ? 0 : trunk->tunnel_waits)
+               ? open_on(trunk, want)
+               : NULL;
 }
 
 struct gw_trunk_wait *gw_trunks_wait(struct gw_trunks *trunks, const struct gw_trunk_want *want,
@@ -394,6 +398,7 @@ struct gw_trunk_wait *gw_trunks_wait(struct gw_trunks *trunks, const struct gw_t
     wait->want = *want;
     wait->done = done;
     wait->ctx = ctx;
+    wait->trunk->wait_count++;
     wait->trunk->tunnel_waits += want->tunnel;
     gw_list_append(&wait->trunk->waits, &wait->node);
     if (want->timeout_us)

@@ -30,7 +30,7 @@ const failure_of = (plan) => ({ code: plan.code, details: plan.details, metadata
 const handlers = {
   unary(call, done) {
     const plan = plan_of(call.request);
-    if (plan.name === "slow") return setTimeout(() => done(null, Buffer.from("late")), 2000).unref();
+    if (plan.name === "slow" || plan.name === "cancel") return setTimeout(() => done(null, Buffer.from("late")), 2000).unref();
     if (plan.name === "error") return done(failure_of(plan));
     done(null, Buffer.alloc(plan.size, "a"), trailers_of(plan));
   },
@@ -48,7 +48,7 @@ const handlers = {
     call.on("cancelled", () => {});
     call.on("error", () => {});
     call.on("end", () => {
-      if (plan.name === "slow") return;
+      if (!plan || plan.name === "slow" || plan.name === "cancel") return; // none: it was cancelled before it had begun
       if (plan.name === "error") return done(failure_of(plan));
       done(null, Buffer.from(String(size)), trailers_of(plan));
     });
@@ -59,7 +59,7 @@ const handlers = {
     call.on("cancelled", () => call.end());
     call.on("data", (message) => { plan = plan || plan_of(message); call.write(message); });
     call.on("end", () => {
-      if (plan.name === "slow" || plan.name === "cancel") return;
+      if (!plan || plan.name === "slow" || plan.name === "cancel") return; // none: it was cancelled before it had begun
       if (plan.name === "error") return call.emit("error", failure_of(plan));
       call.end(trailers_of(plan));
     });
@@ -80,7 +80,7 @@ function plan_for(i) {
   switch (i % 10) {
     case 0: return { name: "error", code: (i / 10) % 16 + 1, details: `no. ${i}: ungültig, 100 %`, size: 10, messages: 0 };
     case 1: return { name: "error", code: (i / 10 | 0) % 16 + 1, details: "after two", size: 10, messages: 2 };
-    case 2: return { name: "slow", size: 10, messages: 1 };
+    case 2: return { name: "slow", size: 10, messages: 1, told: i % 20 === 2 };
     case 3: return { name: "cancel", size: 10, messages: 1 };
     case 4: return { name: "big", size: BIG, messages: 4 };
     case 5: return { name: "empty", size: 0, messages: 1 };
@@ -90,11 +90,12 @@ function plan_for(i) {
 
 function one(client, kind, i) {
   const plan = plan_for(i);
-  if (plan.name === "cancel" && (kind === "unary" || kind === "consume")) plan.name = "slow";
   const spec = service[kind];
   const first = Buffer.from(JSON.stringify(plan).padEnd(plan.size, " "));
-  const options = { deadline: Date.now() + (plan.name === "slow" ? 150 : 20000) };
+  // Who is told of a deadline has no timer of its own: what is in between must end the call, or the service.
+  const options = plan.told ? {} : { deadline: Date.now() + (plan.name === "slow" ? 150 : 20000) };
   const metadata = new grpc.Metadata();
+  if (plan.told) metadata.set("grpc-timeout", "150m");
   metadata.set("x-call", String(i));
   return new Promise((resolve) => {
     const seen = { messages: 0, bytes: 0, code: -1, details: "", trailers: "" };
@@ -119,6 +120,7 @@ function one(client, kind, i) {
       for (let n = 1; n < plan.messages; n++) call.write(Buffer.alloc(plan.size, "c"));
       call.end();
     }
+    if (plan.name === "cancel" && !spec.responseStream) setTimeout(() => call.cancel(), 50);
     call.on("status", (status) => {
       seen.code = status.code;
       // The client's own words for its deadline name the address; those of a cancelled one are its own, too.

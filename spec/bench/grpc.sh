@@ -29,10 +29,9 @@ listeners:
   - { address: "127.0.0.1:$secure", tls: { cert: $work/tls.crt, key: $work/tls.key } }
 services:
   - name: calls
-    url: http://$server
-    http2: true
+    url: grpc://$server
     routes:
-      - { name: calls, paths: [/bench.Calls], strip_path: false, public: true }
+      - { name: calls, protocols: [grpc], paths: [/bench.Calls], public: true }
 CONF
 start moongate 1 "${MOONGATE:-$root/build/release/moongate}" run -c "$work/moongate.yaml"
 for _ in $(seq 100); do (exec 3<>"/dev/tcp/127.0.0.1/$plain") 2>/dev/null && break; sleep 0.1; done

@@ -1,5 +1,6 @@
 -- WebSockets through the real binary, from HTTP/1.1 and HTTP/2 to both: npm's ws, over sockets and over Node's HTTP/2.
 local cjson = require("cjson")
+local http = require("support.http")
 local moongate = require("support.moongate")
 local peers = require("support.grpc")
 local wire = require("support.wire")
@@ -27,11 +28,12 @@ services:
       - { name: inflate, paths: [/inflate], public: true, websocket: { validate_utf8: true } }
   - { name: two, url: "http://127.0.0.1:{{h2}}", http2: true, routes: [{ name: two, paths: [/h2], public: true }] }
   - { name: without, url: "http://127.0.0.1:{{without}}", http2: true, routes: [{ name: without, paths: [/without], public: true }] }
+  - { name: mute, url: "http://127.0.0.1:{{mute}}", http2: true, routes: [{ name: mute, paths: [/mute], public: true }] }
   - { name: liar, url: "http://127.0.0.1:{{liar}}", routes: [{ name: liar, paths: [/liar], public: true }] }
   - { name: plain, url: "http://127.0.0.1:{{plain}}", routes: [{ name: plain, paths: [/plain], public: true }] }
 ]]
 
-local gw
+local gw, mute
 local services = {}
 
 local ready, why = peers.ready()
@@ -55,11 +57,14 @@ describe_ws("a WebSocket" .. (why and (" (" .. why .. ")") or ""), function()
       services[name] = peers.service("websocket.js", kind)
       vars[name] = services[name].port
     end
+    mute = wire.listen()
+    vars.mute = mute.port
     gw = moongate.start { yaml = YAML, vars = vars }
   end)
 
   teardown(function()
     gw:stop()
+    mute:close()
     for _, service in pairs(services) do
       service:stop()
     end
@@ -109,6 +114,25 @@ describe_ws("a WebSocket" .. (why and (" (" .. why .. ")") or ""), function()
       end
     end
     assert.equal("plain", gw:get("/without/y").body)
+  end)
+
+  it("waits for the settings of a service, alone, and no longer than its client", function()
+    local upgrade = "GET /mute/%s HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    local gone = gw:connect()
+    gone:send(upgrade:format("gone"))
+    local server = assert(mute:accept(5))
+    assert.equal("PRI * HTTP/2.0", server:read(14))
+    gone:close()
+    local first, plain = gw:connect(), gw:connect()
+    first:send(upgrade:format("cut"))
+    plain:send("GET /mute/plain HTTP/1.1\r\nHost: a\r\n\r\n") -- it needs no settings, and goes on the same connection
+    assert.is_truthy(wire.wait(function() return server:peek():find("\1\5\0\0\0\1", 1, true) end, 5))
+    server:close()
+    local response = http.read_response(first)
+    assert.equal(502, response.status)
+    assert.equal("reset", cjson.decode(response.body).reason)
+    first:close()
+    plain:close()
   end)
 
   it("is refused by a service in its own words", function()
