@@ -36,8 +36,8 @@ local function merged(...)
   return result
 end
 
-local TLS, FAILURE, WHO, OFTEN, KONG =
-  "Every connection", "Upstreams that fail", "Who you are", "Who may how often", "Kong's plugins"
+local TLS, WHO, OFTEN, KONG =
+  "Every connection", "Who you are", "Who may how often", "Kong's plugins"
 local none = t.none
 
 M.top = merged(
