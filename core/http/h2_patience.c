@@ -48,18 +48,24 @@ static void look_for_stalls(struct gw_h2_server *server)
     GW_LIST_EACH(&session->streams, node) {
         struct gw_h2_stream *stream = container_of(node, struct gw_h2_stream, node);
 
-        if (!stream->open && stream->out_bytes &&
-            stream->framed - stream->looked_at < (least ? least : 1))
+        bool waits = !stream->open && stream->out_bytes;
+
+        if (waits && stream->waited && stream->framed - stream->looked_at < (least ? least : 1))
             gw_h2_stream_reset(stream, NGHTTP2_CANCEL);
+        stream->waited = waits; /* who began to wait just now has had no time */
         stream->looked_at = stream->framed;
     }
     server->looked_us = session->loop->clock.now_us;
-    if (!session->blocked || session->owned)
+
+    bool waited = server->waited;
+
+    server->waited = session->blocked && !session->owned;
+    if (!server->waited)
         return;
 
     uint64_t taken = gw_conn_bytes_taken(session->conn);
 
-    if (taken - server->taken < (least ? least : 1))
+    if (waited && taken - server->taken < (least ? least : 1))
         gw_h2_session_close(session, 0, GW_OK); /* it does not read at all */
     server->taken = taken;
 }

@@ -17,6 +17,7 @@ struct gw_h2_server {
     uint64_t noticed_us; /* when the first GOAWAY went; 0: it did not */
     uint64_t looked_us;
     uint64_t taken; /* bytes, then */
+    bool waited;    /* and it was blocked */
     bool silent;    /* closed by its owner: no on_closed */
 };
 

@@ -154,6 +154,7 @@ struct gw_h2_stream {
     size_t out_bytes, out_read; /* all of it; of the first chunk what is in frames */
     uint64_t framed;            /* bytes of body that went into frames */
     uint64_t looked_at;         /* `framed`, when the guard last looked */
+    bool waited;                /* without an owner, then */
     int64_t remaining;          /* of the declared length; < 0: not declared */
     nghttp2_nv *out_trailers;
     unsigned out_trailer_count;
