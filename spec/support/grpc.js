@@ -1,7 +1,8 @@
 "use strict";
 // A gRPC service and a client, by @grpc/grpc-js (NODE_PATH says where it is). Messages are JSON, and no protobuf.
-//   node grpc.js server            the first line of output is {"port": N}, then one line for what happens to each call
-//   node grpc.js ask ADDRESS ASK   makes the calls of ASK (a JSON array) at once, over cleartext, and says how they ended
+//   node grpc.js server [KEY CERT]      the first line of output is {"port": N}, then one line for what happens to each call
+//   node grpc.js ask ADDRESS ASK [CA]   makes the calls of ASK (a JSON array) at once, and says how they ended
+// Over TLS where there are files for it; the other side is called localhost.
 //
 // A call: { method, kind: "unary" | "produce" | "consume" | "both", plan, metadata, deadline (ms), cancel (after so many
 // messages; "told": at SIGUSR1), messages (to send), open (it never ends its side) }. The plan is what the service is to do:
@@ -42,7 +43,9 @@ function produce(call, plan) {
   call.end(trailers());
 }
 
-function serve() {
+function serve(key, cert) {
+  const pair = key && { private_key: fs.readFileSync(key), cert_chain: fs.readFileSync(cert) };
+  const credentials = pair ? grpc.ServerCredentials.createSsl(null, [pair]) : grpc.ServerCredentials.createInsecure();
   const server = new grpc.Server();
   const handlers = {
     unary(call, done) {
@@ -83,7 +86,7 @@ function serve() {
       done(null, Buffer.from([8, name === "down" ? 2 : 1]));
     },
   });
-  server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => say({ port }));
+  server.bindAsync("127.0.0.1:0", credentials, (error, port) => say({ port }));
 }
 
 function one(client, { method, kind, plan, metadata, deadline, cancel, messages, open }) {
@@ -122,12 +125,13 @@ function one(client, { method, kind, plan, metadata, deadline, cancel, messages,
   });
 }
 
-async function ask(address, calls) {
-  const client = new grpc.Client(address, grpc.credentials.createInsecure());
+async function ask(address, calls, ca) {
+  const credentials = ca ? grpc.credentials.createSsl(fs.readFileSync(ca)) : grpc.credentials.createInsecure();
+  const client = new grpc.Client(address, credentials, ca ? { "grpc.ssl_target_name_override": "localhost" } : {});
   say(await Promise.all(calls.map((call) => one(client, call))));
   client.close();
 }
 
-const [what, address, argument] = process.argv.slice(2);
-if (what === "server") serve();
-else ask(address, JSON.parse(argument));
+const [what, first, second, third] = process.argv.slice(2);
+if (what === "server") serve(first, second);
+else ask(first, JSON.parse(second), third);

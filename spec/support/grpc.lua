@@ -74,8 +74,8 @@ function Service:stop()
   self.child:wait()
 end
 
---- Makes calls at once and says how each ended.
-function M.ask(port, calls) return M.run("grpc.js", "ask", "127.0.0.1:" .. port, cjson.encode(calls)) end
+--- Makes calls at once and says how each ended; over TLS with the file of a CA that signed for localhost.
+function M.ask(port, calls, ca) return M.run("grpc.js", "ask", "127.0.0.1:" .. port, cjson.encode(calls), ca) end
 
 --- The same, without waiting for the end: a child whose only line is the answer.
 function M.begin(port, calls) return M.node("grpc.js", "ask", "127.0.0.1:" .. port, cjson.encode(calls)) end
