@@ -158,6 +158,7 @@ local function rotate()
   os.rename(path, path .. ".old")
   gw.process:kill("USR1")
   look(function() return exists(path) or gw:stderr():find("again: ", from, true) end, "no rotation")
+  write_lines() -- the sinks' files are opened again with the next of them
 end
 
 describe("whatever fails in", function()
