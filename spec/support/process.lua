@@ -29,6 +29,14 @@ local SIGNALS = { HUP = 1, INT = 2, ABRT = 6, KILL = 9, USR1 = 10, USR2 = 12, TE
 local Process = {}
 Process.__index = Process
 
+-- Those that run. A spec whose setup failed never comes to stop what it started: it is ended with this program.
+local running = {}
+local at_the_end = ffi.gc(ffi.new("char[1]"), function()
+  for pid in pairs(running) do
+    C.process_kill(pid, SIGNALS.KILL)
+  end
+end)
+
 local function read_file(path)
   local file = io.open(path, "rb")
   if not file then return "" end
@@ -86,6 +94,7 @@ function M.start(argv, folder, env, fds, places)
   C.process_actions_destroy(actions)
   assert(failed == 0 and keep_args and keep_vars, "cannot start " .. argv[1])
   local process = setmetatable({ pid = pid[0], name = name, places = places }, Process)
+  running[process.pid] = at_the_end
   process.pidfd = tonumber(C.process_syscall(PIDFD_OPEN, ffi.cast("long", pid[0]), ffi.cast("long", 0)))
   assert(process.pidfd >= 0, "pidfd_open")
   wire.watch(process.pidfd, function() process:reap() end)
@@ -98,6 +107,7 @@ function Process:reap()
     wire.unwatch(self.pidfd)
     C.process_close(self.pidfd)
     self.pidfd = nil
+    running[self.pid] = nil
     local signal = status[0] % 128
     self.code = signal == 0 and math.floor(status[0] / 256) or -signal
   end
