@@ -7,6 +7,7 @@ local plan = require("moongate.plan")
 local M = {}
 
 local GOOD, BAD = 0, 1
+local TOKEN_MIN = 16
 
 -- --- gaps --------------------------------------------------------------------------------------------------------
 
@@ -115,9 +116,12 @@ local function to_service(audit, route)
   return service.protocol .. ", NOT verified"
 end
 
-local function from_clients(route)
-  if route.https_only then return "https" end
-  return route.http_only and "http" or "http, https"
+-- Over what a request can reach it: what listeners speak, of that what the route takes.
+local function from_clients(audit, route)
+  local ways = {}
+  if audit.speaks.http and not route.https_only then ways[1] = "http" end
+  if audit.speaks.https and not route.http_only then ways[#ways + 1] = "https" end
+  return #ways > 0 and table.concat(ways, ", ") or "no listener"
 end
 
 local function look_at_routes(audit)
@@ -133,7 +137,7 @@ local function look_at_routes(audit)
         route.name or route.path,
         who,
         bounds_of(route, plans.routes[i]),
-        from_clients(route),
+        from_clients(audit, route),
         to_service(audit, route),
       }
     end
@@ -154,6 +158,11 @@ local function look_at_listeners(audit)
   local rows = { { "LISTENER", "SPEAKS", "REACHED FROM" } }
   for i, listener in ipairs(audit.config.listeners) do
     local near = is_local(listener)
+    if listener.tls then
+      audit.speaks.https = true
+    elseif not listener.redirect_https then
+      audit.speaks.http = true
+    end
     if not near and not listener.tls and not listener.redirect_https then
       audit.open[#audit.open + 1] = listener
     end
@@ -168,6 +177,9 @@ local function look_at_listeners(audit)
       { admin.text .. " (admin)", "http, token", is_local(admin) and "this machine" or "elsewhere" }
     if not is_local(admin) then
       add(audit, "admin.address", "the token travels in cleartext: use a unix socket")
+    end
+    if #audit.config.admin.token < TOKEN_MIN then
+      add(audit, "admin.token", "can be guessed: write at least %d characters", TOKEN_MIN)
     end
   end
   return rows
@@ -236,7 +248,7 @@ function M.run(home, path)
     io.stderr:write(("moongate: %s: %s\n"):format(path, plural(#errors, "error")))
     return BAD
   end
-  local audit = { config = normal, gaps = {}, open = {}, unverified = {}, known = {} }
+  local audit = { config = normal, gaps = {}, open = {}, unverified = {}, known = {}, speaks = {} }
   for _, name in ipairs(unbounded(normal.limits)) do
     audit.known[name] = true
   end

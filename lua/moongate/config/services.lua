@@ -34,6 +34,8 @@ local function split_unix_url(scheme, rest)
   return { protocol = scheme, host = place, port = 0, path = base ~= "" and base or nil }
 end
 
+local RESPONSE_TIMEOUT = 60000 -- ms
+
 local function default_port(protocol) return tls_service_fields.PROTOCOLS[protocol] and 443 or 80 end
 
 -- "http://host:port/path" → its parts, or a problem.
@@ -138,7 +140,7 @@ function M.service(state, item, top, config)
     connect_timeout = value.connect_timeout,
     write_timeout = value.write_timeout,
     read_timeout = value.read_timeout,
-    response_timeout = value.response_timeout,
+    response_timeout = value.response_timeout or state.report.kong and value.read_timeout or RESPONSE_TIMEOUT,
     event_stream_timeout = value.event_stream_timeout,
     websocket_timeout = value.websocket_timeout,
     grpc_idle_timeout = value.grpc_idle_timeout,

@@ -23,7 +23,7 @@ function M.of_listener(reference)
     t.one_of { "1.2", "1.3", default = "1.2", about = "The oldest version of TLS that is spoken." }
   fields.strict_sni = t.boolean {
     default = false,
-    about = "Refuse clients that ask for no name, or for one that no certificate has.",
+    about = "Refuse clients that ask for no name, or for one that is in no `snis` of a certificate.",
   }
   fields.handshake_timeout = t.duration { unit = "ms", default = "10s", off = true, about = "For the handshake." }
   local about = "Whether clients must show a certificate. `optional`: one that is shown must be good."
@@ -83,6 +83,13 @@ local function chosen(state, tls, path, shared)
   return list
 end
 
+local function has_names(list)
+  for _, one in ipairs(list) do
+    if #(one.names or {}) > 0 then return true end
+  end
+  return false
+end
+
 local function listener(state, config, entry, path, shared)
   local tls, text = entry.tls, entry.text
   local own = (tls.cert or tls.key or tls.cert_alt or tls.key_alt) and certificates.make(state, config, tls, path)
@@ -110,6 +117,13 @@ local function listener(state, config, entry, path, shared)
   end
   for _, one in ipairs(chosen(state, tls, path, shared)) do
     made.certificates[#made.certificates + 1] = one
+  end
+  if tls.strict_sni and not has_names(made.certificates) then
+    report.error(
+      state.report,
+      report.join(path, "strict_sni"),
+      "refuses everybody: no certificate here has names (write certificates with snis)"
+    )
   end
   if #made.certificates == 0 and (tls.certificates or not any_for_clients(state)) and not tls.cert then
     report.warn(state.report, path, "shows a certificate that was made for development: nobody can verify it")

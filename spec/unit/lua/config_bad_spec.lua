@@ -178,6 +178,8 @@ local CASES = {
     "routes[0].retry.on", "timeout needs per_try_timeout" },
   { "a time of nothing", H .. "services:\n  - host: a\n    read_timeout: 0\n", 4, "services[0].read_timeout",
     "must be a whole number of milliseconds" },
+  { "strict names without a name", "listeners:\n  - address: 127.0.0.1:0\n    tls: { strict_sni: true }\n", 3,
+    "listeners[0].tls.strict_sni", "refuses everybody: no certificate here has names" },
   { "our own time without a unit", H .. "services:\n  - host: a\n    response_timeout: 100\n", 4,
     "services[0].response_timeout", "expected a duration" },
   { "a service's path without a slash", H .. "services:\n  - host: a\n    path: x\n", 4, "services[0].path",
