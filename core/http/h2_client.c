@@ -13,7 +13,7 @@ struct gw_h2_client {
     struct gw_defer news;
     unsigned requests;
     bool full;   /* somebody was sent away, or the server has said nothing: it is told of room */
-    bool busy;   /* a stream was open: the last one's end is told */
+    bool busy;   /* that it is idle is still to be told */
     bool silent; /* closed by its owner: no on_closed */
 };
 
@@ -221,7 +221,7 @@ struct gw_h2_client *gw_h2_client_new(struct gw_conn *conn, const struct gw_h2_l
 
     client->events = events;
     client->ctx = ctx;
-    client->full = true;
+    client->full = client->busy = true; /* whom nobody has used when it is settled is idle */
     gw_h2_session_init(&client->session, &role, false, conn, limits);
     gw_h2_session_start_timer(&client->session, ACK_US);
     return client;

@@ -85,7 +85,8 @@ static bool says_forwarding(struct gw_slice name)
      * begins with X-Forwarded. */
     static const struct gw_slice names[] = { NAME("x-real-ip"), NAME("forwarded"),
                                              NAME("client-cert"), NAME("client-cert-chain") };
-    static const struct gw_slice prefixes[] = { NAME("x-forwarded") };
+    /* X-Moongate-: what another gateway says of the request, such as that it is a copy. */
+    static const struct gw_slice prefixes[] = { NAME("x-forwarded"), NAME("x-moongate-") };
 
     return IS_ONE_OF(name, names) || HAS_PREFIX_OF(name, prefixes);
 }

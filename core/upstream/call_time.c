@@ -1,5 +1,6 @@
 /* The time of a call. One timer, because only one thing is waited for at a time: room for the
  * request, then the head, then more body. */
+#include "http/token.h"
 #include "upstream/call_private.h"
 
 #define TIMEOUT_US 60000000ull /* of calls without a service */
@@ -141,6 +142,24 @@ void gw_call_note_progress(struct gw_call *call)
     start_timer(call);
 }
 
+/* What the client says there is not ours to promise, in whatever spelling a service reads it. */
+static void remove_spellings(struct gw_fields *fields, struct gw_slice name)
+{
+    char wanted[GW_TOKEN_SPELLING_MAX], spelling[GW_TOKEN_SPELLING_MAX];
+    struct gw_slice canon = gw_token_spelling(name, wanted);
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < fields->count; i++) {
+        struct gw_slice other = fields->items[i].name;
+
+        if (other.len && other.ptr[0] == name.ptr[0] &&
+            gw_slice_equal(gw_token_spelling(other, spelling), canon))
+            continue;
+        fields->items[kept++] = fields->items[i];
+    }
+    fields->count = kept;
+}
+
 void gw_call_tell_deadline(struct gw_call *call)
 {
     const struct gw_call_options *options = &call->options;
@@ -157,7 +176,7 @@ void gw_call_tell_deadline(struct gw_call *call)
 
         left_us = !left_us || all_us < left_us ? all_us : left_us;
     }
-    gw_fields_remove(&call->head.fields, name); /* what the client said is not ours to promise */
+    remove_spellings(&call->head.fields, name);
     if (left_us)
         gw_fields_add(&call->head.fields, options->arena, name,
                       gw_arena_number(options->arena, left_us < 1000 ? 1 : left_us / 1000));

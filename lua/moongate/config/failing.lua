@@ -21,8 +21,8 @@ M.OF_SERVICE = {
   response_timeout = t.duration {
     unit = "ms",
     off = true,
-    about = "From the last byte of the request to the head of the response. Where nothing is written 60s; in files with "
-      .. "`_format_version` what `read_timeout` says, because that is what it bounds in Kong.",
+    about = "From the last byte of the request to the head of the response. Where nothing is written 60s; in files "
+      .. "with `_format_version` what `read_timeout` says, because that is what it bounds in Kong.",
   },
   event_stream_timeout = t.duration {
     unit = "ms",

@@ -89,6 +89,7 @@ local function wire_rig(near_is_server, kind, over_tls)
     rig.acceptor = place:keep(streams.accept(near))
     rig.dialer = place:keep(streams.dial(far))
   end
+  local unused = rig.dialer.c.idle -- how often it was idle before
   local client = rig.dialer:open()
   if near_is_server then
     rig.far = client
@@ -103,7 +104,7 @@ local function wire_rig(near_is_server, kind, over_tls)
     end
     if rig.on_begin then rig.on_begin(probe) end
   end
-  rig.kept = function() return rig.dialer.c.idle == 1 and rig.acceptor.c.closed == 0 end
+  rig.kept = function() return rig.dialer.c.idle == unused + 1 and rig.acceptor.c.closed == 0 end
   rig.on_wire = true
   return rig
 end

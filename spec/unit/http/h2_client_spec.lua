@@ -94,11 +94,16 @@ describe("an h2 client", function()
     say(ok(1, { { "content-length", "5" } }), h2.data(1, "hello", true))
     assert.equal("hello", probe:body())
     assert.equal(5, tonumber(probe.c.head.body_length))
-    assert.equal(0, client.c.idle)
+    assert.equal(1, client.c.idle) -- before it was used
     probe:close()
     place:turn()
-    assert.equal(1, client.c.idle)
+    assert.equal(2, client.c.idle)
     assert.equal("", heard(1):match("reset.*") or "")
+  end)
+
+  it("is idle when nobody has used it by the time the server has spoken", function()
+    begin()
+    assert.equal(1, client.c.idle)
   end)
 
   it("opens no more streams than the server allows, and tells of room", function()

@@ -145,7 +145,8 @@ describe("the request's way", function()
       local request = sent(
         nil,
         "GET / HTTP/1.1\nhost: a\nx-forwarded-for: 10.0.0.1\nX_Forwarded_For: 10.0.0.2\n"
-          .. "x-real-ip: 10.0.0.3\nforwarded: for=10.0.0.4\nx-forwarded-proto: https\nproxy: evil\nx-consumer-id: root"
+          .. "x-real-ip: 10.0.0.3\nforwarded: for=10.0.0.4\nx-forwarded-proto: https\nproxy: evil\nx-consumer-id: root\n"
+          .. "x-moongate-mirror: evil\nX_Moongate_Mirror: evil"
       )
       for _, word in ipairs { "10.0.0", "https", "evil", "root" } do
         assert.is_nil(request:find(word, 1, true))
