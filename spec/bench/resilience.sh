@@ -50,10 +50,13 @@ metric() { awk -v n="$1" 'index($1, n) == 1 { s += $2 } END { print s + 0 }' "$w
 requests=$(awk '/requests in/ { print $1 }' "$work/wrk.out")
 errors=$(awk '/Socket errors/ { gsub(/[^0-9 ]/, ""); e += $1 + $2 + $3 + $4 } /Non-2xx/ { e += $NF } END { print e + 0 }' "$work/wrk.out")
 retries=$(metric moongate_upstream_retries_total)
-printf '  %-10s %10s %14s %10s\n' service requests 'most at a time' failed
+# "awaited": in flight as the gateway counts; "worked on": with those that were given up, which a service works on all the same.
+printf '  %-10s %10s %13s %15s %10s\n' service requests 'most awaited' 'most worked on' failed
 curl -fsS "http://127.0.0.1:$control/" >"$work/seen"
-while read -r name count most failed; do printf '  %-10s %10d %14d %10d\n' "$name" "$count" "$most" "$failed"; done <"$work/seen"
-printf '  %-10s %10s %14s %10d\n' dead - - "$(metric 'moongate_upstream_retries_total{service="five",reason="connect"')"
+while read -r name count most failed worked; do
+  printf '  %-10s %10d %13d %15d %10d\n' "$name" "$count" "$most" "$worked" "$failed"
+done <"$work/seen"
+printf '  %-10s %10s %13s %15s %10d\n' dead - - - "$(metric 'moongate_upstream_retries_total{service="five",reason="connect"')"
 awk '$1 == "50%" || $1 == "99%" { printf "  latency %s %s\n", $1, $2 }' "$work/wrk.out"
 printf '  %d requests, %d failed for their clients; %d ejections, %d retries, %d refused by the budget\n' "$requests" "$errors" \
   "$(metric moongate_upstream_ejections_total)" "$retries" "$(metric moongate_upstream_retries_refused_total)"

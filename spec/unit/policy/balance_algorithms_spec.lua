@@ -217,6 +217,18 @@ describe("balancing in slow start (2.2.4)", function()
   end)
 end)
 
+describe("a target's vitals", function()
+  it("let threads that race never beyond the cap, and all of them out again", function()
+    ffi.cdef("unsigned gw_spec_vitals_race(struct gw_vitals *, unsigned, unsigned);")
+    local vitals = ffi.new("struct gw_vitals")
+    for cap = 1, 4 do
+      local most = ffi.C.gw_spec_vitals_race(vitals, cap, 20000)
+      assert.is_true(most <= cap, most .. " of " .. cap)
+      assert.equal(0, vitals.active)
+    end
+  end)
+end)
+
 describe("balancing when targets fail (2.2.5)", function()
   local function of_five(change)
     local balance = new("round-robin", same(5, 1), change)
