@@ -230,7 +230,7 @@ upstreams:
       assert.equal(204, gw:ask("POST", path).status)
     end
 
-    it("once, in order, with what moved", function()
+    it("once, in order, with what moved (2.14.5)", function()
       begin("log")
       move(true)
       assert.is_truthy(gw:wait_log("heard health u 127.0.0.1:%d+ unhealthy operator %-"))
@@ -240,6 +240,9 @@ upstreams:
       assert.same({ [500] = 2, [503] = 1 }, ask(3))
       assert.is_truthy(gw:wait_log("heard breaker s %- open %- failures in a row"))
       assert.is_truthy(gw:wait_log("heard breaker r %- open %- failures in a row"))
+      assert.is_truthy(gw:wait_log("service s: circuit breaker opens for 60000 ms"))
+      assert.equal(1, gw:metric('moongate_breaker_state{service="s",state="open"}'))
+      assert.equal(1, gw:metric('moongate_breaker_opened_total{service="s"'))
       local _, times = gw:stderr():gsub("heard ", "")
       assert.equal(4, times)
       gw:stop()

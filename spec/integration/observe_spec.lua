@@ -212,7 +212,7 @@ describe("the end", function()
     moongate.stop_all()
   end)
 
-  it("lets a running request finish and is not ready meanwhile", function()
+  it("lets a running request finish and is not ready meanwhile (2.19.5)", function()
     start()
     local slow = wire.listen()
     gw:configure(YAML, { up = slow.port })

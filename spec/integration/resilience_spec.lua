@@ -177,6 +177,47 @@ services:
     assert.is_truthy(gw:wait_log("service up: circuit breaker is closed"))
   end)
 
+  it(
+    "a breaker that opened is open for all workers at once, and over a reload while it probes (2.14.6)",
+    function()
+      local slow = slow_service()
+      start(
+        slow.port,
+        "    circuit_breaker: { failure_threshold: 5, half_open_after: 1s, half_open_timeout: 60s }\n"
+      )
+      local failing = ask(5)
+      assert(wire.wait(function() return #slow.held == 5 end))
+      for _ = 1, 5 do
+        table.remove(slow.held, 1):send(http.response_bytes { status = 500 })
+      end
+      assert.same({ [500] = 5 }, statuses(failing))
+      local function state()
+        local one = cjson.decode(gw:ask("GET", "/breakers").body)[1]
+        return one.state, one.probesInMs
+      end
+      assert.equal("open", (state()))
+      wire.wait(function() return select(2, state()) == 0 end, 10)
+      local probe = ask(1)
+      assert(wire.wait(function() return #slow.held == 1 end))
+      for round = 1, 3 do
+        gw:configure(([[
+workers: 4
+services:
+  - name: up
+    url: http://127.0.0.1:{{up}}
+    circuit_breaker: { failure_threshold: %d, half_open_after: 1s, half_open_timeout: 60s }
+    routes: [{ name: up, paths: [/], strip_path: false }]
+]]):format(5 + round))
+        assert.equal(200, (gw:reload()))
+        assert.same({ [503] = 40 }, statuses(ask(40))) -- on all workers: its one probe is on its way
+        assert.same({ "half_open", 1 }, { (state()), #slow.held })
+      end
+      slow.let_go()
+      assert.same({ [200] = 1 }, statuses(probe))
+      assert.equal("closed", (state()))
+    end
+  )
+
   it("a service that always fails is asked at most 1.2 times for each request (3.4.28)", function()
     service = http.service(function() return { status = 503, body = "busy" } end)
     start(service.port, "    retry: { backoff: { base: 'off' } }\n")

@@ -76,7 +76,7 @@ describe("gw_locate", function()
     assert.equal(9, answer.ttl)
   end)
 
-  it("takes 200 records, over TCP, and a thousand", function()
+  it("takes 200 records, over TCP, and a thousand (2.12.3)", function()
     for _, count in ipairs { 200, 1000 } do
       server.names["_http._tcp.users.test"] = { SRV = hosts(count), ttl = 60 }
       assert.equal(count, #locate("_http._tcp.users.test"))
@@ -103,7 +103,7 @@ describe("gw_locate", function()
   end)
 
   for _, lie in ipairs { "id", "question", "owner", "loop", "short", "garbage", "counts" } do
-    it("believes no answer with a lie: " .. lie, function()
+    it("believes no answer with a lie (2.12.6): " .. lie, function()
       server.names["_http._tcp.users.test"] = { SRV = { { 1, 1, 80, "a.test" } }, lie = lie }
       server.names["a.test"] = { A = { "10.6.6.6" } }
       assert.equal(0, #locate("_http._tcp.users.test"))

@@ -155,7 +155,7 @@ describe("the resolver", function()
     assert.same({ "10.1.1.2:80" }, answers[id].addrs)
   end)
 
-  it("asks over TCP where an answer was cut, and where it is too large for a datagram", function()
+  it("asks over TCP where an answer was cut, and where it is too large for a datagram (2.12.3)", function()
     server.names["cut.test"] = { A = { "10.1.1.1" }, truncated = true }
     assert.same({ "10.1.1.1:80" }, ask("cut.test").addrs)
     assert.equal(2, server.over_tcp)
@@ -168,7 +168,7 @@ describe("the resolver", function()
   end)
 
   for _, lie in ipairs { "id", "question", "owner", "loop", "short", "garbage" } do
-    it("believes no answer with a lie: " .. lie, function()
+    it("believes no answer with a lie (2.12.6): " .. lie, function()
       server.names["lies.test"] = { A = { "10.1.1.1" }, ttl = 1 }
       ask("lies.test")
       server.names["lies.test"] = { A = { "10.6.6.6" }, lie = lie }
@@ -186,7 +186,7 @@ describe("the resolver", function()
     end)
   end
 
-  it("asks from another port each time", function()
+  it("asks from another port each time, with another id (2.12.6)", function()
     local seen, count = {}, 0
     for i = 1, 20 do
       server.names["p" .. i .. ".test"] = { A = { "10.1.1.1" } }

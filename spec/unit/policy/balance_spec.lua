@@ -56,7 +56,7 @@ end
 
 local ABC = { "a", "b", "c" }
 
-describe("gw_balance_round_robin", function()
+describe("gw_balance_round_robin (2.2.1)", function()
   it(
     "spreads 5:1:1 as a a b a c a a, again and again",
     function() assert.equal(("aabacaa"):rep(10), new(ABC, { 5, 1, 1 }):picks(70)) end
@@ -103,7 +103,7 @@ describe("gw_balance_round_robin", function()
     end
   end)
 
-  it("starts at different places, so that workers do not all pick the first target", function()
+  it("starts at different places, so that workers do not all pick the first target (2.2.6)", function()
     local random, first = ffi.new("struct gw_random"), {}
     c.gw_random_seed(random, 3)
     for _ = 1, 400 do

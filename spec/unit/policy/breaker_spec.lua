@@ -155,7 +155,7 @@ describe("gw_breaker half open (2.14.2, 2.14.3)", function()
     assert.equal(60 * SECOND, tonumber(one.event.open_for_us))
   end)
 
-  it("is not held up by probes that never end", function()
+  it("is not held up by probes that never end (2.14.3)", function()
     local one = half_open()
     local stuck = one.ask()
     one.now = one.now + 60 * SECOND - 1

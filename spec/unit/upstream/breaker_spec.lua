@@ -3,7 +3,7 @@ local ffi = require("ffi")
 local json = require("cjson")
 local proxy = require("support.proxy")
 
-describe("a service's circuit breaker (2.14)", function()
+describe("a service's circuit breaker", function()
   local world, up, answers
 
   before_each(function()
@@ -40,19 +40,20 @@ describe("a service's circuit breaker (2.14)", function()
     return looks[1]
   end
 
-  it("opens after five failures, and answers without the service from then on", function()
+  it("opens after five failures, and makes no connection from then on (2.14.1, 2.14.4)", function()
     start()
     for _ = 1, 5 do
       assert.equal(500, ask().status)
     end
+    local conns = #up.conns
     local response = ask()
     assert.same({ 503, "60" }, { response.status, response.headers["retry-after"] })
     assert.equal("breaker_open", json.decode(response.body).reason)
-    assert.equal(5, #up.requests)
+    assert.same({ 5, conns }, { #up.requests, #up.conns })
     assert.same({ service = "b", state = "open", opened = 1, refused = 1 }, look())
   end)
 
-  it("does not mind answers of 4xx, nor clients that go away", function()
+  it("does not mind answers of 4xx, nor clients that go away (2.14.1)", function()
     start { failure_threshold = 1 }
     answers = "404 No"
     assert.equal(404, ask().status)
@@ -71,7 +72,7 @@ describe("a service's circuit breaker (2.14)", function()
     assert.same({ 502, 502, 503 }, { ask().status, ask().status, ask().status })
   end)
 
-  it("lets one probe through at the half-open instant, gives its place back, and closes", function()
+  it("lets one probe through at the half-open instant, gives its place back, and closes (2.14.2)", function()
     start()
     for _ = 1, 5 do
       ask()
@@ -90,7 +91,7 @@ describe("a service's circuit breaker (2.14)", function()
     assert.equal("closed", look().state)
   end)
 
-  it("stays open over a reload", function()
+  it("stays open over a reload (2.14.6)", function()
     start()
     for _ = 1, 5 do
       ask()
@@ -100,7 +101,7 @@ describe("a service's circuit breaker (2.14)", function()
     assert.equal("open", look().state)
   end)
 
-  describe("with a fallback", function()
+  describe("with a fallback (2.14.6)", function()
     local function start_with(fallback, more)
       local breaker = { failure_threshold = 1 }
       for key, value in pairs(fallback) do

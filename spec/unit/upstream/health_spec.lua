@@ -187,7 +187,7 @@ describe("the health of targets", function()
       assert.is_true(made >= 18 and made <= 22, made .. " checks in 20 s")
     end)
 
-    it("fails what does not answer in time, byte by byte or at all", function()
+    it("fails what does not answer in time, byte by byte or at all (2.19.1)", function()
       start(with { timeouts = 1, timeout = 0.5 })
       answers.bad = function(conn) conn:write("HTTP/1.1 200 OK\r\nx: ") end
       assert.is_true(let_pass(4, function() return state(bad) == "unhealthy" end))
@@ -221,7 +221,7 @@ describe("the health of targets", function()
       )
     end)
 
-    it("looks for a text in the answer, where that is wanted", function()
+    it("looks for a text in the answer, where that is wanted (2.19.2)", function()
       start(with { body = "hi", http_failures = 1 })
       let_pass(2)
       assert.equal("healthy", state(bad))
@@ -229,7 +229,52 @@ describe("the health of targets", function()
       assert.is_true(let_pass(3, function() return state(bad) == "unhealthy" end))
     end)
 
-    it("connects, where that is enough", function()
+    it("counts statuses as they are configured, and others not at all (2.19.2)", function()
+      start(with { successes = 1, http_failures = 1 })
+      answers.bad = "404 No"
+      assert.is_true(let_pass(4, function() return state(bad) == "unhealthy" end))
+      answers.bad = "302 Elsewhere"
+      assert.is_true(let_pass(4, function() return state(bad) == "healthy" end))
+      local before = world:targets()[bad.text].checks[c.GW_HEALTH_SUCCESS]
+      answers.bad = "418 Tea" -- neither
+      let_pass(4)
+      local checks = world:targets()[bad.text].checks
+      assert.same({ "healthy", 1 }, { state(bad), checks[c.GW_HEALTH_HTTP_FAILURE] })
+      assert.is_true(checks[c.GW_HEALTH_SUCCESS] <= before + 1)
+    end)
+
+    it("asks many targets spread over the interval, and goes on so (2.19.1)", function()
+      local targets, times = {}, {}
+      for i = 1, 40 do
+        targets[i] = world:upstream(function(conn)
+          times[#times + 1] = { i, tonumber(world.loop.c.clock.now_us) / 1e6 }
+          conn:write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        end)
+      end
+      local from = tonumber(world.loop.c.clock.now_us) / 1e6
+      start(with { interval = 10, concurrency = 40 }, { targets = targets })
+      let_pass(41)
+      local tenths, of_one, intervals = {}, {}, {}
+      for _, seen in ipairs(times) do
+        local i, at = seen[1], seen[2]
+        local tenth = math.floor((at - from) / 10) * 10 + math.floor((at - from) % 10)
+        tenths[tenth] = (tenths[tenth] or 0) + 1
+        if of_one[i] then intervals[("%.1f"):format(at - of_one[i])] = true end
+        of_one[i] = at
+      end
+      for tenth, count in pairs(tenths) do
+        assert.is_true(count <= 16, ("%d of 40 checks in second %d"):format(count, tenth))
+      end
+      local different = 0
+      for interval in pairs(intervals) do
+        different = different + 1
+        assert.is_true(tonumber(interval) >= 9.4 and tonumber(interval) <= 10.7, interval)
+      end
+      assert.is_true(different >= 5, different .. " different intervals")
+      assert.is_true(#times >= 150 and #times <= 180, #times .. " checks")
+    end)
+
+    it("connects, where that is enough (2.19.2)", function()
       local port = world.closed_port()
       start(with { type = "tcp" }, { targets = { good, port } })
       assert.is_true(let_pass(4, function() return world:targets()["127.0.0.1:" .. port].state == "unhealthy" end))
@@ -262,7 +307,7 @@ describe("the health of targets", function()
       assert.is_true(#good.requests >= before[1] + 2)
     end)
 
-    it("checks 200 targets in parts, never more than so many at once", function()
+    it("checks 200 targets in parts, never more than so many at once (2.19.1)", function()
       local open, most, targets = 0, 0, {}
       local function count(conn)
         local ended = conn.on_end
@@ -293,7 +338,7 @@ describe("the health of targets", function()
   describe("beside their neighbours", function()
     local rules = { consecutive_failures = 5 }
 
-    it("ejects for a while, lets it back by time alone, and says so", function()
+    it("ejects for a while, lets it back by time alone, and says so (2.19.6)", function()
       start { ejection = rules }
       answers.bad = "500 Broken"
       statuses(10)
@@ -420,6 +465,28 @@ describe("the health of targets", function()
     world:advance(10)
     statuses(40)
     assert.equal(20, #bad.requests - early)
+  end)
+
+  it("lets a new target start slowly from its first passed check on (2.2.4)", function()
+    local rules = { slow_start = 10 }
+    rules.check = { interval = 2, successes = 1, http_failures = 1, before_use = true }
+    start(rules, { targets = { good } })
+    assert.is_true(let_pass(3, function() return state(good) == "healthy" end))
+    let_pass(12)
+    answers.bad = "503 No"
+    world:use(world:configure { routes = { route(rules) } })
+    world:run_registry()
+    let_pass(11) -- no check passed: nothing has begun
+    answers.bad = "200 OK"
+    assert.is_true(let_pass(4, function() return state(bad) == "healthy" end))
+    local before = #bad.requests
+    statuses(40)
+    local early = #bad.requests - before
+    assert.is_true(early > 0 and early <= 10, early .. " of 40 at the beginning")
+    let_pass(11)
+    before = #bad.requests
+    statuses(40)
+    assert.is_true(#bad.requests - before >= 20)
   end)
 
   it("lets a recovered target start slowly (2.2.4)", function()
