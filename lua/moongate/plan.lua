@@ -6,18 +6,25 @@
 ---       use = 3,                          -- index into config.plugins; nil when only consumers have a use here
 ---       by_consumer = { [consumer's id] = 7 } }   -- that consumer's use instead; nil when there is none
 ---
---- One use of a plugin runs per request, the most specific one: route+service+consumer, route+consumer,
---- service+consumer, route+service, consumer, route, service, global. Who the consumer is becomes known on the way, so
---- the runner looks into `by_consumer` at the plugin's turn. It holds only uses that win over `use`.
+--- One use of a plugin runs per request, the most specific one: route+service+consumer, route+service+group,
+--- route+consumer, service+consumer, route+group, service+group, route+service, consumer, group, route, service,
+--- global. A use for a group stands for each consumer that is in it; of two groups the consumer's first counts. Who
+--- the consumer is becomes known on the way, so the runner looks into `by_consumer` at the plugin's turn. It holds only
+--- uses that win over `use`.
 --- Order: priority, higher first; ties by name, descending. The global plan holds the uses without any scope.
 --- Plans of routes that share their uses are one table.
 local M = {}
 
+local RANKS = {
+  consumer = { both = 12, route = 10, service = 9, none = 5 },
+  group = { both = 11, route = 8, service = 7, none = 4 },
+  anybody = { both = 6, route = 3, service = 2, none = 1 },
+}
+
 local function rank(scope)
-  if scope.consumer then
-    return scope.route and scope.service and 8 or scope.route and 7 or scope.service and 6 or 4
-  end
-  return scope.route and scope.service and 5 or scope.route and 3 or scope.service and 2 or 1
+  local whose = scope.consumer and "consumer" or scope.consumer_group and "group" or "anybody"
+  local where = scope.route and scope.service and "both" or scope.route and "route" or scope.service and "service"
+  return RANKS[whose][where or "none"]
 end
 
 local function put(index, key, use)
@@ -28,12 +35,24 @@ local function put(index, key, use)
   end
 end
 
+-- The consumers of a group, each with the group's place among its own.
+local function members(config, group)
+  local name, found = config.consumer_groups[group].name, {}
+  for consumer, entry in ipairs(config.consumers) do
+    for place, own in ipairs(entry.groups) do
+      if own == name then found[consumer] = place end
+    end
+  end
+  return found
+end
+
 -- Sorts the uses by the scope they can be found under.
 local function index_uses(config)
   local index = { global = {}, service = {}, route = {} }
   for at, use in ipairs(config.plugins) do
     if use.enabled then
       local entry = { at = at, use = use, rank = rank(use.scope) }
+      if use.scope.consumer_group then entry.members = members(config, use.scope.consumer_group) end
       if use.scope.route then
         put(index.route, use.scope.route, entry)
       elseif use.scope.service then
@@ -56,15 +75,26 @@ local function slot_of(slots, name)
   return slots[name]
 end
 
+-- `place`: where the group stands among those of the consumer.
+local function consider_for(slot, entry, consumer, place)
+  slot.consumers = slot.consumers or {}
+  local other = slot.consumers[consumer]
+  if not other or other.rank < entry.rank or other.rank == entry.rank and place < other.place then
+    slot.consumers[consumer] = { use = entry.use, at = entry.at, rank = entry.rank, place = place }
+  end
+end
+
 local function consider(slots, entry)
   local slot, scope = slot_of(slots, entry.use.name), entry.use.scope
-  if not scope.consumer then
-    if not slot.base or slot.base.rank < entry.rank then slot.base = entry end
-    return
+  if scope.consumer then
+    consider_for(slot, entry, scope.consumer, 1)
+  elseif scope.consumer_group then
+    for consumer, place in pairs(entry.members) do
+      consider_for(slot, entry, consumer, place)
+    end
+  elseif not slot.base or slot.base.rank < entry.rank then
+    slot.base = entry
   end
-  slot.consumers = slot.consumers or {}
-  local other = slot.consumers[scope.consumer]
-  if not other or other.rank < entry.rank then slot.consumers[scope.consumer] = entry end
 end
 
 local function by_consumer(slot, consumers)
@@ -78,7 +108,7 @@ local function by_consumer(slot, consumers)
   return result
 end
 
--- A use for one consumer alone has no priority of its own: its plugin's place is that of the base use.
+-- A use for some consumers alone has no priority of its own: its plugin's place is that of the base use.
 local function finish(slots, consumers)
   local plan = {}
   for name, slot in pairs(slots) do
@@ -114,7 +144,7 @@ end
 local function global_plan(index, consumers)
   local slots = {}
   for _, entry in ipairs(index.global) do
-    if not entry.use.scope.consumer then consider(slots, entry) end
+    if not (entry.use.scope.consumer or entry.use.scope.consumer_group) then consider(slots, entry) end
   end
   return finish(slots, consumers)
 end

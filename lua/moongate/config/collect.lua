@@ -131,7 +131,12 @@ end
 local PARENTS = {
   routes = { service = "services" },
   targets = { upstream = "upstreams" },
-  plugins = { service = "services", route = "routes", consumer = "consumers" },
+  plugins = {
+    service = "services",
+    route = "routes",
+    consumer = "consumers",
+    consumer_group = "consumer_groups",
+  },
   snis = { certificate = "certificates" },
 }
 
@@ -178,6 +183,7 @@ local function identity(item)
       parent_name(item, "service"),
       parent_name(item, "consumer"),
       tostring(item.raw.instance_name or ""),
+      item.parents.consumer_group and parent_name(item, "consumer_group") or nil,
     }, ":")
   end
   return item.name or item.raw.custom_id or parent_name(item, "service") .. content_key(item.raw)

@@ -4,6 +4,7 @@ local address = require("moongate.config.address")
 local balancing = require("moongate.config.balancing")
 local capacity = require("moongate.config.capacity")
 local certificates = require("moongate.config.certificates")
+local consumer_fields = require("moongate.config.consumer_fields")
 local failing = require("moongate.config.failing")
 local health = require("moongate.config.health")
 local later = require("moongate.config.later")
@@ -267,40 +268,9 @@ M.targets = entity({}, {
   },
 })
 
--- The collections of Kong's credentials, by the plugin that reads them.
-M.COLLECTIONS = {
-  keyauth_credentials = "key-auth",
-  basicauth_credentials = "basic-auth",
-  hmacauth_credentials = "hmac-auth",
-  jwt_secrets = "jwt",
-  oauth2_credentials = "oauth2",
-  acls = "acl",
-}
+M.COLLECTIONS = consumer_fields.COLLECTIONS
 
-local function consumer_fields()
-  local groups = t.any { by_reference = true, about = "Names of the groups it belongs to." }
-  groups.noun = { "a list of names", "lists of names" }
-  local fields = {
-    username = t.string { len_min = 1, len_max = 256, about = "How plugins, logs and services call it." },
-    custom_id = t.string { len_min = 1, len_max = 256, about = "What you call it elsewhere." },
-    groups = groups,
-    credentials = t.map {
-      child("a credential", "credentials"),
-      about = "What it is recognised by: lists by the name of the plugin.",
-    },
-    plugins = child("a plugin", "plugins"),
-  }
-  for name in pairs(M.COLLECTIONS) do
-    fields[name] = child(
-      "a credential",
-      "credentials",
-      ("Its credentials for %s, as Kong's files have them."):format(M.COLLECTIONS[name])
-    )
-  end
-  return fields
-end
-
-M.consumers = entity(later.consumer, consumer_fields(), { t.at_least_one_of { "username", "custom_id" } })
+M.consumers = entity({}, consumer_fields.fields(child), { t.at_least_one_of { "username", "custom_id" } })
 
 M.certificates = entity({}, certificates.fields(child("an SNI", "SNIs")))
 
@@ -316,8 +286,16 @@ M.snis = entity({}, {
 
 M.consumer_groups = entity({}, {
   name = t.name { required = true, about = "How consumers call it." },
-  plugins = t.any { later = "Who you are" },
-  consumers = t.any { later = "Who you are" },
+  plugins = child("a plugin", "plugins"),
+  consumers = consumer_fields.names("Consumers that belong to it, where it is not said at the consumer."),
+})
+
+--- Kong's way to say it between both.
+M.consumer_group_consumers = entity({}, {
+  consumer = M.reference("Who belongs to it."),
+  consumer_group = M.reference("What it belongs to."),
+  t.mutually_required { "consumer", "consumer_group" },
+  t.at_least_one_of { "consumer", "consumer_group" },
 })
 
 --- What every credential may carry beside its own fields.
@@ -357,6 +335,7 @@ M.plugins = entity(later.plugin, {
   service = reference("Only for requests to this service."),
   route = reference("Only for requests that this route takes."),
   consumer = reference("Only for this consumer's requests."),
+  consumer_group = reference("Only for requests of consumers in this group."),
   priority = t.integer {
     between = { -2 ^ 31, 2 ^ 31 - 1 },
     about = "When it runs in a hook: higher first; the plugin's own elsewhere.",
@@ -385,6 +364,7 @@ M.CHILDREN = {
   routes = { plugins = "plugins" },
   upstreams = { targets = "targets" },
   consumers = { plugins = "plugins" },
+  consumer_groups = { plugins = "plugins" },
   certificates = { snis = "snis" },
 }
 
@@ -394,6 +374,7 @@ M.PARENT_KEY = {
   routes = "route",
   upstreams = "upstream",
   consumers = "consumer",
+  consumer_groups = "consumer_group",
   certificates = "certificate",
 }
 

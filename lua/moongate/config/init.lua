@@ -33,9 +33,11 @@
 ---     upstreams[]     { id, name, tags, balancing (balancing.lua), health (health.lua), host_header,
 ---                       targets = { { id, host, port, weight, priority, tags } } }
 ---     consumers[]     { id, username, custom_id, tags, groups = { … }, credentials = { [plugin] = { { … }, … } } }
----     plugins[]       { id, name, instance_name, tags, enabled, config, scope = { service, route, consumer },
----                       priority, on_error = "reply" | "skip", authenticates (and no `anonymous`), path, line,
----                       dir = the plugin's folder, hooks = { access = true, … }, shown = config without secrets }
+---     consumer_groups[] { id, name, tags }
+---     plugins[]       { id, name, instance_name, tags, enabled, config,
+---                       scope = { service, route, consumer, consumer_group }, priority, on_error = "reply" | "skip",
+---                       authenticates (and no `anonymous`), path, line, dir = the plugin's folder,
+---                       hooks = { access = true, … }, shown = config without secrets }
 ---     warnings[]      { path, line, file, message }, as errors are
 local access = require("moongate.config.access")
 local certificates = require("moongate.config.certificates")
@@ -43,6 +45,7 @@ local collect = require("moongate.config.collect")
 local credentials = require("moongate.config.credentials")
 local document = require("moongate.config.document")
 local files = require("moongate.config.files")
+local groups = require("moongate.config.groups")
 local json = require("moongate.config.json")
 local native = require("moongate.config.native")
 local plugins = require("moongate.config.plugins")
@@ -123,6 +126,7 @@ local function entities(rep, config, value, opts)
   end
   config.upstreams = services.upstreams(state)
   config.consumers = services.consumers(state)
+  config.consumer_groups = groups.declared(state)
   credentials.run(state, config.consumers, known)
   config.plugins = uses.run(state, known)
   tls.run(state, config)

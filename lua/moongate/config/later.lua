@@ -62,10 +62,8 @@ M.route = merged(
 M.upstream = {}
 
 M.plugin = merged(
-  group(KONG, { consumer_group = none, ordering = none, condition = none, partials = none })
+  group(KONG, { ordering = none, condition = none, partials = none })
 )
-
-M.consumer = group(KONG, { consumer_groups = none })
 
 M.listener = {}
 

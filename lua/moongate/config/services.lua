@@ -3,6 +3,7 @@ local address = require("moongate.config.address")
 local balancing = require("moongate.config.balancing")
 local clients = require("moongate.config.clients")
 local collect = require("moongate.config.collect")
+local groups = require("moongate.config.groups")
 local health = require("moongate.config.health")
 local dns = require("moongate.config.dns")
 local later = require("moongate.config.later")
@@ -310,33 +311,11 @@ function M.upstreams(state)
   return list
 end
 
--- Groups are names, or { name = … } as decK writes them.
-local function groups_of(state, item)
-  local groups, rep = {}, state.report
-  local raw = item.raw.groups
-  if raw == nil then
-    return groups
-  elseif type(raw) ~= "table" or rep.kind_of(raw) ~= "array" then
-    report.error(rep, report.join(item.path, "groups"), "expected an array of names")
-    return groups
-  end
-  for i, entry in ipairs(raw) do
-    local path = report.join(item.path, "groups", i - 1)
-    local name = type(entry) == "table" and entry.name or entry
-    if type(name) ~= "string" or name == "" then
-      report.error(rep, path, "expected the name of a group")
-    elseif #state.items.consumer_groups == 0 or collect.resolve(state, "consumer_groups", name, path) then
-      groups[#groups + 1] = name
-    end
-  end
-  return groups
-end
-
 --- The consumers, without their credentials.
 ---@param state table  from collect.lua
 ---@return table[]
 function M.consumers(state)
-  local list, custom_ids = {}, {}
+  local list, custom_ids, members = {}, {}, groups.members(state)
   for index, item in ipairs(state.items.consumers) do
     local value = item.value or {}
     local other = value.custom_id and custom_ids[value.custom_id]
@@ -354,7 +333,7 @@ function M.consumers(state)
       username = value.username,
       custom_id = value.custom_id,
       tags = value.tags,
-      groups = groups_of(state, item),
+      groups = members[index] or {},
       credentials = {},
     }
   end

@@ -155,6 +155,11 @@ local function fields()
     targets = list_of("a target", "targets", "Addresses of upstreams; they may stand in their upstream, too."),
     consumers = list_of("a consumer", "consumers", "Who asks, with their credentials."),
     consumer_groups = list_of("a consumer group", "consumer groups", "Names that consumers share."),
+    consumer_group_consumers = t.array {
+      entities.consumer_group_consumers,
+      default = {},
+      about = "Kong's: who is in which group, where neither says it.",
+    },
     certificates = list_of("a certificate", "certificates", "What listeners with TLS show, by name."),
     ca_certificates = list_of(
       "a CA certificate",
@@ -165,7 +170,7 @@ local function fields()
     plugins = list_of(
       "a plugin",
       "plugins",
-      "For every request; elsewhere: for the route, service or consumer they stand in."
+      "For every request; elsewhere: for the route, service, consumer or group they stand in."
     ),
 
     listeners = t.array { listener(), default = {}, about = "Where clients connect." },

@@ -40,6 +40,9 @@ local function info_of(state, item, plugins)
   return info
 end
 
+-- Whether it becomes known on the way only that a use is meant.
+local function of_consumers(scope) return scope.consumer or scope.consumer_group end
+
 local function check_scope(state, item, seen)
   local scope = item.parents
   local key = table.concat({
@@ -47,6 +50,7 @@ local function check_scope(state, item, seen)
     tostring(index_of(scope.service)),
     tostring(index_of(scope.route)),
     tostring(index_of(scope.consumer)),
+    tostring(index_of(scope.consumer_group)),
   }, "\0")
   if seen[key] then
     report.error(
@@ -59,11 +63,17 @@ local function check_scope(state, item, seen)
     )
   end
   seen[key] = seen[key] or item
-  if scope.consumer and item.raw.priority ~= nil then
+  if scope.consumer and scope.consumer_group then
+    report.error(
+      state.report,
+      report.join(item.path, "consumer_group"),
+      "cannot stand beside consumer: a use is for one of them"
+    )
+  elseif of_consumers(scope) and item.raw.priority ~= nil then
     report.error(
       state.report,
       report.join(item.path, "priority"),
-      "has no effect for one consumer: who it is becomes known while plugins run already"
+      "has no effect for some consumers: who it is becomes known while plugins run already"
     )
   end
 end
@@ -86,7 +96,7 @@ end
 local function check_when(state, item, info)
   local names, scope = item.value.when and when.check(item.value.when), item.parents
   if not names or not info.hooks or not info.hooks.rewrite then return end
-  local global = not (scope.route or scope.service or scope.consumer)
+  local global = not (scope.route or scope.service or of_consumers(scope))
   for _, name in ipairs { "consumer", global and "route" or nil } do
     if names[name] then
       report.warn(
@@ -134,6 +144,7 @@ local function use(state, item, info)
       service = index_of(scope.service),
       route = index_of(scope.route),
       consumer = index_of(scope.consumer),
+      consumer_group = index_of(scope.consumer_group),
     },
     priority = value.priority or info.priority or M.DEFAULT_PRIORITY,
     on_error = value.on_error,
@@ -152,7 +163,7 @@ local function check_trust(state, list)
   local first = {}
   for _, made in ipairs(list) do
     local other = first[made.name]
-    if other and other.trusted ~= made.trusted and (other.scope.consumer or made.scope.consumer) then
+    if other and other.trusted ~= made.trusted and (of_consumers(other.scope) or of_consumers(made.scope)) then
       report.error(
         state.report,
         report.join(made.at, "trusted"),
@@ -163,7 +174,7 @@ local function check_trust(state, list)
       )
     end
     first[made.name] = other or made
-    if made.scope.consumer then first[made.name] = made end
+    if of_consumers(made.scope) then first[made.name] = made end
   end
 end
 

@@ -1,8 +1,10 @@
 local plan = require("moongate.plan")
 
-local CONSUMERS = { { id = "ann" }, { id = "bob" } }
+local GROUPS = { { name = "gold" }, { name = "staff" } }
+local CONSUMERS =
+  { { id = "ann", groups = { "staff", "gold" } }, { id = "bob", groups = { "gold" } }, { id = "cy", groups = {} } }
 
--- uses: { name, priority, service, route, consumer }
+-- uses: { name, priority, service, route, consumer, group }
 local function build(uses, routes)
   local plugins = {}
   for i, use in ipairs(uses) do
@@ -10,11 +12,11 @@ local function build(uses, routes)
       name = use[1],
       priority = use[2],
       enabled = use.enabled ~= false,
-      scope = { service = use.service, route = use.route, consumer = use.consumer },
+      scope = { service = use.service, route = use.route, consumer = use.consumer, consumer_group = use.group },
     }
   end
   routes = routes or { { service = 1 }, { service = 2 }, {} }
-  return plan.build { plugins = plugins, consumers = CONSUMERS, routes = routes }
+  return plan.build { plugins = plugins, consumers = CONSUMERS, consumer_groups = GROUPS, routes = routes }
 end
 
 local function names(entries)
@@ -41,6 +43,47 @@ describe("moongate.plan", function()
     p = build { { "x", 1 }, { "x", 1, service = 2 } }
     assert.equal(1, p.routes[1][1].use)
     assert.equal(2, p.routes[2][1].use)
+  end)
+
+  it("gives the use of a group to each consumer in it, the first group of theirs winning", function()
+    local p = build { { "x", 1 }, { "x", 1, group = 1 }, { "x", 1, group = 2 } }
+    assert.same({ use = 1, by_consumer = { ann = 3, bob = 2 } }, {
+      use = p.routes[1][1].use,
+      by_consumer = p.routes[1][1].by_consumer,
+    })
+    p = build { { "x", 1, group = 1 } }
+    assert.same({ ann = 1, bob = 1 }, p.routes[3][1].by_consumer)
+    assert.same({}, names(p.global))
+  end)
+
+  it("ranks groups between consumers and what is for everybody, as Kong does", function()
+    local order = { -- more specific first
+      { service = 1, route = 1, consumer = 2 },
+      { service = 1, route = 1, group = 1 },
+      { route = 1, consumer = 2 },
+      { service = 1, consumer = 2 },
+      { route = 1, group = 1 },
+      { service = 1, group = 1 },
+      { service = 1, route = 1 },
+      { consumer = 2 },
+      { group = 1 },
+      { route = 1 },
+      { service = 1 },
+      {},
+    }
+    for i, scope in ipairs(order) do
+      for k = i + 1, #order do
+        local uses = { { "x", 1 }, { "x", 1 } }
+        for key, value in pairs(order[k]) do
+          uses[1][key] = value
+        end
+        for key, value in pairs(scope) do
+          uses[2][key] = value
+        end
+        local entry = build(uses).routes[1][1]
+        assert.equal(2, entry.by_consumer and entry.by_consumer.bob or entry.use, i .. " against " .. k)
+      end
+    end
   end)
 
   it("leaves out what belongs elsewhere", function()
