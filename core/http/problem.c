@@ -68,26 +68,33 @@ static struct gw_slice reason_of(struct gw_arena *arena, const char *phrase)
     return gw_slice(text, reason.len);
 }
 
-struct gw_reply *gw_problem_new(struct gw_exchange *x, int status, struct gw_slice detail,
-                                struct gw_slice reason, enum gw_error error)
+struct gw_reply *gw_problem_new(struct gw_exchange *x, int status, const struct gw_problem *problem)
 {
     struct gw_reply *reply = gw_arena_alloc_zero(x->arena, sizeof(*reply));
-    const char *title = gw_status_reason(status);
+    const char *phrase = gw_status_reason(status);
+    struct gw_slice title =
+        problem->title.len ? problem->title : gw_slice_from(*phrase ? phrase : "Error");
+    struct gw_slice detail = problem->detail.len ? problem->detail : title;
     struct gw_buf out;
 
-    if (!*title)
-        title = "Error";
     gw_buf_init(&out, PROBLEM_MAX);
-    gw_buf_printf(&out, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d", title, status);
-    append_member(&out, "detail", detail.len ? detail : gw_slice_from(title));
+    gw_buf_append(&out, GW_SLICE("{\"type\":\""));
+    append_text(&out, problem->type.len ? problem->type : GW_SLICE("about:blank"));
+    gw_buf_append_char(&out, '"');
+    append_member(&out, "title", title);
+    gw_buf_printf(&out, ",\"status\":%d", status);
+    append_member(&out, "detail", detail);
     append_member(&out, "instance", x->request.path);
     append_member(&out, "correlationId", x->correlation_id);
-    append_member(&out, "reason", reason.len ? reason : reason_of(x->arena, title));
+    append_member(&out, "reason",
+                  problem->reason.len ? problem->reason
+                                      : reason_of(x->arena, *phrase ? phrase : "Error"));
+    gw_buf_append(&out, problem->more); /* all of it or nothing */
     gw_buf_append_char(&out, '}');
 
     reply->status = status;
-    reply->error = error;
-    reply->message = detail.len ? detail : gw_slice_from(title);
+    reply->error = problem->error;
+    reply->message = detail;
     reply->body = gw_blob_new(gw_buf_slice(&out));
     gw_fields_add(&reply->fields, x->arena, GW_SLICE("content-type"),
                   GW_SLICE("application/problem+json"));
@@ -105,8 +112,10 @@ struct gw_reply *gw_problem_from_error(struct gw_exchange *x, enum gw_error erro
 {
     const struct gw_error_info *info = gw_error_info(error);
     struct gw_reply *reply =
-        gw_problem_new(x, info->status ? info->status : 500, gw_slice_from(info->text),
-                       gw_slice_from(info->reason), error);
+        gw_problem_new(x, info->status ? info->status : 500,
+                       &(struct gw_problem){ .detail = gw_slice_from(info->text),
+                                             .reason = gw_slice_from(info->reason),
+                                             .error = error });
 
     if (passes(error, info))
         gw_fields_add(&reply->fields, x->arena, GW_SLICE("retry-after"), GW_SLICE("1"));

@@ -227,6 +227,12 @@ void gw_pdk_reply_send(struct gw_pdk *h, const char *body, size_t len, const cha
 void gw_pdk_reply_stream(struct gw_pdk *h);
 /* A problem as the answer; the draft's headers come too. */
 void gw_pdk_reply_problem(struct gw_pdk *h, const char *detail, size_t len);
+/* The same of a type of its own; what is empty is as it would be. `more`: further members, as JSON
+ * that begins with a comma. */
+void gw_pdk_reply_problem_of(struct gw_pdk *h, const char *detail, size_t len, const char *type,
+                             size_t type_len, const char *title, size_t title_len,
+                             const char *reason, size_t reason_len, const char *more,
+                             size_t more_len);
 
 /* There is work for behind the log hooks: the log phase runs even where no plugin has one. */
 void gw_pdk_after(struct gw_pdk *h);

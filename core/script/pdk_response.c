@@ -141,11 +141,10 @@ void gw_pdk_reply_stream(struct gw_pdk *h)
     answer(h, gw_produce(h->x, ctx_of(h)->draft, h->use));
 }
 
-void gw_pdk_reply_problem(struct gw_pdk *h, const char *detail, size_t len)
+static void answer_problem(struct gw_pdk *h, const struct gw_problem *what)
 {
     const struct gw_reply *draft = ctx_of(h)->draft;
-    struct gw_reply *problem =
-        gw_problem_new(h->x, draft->status, gw_pdk_keep(h, detail, len), GW_SLICE_EMPTY, GW_OK);
+    struct gw_reply *problem = gw_problem_new(h->x, draft->status, what);
 
     for (unsigned i = 0; i < draft->fields.count; i++) {
         const struct gw_field *field = &draft->fields.items[i];
@@ -154,4 +153,23 @@ void gw_pdk_reply_problem(struct gw_pdk *h, const char *detail, size_t len)
             gw_fields_add(&problem->fields, h->x->arena, field->name, field->value);
     }
     answer(h, problem);
+}
+
+void gw_pdk_reply_problem(struct gw_pdk *h, const char *detail, size_t len)
+{
+    answer_problem(h, &(struct gw_problem){ .detail = gw_pdk_keep(h, detail, len) });
+}
+
+void gw_pdk_reply_problem_of(struct gw_pdk *h, const char *detail, size_t len, const char *type,
+                             size_t type_len, const char *title, size_t title_len,
+                             const char *reason, size_t reason_len, const char *more,
+                             size_t more_len)
+{
+    answer_problem(h, &(struct gw_problem){
+                          .type = gw_slice(type, type_len),
+                          .title = gw_slice(title, title_len),
+                          .detail = gw_pdk_keep(h, len ? detail : title, len ? len : title_len),
+                          .reason = gw_slice(reason, reason_len),
+                          .more = gw_slice(more, more_len),
+                      });
 }

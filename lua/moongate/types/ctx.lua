@@ -412,7 +412,8 @@ function Response:stream(status, headers, fn) end
 ---@param status integer # 400 to 599
 ---@param detail? string # what went wrong, for people
 ---@param headers? table<string, string|number|boolean|string[]>
-function Response:error(status, detail, headers) end
+---@param members? table<string, any> # `type`, `title` and `reason` of the problem, and members of your own
+function Response:error(status, detail, headers, members) end
 
 ---A field behind the body: for what is known only at its end, such as a checksum that a body hook reckons. The body
 ---then goes out in chunks; HTTP/1.0 has no room for trailers, and intermediaries may drop them.
