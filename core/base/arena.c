@@ -116,15 +116,10 @@ void gw_arena_free(struct gw_arena *arena)
     }
 }
 
-void *gw_arena_alloc(struct gw_arena *arena, size_t size)
+static void *take_from_new_block(struct gw_arena *arena, size_t size)
 {
-    size_t rounded = round_up(size ? size : 1);
-    struct block *head = arena->head;
-
-    if (head->size - head->used >= rounded)
-        return block_take(head, rounded);
-
-    struct block *block = block_new(rounded);
+    size_t rounded = round_up(size);
+    struct block *head = arena->head, *block = block_new(rounded);
 
     arena->total += block->size;
     if (block->size > BLOCK_SIZE) {
@@ -136,6 +131,17 @@ void *gw_arena_alloc(struct gw_arena *arena, size_t size)
         arena->head = block;
     }
     return block_take(block, rounded);
+}
+
+void *gw_arena_alloc(struct gw_arena *arena, size_t size)
+{
+    struct block *head = arena->head;
+
+    size += size == 0; /* a place of its own */
+    /* What is left of a block is a multiple of ALIGN: what fits, fits rounded up. */
+    if (size <= head->size - head->used)
+        return block_take(head, (size + ALIGN - 1) & ~(size_t)(ALIGN - 1));
+    return take_from_new_block(arena, size);
 }
 
 void *gw_arena_alloc_zero(struct gw_arena *arena, size_t size)

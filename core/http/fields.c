@@ -33,13 +33,17 @@ static void reserve(struct gw_fields *fields, struct gw_arena *arena, unsigned c
     fields->capacity = capacity;
 }
 
+static void grow(struct gw_fields *fields, struct gw_arena *arena)
+{
+    GW_ASSERT(fields->capacity <= UINT32_MAX / 2);
+    reserve(fields, arena, fields->capacity ? fields->capacity * 2 : FIRST_CAPACITY);
+}
+
 void gw_fields_add(struct gw_fields *fields, struct gw_arena *arena, struct gw_slice name,
                    struct gw_slice value)
 {
-    if (fields->count == fields->capacity) {
-        GW_ASSERT(fields->capacity <= UINT32_MAX / 2);
-        reserve(fields, arena, fields->capacity ? fields->capacity * 2 : FIRST_CAPACITY);
-    }
+    if (fields->count == fields->capacity)
+        grow(fields, arena);
     fields->items[fields->count++] =
         (struct gw_field){ .name = name, .value = value, .hash = gw_fields_hash(name) };
 }

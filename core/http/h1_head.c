@@ -1,5 +1,6 @@
 #include "http/h1_head.h"
 
+#include "base/check.h"
 #include "http/hop.h"
 #include "http/token.h"
 #include "http/uri.h"
@@ -71,19 +72,6 @@ enum gw_error gw_h1_read_status_line(struct gw_head *head, struct gw_slice line)
 
 /* ── fields ────────────────────────────────────────────────────────────────── */
 
-/* Lowers a name where it stands; false when a byte of it is no tchar. */
-static bool lower_name(struct gw_h1_reader *reader, struct gw_slice name)
-{
-    char *bytes = reader->block + (name.ptr - reader->block);
-    bool valid = name.len > 0;
-
-    for (size_t i = 0; i < name.len; i++) {
-        bytes[i] = gw_token_lower(bytes[i]);
-        valid &= bytes[i] != '\0';
-    }
-    return valid;
-}
-
 static void read_connection(struct gw_h1_reader *reader, struct gw_slice value)
 {
     struct gw_slice rest = value;
@@ -106,11 +94,11 @@ static void read_connection(struct gw_h1_reader *reader, struct gw_slice value)
 
 /* Exactly one number of digits only. Leading zeros, lists and repetitions are refused even where
  * they agree: what one server merges another takes apart (attacks.md, framing 3). */
-static void read_length(struct gw_h1_reader *reader, struct gw_slice value)
+static void read_length(struct gw_h1_reader *reader, struct gw_slice value, bool has_tab)
 {
     int64_t length;
 
-    if (reader->lengths++ || (value.len > 1 && value.ptr[0] == '0') ||
+    if (reader->lengths++ || has_tab || (value.len > 1 && value.ptr[0] == '0') ||
         !gw_slice_to_int64(value, &length)) {
         reader->error = GW_E_BAD_FRAMING;
         return;
@@ -131,8 +119,17 @@ static void read_expect(struct gw_h1_reader *reader, struct gw_slice value)
 
 #define IS(name, literal) (memcmp((name).ptr, literal, sizeof(literal) - 1) == 0)
 
+/* RFC 9110 5.6.3 lets a tab stand there, but not all servers do. */
+static bool has_tab_behind(struct gw_slice value, struct gw_slice line)
+{
+    const char *end = value.ptr + value.len;
+
+    return memchr(end, '\t', (size_t)(line.ptr + line.len - end)) != NULL;
+}
+
 /* Framing fields end here; false: the field belongs to the message. */
-static bool read_framing(struct gw_h1_reader *reader, struct gw_slice name, struct gw_slice value)
+static bool read_framing(struct gw_h1_reader *reader, struct gw_slice name, struct gw_slice value,
+                         struct gw_slice line)
 {
     switch (name.len) {
     case 2:
@@ -160,55 +157,55 @@ static bool read_framing(struct gw_h1_reader *reader, struct gw_slice name, stru
         return IS(name, "connection") || IS(name, "keep-alive");
     case 14:
         if (IS(name, "content-length"))
-            read_length(reader, value);
+            read_length(reader, value, has_tab_behind(value, line));
         return IS(name, "content-length") || IS(name, "http2-settings");
     case 17:
         if (!IS(name, "transfer-encoding"))
             return false;
         reader->codings++;
-        reader->coding_is_chunked = gw_slice_equal_nocase(value, GW_SLICE("chunked"));
+        reader->coding_is_chunked =
+            gw_slice_equal_nocase(value, GW_SLICE("chunked")) && !has_tab_behind(value, line);
         return true;
     default:
         return false;
     }
 }
 
-int gw_h1_reader_on_name(llhttp_t *http, const char *at, size_t len)
+static enum gw_error read_field(struct gw_h1_reader *reader, struct gw_slice line)
 {
-    struct gw_h1_reader *reader = http->data;
+    const char *colon = memchr(line.ptr, ':', line.len);
 
-    if (reader->name.len && reader->name.ptr + reader->name.len == at)
-        reader->name.len += len;
-    else
-        reader->name = gw_slice(at, len);
-    return 0;
-}
+    if (!colon)
+        return GW_E_BAD_REQUEST;
 
-int gw_h1_reader_on_value(llhttp_t *http, const char *at, size_t len)
-{
-    struct gw_h1_reader *reader = http->data;
+    struct gw_slice name = gw_slice(line.ptr, (size_t)(colon - line.ptr));
+    struct gw_slice value = gw_slice_trim(gw_slice_skip(line, name.len + 1));
 
-    if (reader->value.len && reader->value.ptr + reader->value.len == at)
-        reader->value.len += len;
-    else
-        reader->value = gw_slice(at, len);
-    return 0;
-}
-
-int gw_h1_reader_on_field_end(llhttp_t *http)
-{
-    struct gw_h1_reader *reader = http->data;
-    struct gw_slice name = reader->name;
-    struct gw_slice value = gw_slice_trim(reader->value);
-
-    reader->name = reader->value = GW_SLICE_EMPTY;
     if (++reader->seen > reader->max_fields)
-        reader->error = GW_E_HEAD_TOO_LARGE;
-    else if (!lower_name(reader, name)) /* no control byte is in a block (h1_block.c) */
-        reader->error = GW_E_BAD_REQUEST;
-    else if (!read_framing(reader, name, value))
+        return GW_E_HEAD_TOO_LARGE;
+    /* A blank before the colon (RFC 9112 5.1) is no tchar. */
+    if (!gw_token_lower_name(reader->block + (name.ptr - reader->block), name.len))
+        return GW_E_BAD_REQUEST;
+    if (!read_framing(reader, name, value, line))
         gw_fields_add(&reader->head->fields, reader->arena, name, value);
-    return reader->error ? -1 : 0;
+    return reader->error;
+}
+
+enum gw_error gw_h1_reader_fields(struct gw_h1_reader *reader, struct gw_slice lines)
+{
+    for (;;) {
+        const char *end = memchr(lines.ptr, '\r', lines.len);
+
+        GW_ASSERT(end); /* what h1_block.c gives ends with an empty line */
+        if (end == lines.ptr)
+            return GW_OK;
+
+        enum gw_error error = read_field(reader, gw_slice(lines.ptr, (size_t)(end - lines.ptr)));
+
+        if (error)
+            return error;
+        lines = gw_slice_skip(lines, (size_t)(end - lines.ptr) + 2);
+    }
 }
 
 /* ── what it all means ─────────────────────────────────────────────────────── */

@@ -30,21 +30,40 @@ static void end_line(struct text *text)
     text->lines++;
 }
 
+/* In one go, because there are many. */
+static void put_field(struct text *text, struct gw_slice name, struct gw_slice value)
+{
+    char *at = text->at;
+
+    GW_ASSERT((size_t)(text->end - at) >= name.len + value.len + 4);
+    memcpy(at, name.ptr, name.len);
+    at += name.len;
+    memcpy(at, ": ", 2);
+    at += 2;
+    if (value.len)
+        memcpy(at, value.ptr, value.len);
+    at += value.len;
+    memcpy(at, "\r\n", 2);
+    text->at = at + 2;
+    text->lines++;
+}
+
 static void put_line(struct text *text, struct gw_slice bytes)
 {
     put(text, bytes);
     end_line(text);
 }
 
-static void put_number(struct text *text, uint64_t number)
+#define DIGITS_MAX 20
+
+static struct gw_slice decimal(uint64_t number, char digits[DIGITS_MAX])
 {
-    char digits[20];
-    size_t at = sizeof(digits);
+    size_t at = DIGITS_MAX;
 
     do
         digits[--at] = (char)('0' + number % 10);
     while (number /= 10);
-    put(text, gw_slice(digits + at, sizeof(digits) - at));
+    return gw_slice(digits + at, DIGITS_MAX - at);
 }
 
 static size_t fields_size(const struct gw_fields *fields)
@@ -108,19 +127,16 @@ static enum gw_error put_fields(struct text *text, const struct gw_fields *field
             continue;
         if (!gw_field_name_valid(field->name))
             return GW_E_INTERNAL;
-        put(text, field->name);
-        put(text, GW_SLICE(": "));
-        put(text, field->value);
-        end_line(text);
+        put_field(text, field->name, field->value);
     }
     return GW_OK;
 }
 
 static void put_length(struct text *text, int64_t length)
 {
-    put(text, GW_SLICE("content-length: "));
-    put_number(text, (uint64_t)length);
-    end_line(text);
+    char digits[DIGITS_MAX];
+
+    put_field(text, GW_SLICE("content-length"), decimal((uint64_t)length, digits));
 }
 
 static void put_body(struct text *text, struct gw_h1_written *written, int64_t body_length)
@@ -165,9 +181,7 @@ static void put_request_line(struct text *text, const struct gw_head *head)
         }
     }
     put_line(text, GW_SLICE(" HTTP/1.1"));
-    put(text, GW_SLICE("host: "));
-    put(text, head->authority);
-    end_line(text);
+    put_field(text, GW_SLICE("host"), head->authority);
 }
 
 /* RFC 9110 8.6: methods whose body means something say that it is empty. */
@@ -185,9 +199,7 @@ static enum gw_error put_request_framing(struct text *text, const struct gw_head
         return GW_OK;
     if (head->protocol.len) {
         put_line(text, GW_SLICE("connection: upgrade"));
-        put(text, GW_SLICE("upgrade: "));
-        put(text, head->protocol);
-        end_line(text);
+        put_field(text, GW_SLICE("upgrade"), head->protocol);
         return head->body_length > 0 ? GW_E_INTERNAL : GW_OK;
     }
     if (end) {
@@ -231,8 +243,10 @@ enum gw_error gw_h1_write_request(const struct gw_head *head, bool end, struct g
 
 static void put_status_line(struct text *text, const struct gw_head *head)
 {
+    char digits[DIGITS_MAX];
+
     put(text, GW_SLICE("HTTP/1.1 "));
-    put_number(text, (uint64_t)head->status);
+    put(text, decimal((uint64_t)head->status, digits));
     put(text, GW_SLICE(" "));
     if (head->reason.len && gw_field_value_valid(head->reason))
         put(text, head->reason);
@@ -246,9 +260,7 @@ static enum gw_error put_upgrade(struct text *text, struct gw_slice protocol)
     if (protocol.len == 0 || !gw_field_value_valid(protocol))
         return GW_E_INTERNAL;
     put_line(text, GW_SLICE("connection: upgrade"));
-    put(text, GW_SLICE("upgrade: "));
-    put(text, protocol);
-    end_line(text);
+    put_field(text, GW_SLICE("upgrade"), protocol);
     return GW_OK;
 }
 
@@ -309,11 +321,8 @@ enum gw_error gw_h1_write_response(const struct gw_head *head, bool end, struct 
     put_status_line(&text, head);
     error = put_fields(&text, &head->fields);
     if (!error && !interim) {
-        if (!gw_fields_get(&head->fields, GW_SLICE("date"))) { /* RFC 9110 6.6.1 */
-            put(&text, GW_SLICE("date: "));
-            put(&text, gw_http_date(asked->wall_us));
-            end_line(&text);
-        }
+        if (!gw_fields_get(&head->fields, GW_SLICE("date"))) /* RFC 9110 6.6.1 */
+            put_field(&text, GW_SLICE("date"), gw_http_date(asked->wall_us));
         error = put_response_framing(&text, head, end, asked, written);
     }
     end_line(&text);

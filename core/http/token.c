@@ -44,7 +44,78 @@ bool gw_token_valid(struct gw_slice text)
     return true;
 }
 
-bool gw_field_name_valid(struct gw_slice name)
+/* ── sixteen bytes at a time ───────────────────────────────────────────────── */
+
+/* Bytes that are looked at together; the compiler has instructions for it wherever we run. */
+typedef unsigned char group __attribute__((vector_size(16)));
+typedef uint64_t group_words __attribute__((vector_size(16)));
+
+static group group_at(const char *ptr)
+{
+    group bytes;
+
+    memcpy(&bytes, ptr, sizeof(bytes));
+    return bytes;
+}
+
+/* A group of fewer bytes, at least one, of which each stands in it: the ends overlap. */
+static group gather(const char *ptr, size_t len)
+{
+    uint64_t words[2];
+
+    if (len >= sizeof(words[0])) {
+        memcpy(&words[0], ptr, sizeof(words[0]));
+        memcpy(&words[1], ptr + len - sizeof(words[1]), sizeof(words[1]));
+    } else if (len >= sizeof(uint32_t)) {
+        memcpy(&words[0], ptr, sizeof(uint32_t));
+        memcpy((char *)&words[0] + sizeof(uint32_t), ptr + len - sizeof(uint32_t),
+               sizeof(uint32_t));
+        words[1] = words[0];
+    } else {
+        char few[sizeof(words[0])] = { ptr[0], ptr[len / 2], ptr[len - 1], ptr[0],
+                                       ptr[0], ptr[0],       ptr[0],       ptr[0] };
+
+        memcpy(&words[0], few, sizeof(few));
+        words[1] = words[0];
+    }
+    return group_at((const char *)words);
+}
+
+/* Puts them back where they were gathered. */
+static void scatter(char *ptr, size_t len, group bytes)
+{
+    const char *from = (const char *)&bytes;
+
+    if (len >= sizeof(uint64_t)) {
+        memcpy(ptr, from, sizeof(uint64_t));
+        memcpy(ptr + len - sizeof(uint64_t), from + sizeof(uint64_t), sizeof(uint64_t));
+    } else if (len >= sizeof(uint32_t)) {
+        memcpy(ptr, from, sizeof(uint32_t));
+        memcpy(ptr + len - sizeof(uint32_t), from + sizeof(uint32_t), sizeof(uint32_t));
+    } else {
+        ptr[0] = from[0];
+        ptr[len / 2] = from[1];
+        ptr[len - 1] = from[2];
+    }
+}
+
+/* A comparison that holds in every lane. */
+#define ALL(lanes) all_set((group_words)(lanes))
+
+static bool all_set(group_words words)
+{
+    return (words[0] & words[1]) == UINT64_MAX;
+}
+
+/* ── names ─────────────────────────────────────────────────────────────────── */
+
+/* Of what nearly all names consist; the others are looked at byte by byte. */
+static bool is_usual(group bytes)
+{
+    return ALL((bytes - 'a' < 26) | (bytes - '0' < 10) | (bytes == '-') | (bytes == '_'));
+}
+
+static bool is_own_token(struct gw_slice name)
 {
     bool valid = name.len > 0;
 
@@ -53,9 +124,65 @@ bool gw_field_name_valid(struct gw_slice name)
     return valid;
 }
 
-/* Bytes that are looked at together; the compiler has instructions for it wherever we run. */
-typedef unsigned char group __attribute__((vector_size(16)));
-typedef uint64_t group_words __attribute__((vector_size(16)));
+bool gw_field_name_valid(struct gw_slice name)
+{
+    size_t at = 0;
+
+    for (; name.len - at > sizeof(group); at += sizeof(group))
+        if (!is_usual(group_at(name.ptr + at)))
+            return is_own_token(name);
+    return name.len && (is_usual(gather(name.ptr + at, name.len - at)) || is_own_token(name));
+}
+
+static bool lower_bytes(char *name, size_t len)
+{
+    bool valid = len > 0;
+
+    for (size_t i = 0; i < len; i++) {
+        name[i] = gw_token_lower(name[i]);
+        valid &= name[i] != '\0';
+    }
+    return valid;
+}
+
+static bool lower_group(char *name, size_t len)
+{
+    group bytes = gather(name, len);
+
+    bytes |= (group)(bytes - 'A' < 26) & 0x20;
+    if (!is_usual(bytes))
+        return false;
+    scatter(name, len, bytes);
+    return true;
+}
+
+bool gw_token_lower_name(char *name, size_t len)
+{
+    size_t at = 0;
+
+    for (; len - at > sizeof(group); at += sizeof(group))
+        if (!lower_group(name + at, sizeof(group)))
+            return lower_bytes(name, len);
+    return len && (lower_group(name + at, len - at) || lower_bytes(name, len));
+}
+
+bool gw_visible_valid(struct gw_slice text)
+{
+    size_t at = 0;
+
+    for (; text.len - at > sizeof(group); at += sizeof(group))
+        if (!ALL(group_at(text.ptr + at) - 0x21 < 0x7f - 0x21))
+            return false;
+    return text.len == 0 || ALL(gather(text.ptr + at, text.len - at) - 0x21 < 0x7f - 0x21);
+}
+
+/* ── control bytes ─────────────────────────────────────────────────────────── */
+
+/* In the lanes of control bytes other than tab all bits are set. */
+static group controls(group bytes)
+{
+    return (group)(((bytes < 0x20) & (bytes != '\t')) | (bytes == 0x7f));
+}
 
 /* Where in memory the first byte stands that is not zero, in a word that has one. */
 static size_t first_byte(uint64_t word)
@@ -70,11 +197,7 @@ static size_t first_byte(uint64_t word)
 /* The place of the first control byte in a group, or its size. */
 static size_t find_in_group(const char *ptr)
 {
-    group bytes;
-
-    memcpy(&bytes, ptr, sizeof(bytes));
-
-    group_words found = (group_words)(((bytes < 0x20) & (bytes != '\t')) | (bytes == 0x7f));
+    group_words found = (group_words)controls(group_at(ptr));
 
     if (found[0])
         return first_byte(found[0]);
@@ -108,54 +231,42 @@ size_t gw_find_control(const char *ptr, size_t len)
     return at + find_in_few(ptr + at, len - at);
 }
 
+static size_t sum_of(group lanes)
+{
+    const uint64_t evens = 0x00ff00ff00ff00ff, ones = 0x0001000100010001;
+    group_words words = (group_words)lanes;
+    uint64_t pairs =
+        (words[0] & evens) + (words[0] >> 8 & evens) + (words[1] & evens) + (words[1] >> 8 & evens);
+
+    return (size_t)(pairs * ones >> 48);
+}
+
 /* Each lane of `found` counts down by one for a control byte, so that it holds 255 groups. */
 #define GROUPS_AT_ONCE 255
 
-static size_t count_in_groups(const char *ptr, size_t groups)
-{
-    group found = { 0 };
-    size_t count = 0;
-
-    for (size_t i = 0; i < groups; i++) {
-        group bytes;
-
-        memcpy(&bytes, ptr + i * sizeof(group), sizeof(bytes));
-        found -= (group)(((bytes < 0x20) & (bytes != '\t')) | (bytes == 0x7f));
-    }
-    for (size_t i = 0; i < sizeof(group); i++)
-        count += found[i];
-    return count;
-}
-
 size_t gw_count_controls(const char *ptr, size_t len)
 {
-    char rest[sizeof(group)];
-    size_t count = 0;
+    size_t groups = len / sizeof(group), in_last = len % sizeof(group), count = 0;
+    char last[sizeof(group)];
 
-    for (size_t groups = len / sizeof(group); groups > 0;) {
-        size_t now = groups < GROUPS_AT_ONCE ? groups : GROUPS_AT_ONCE;
+    memset(last, ' ', sizeof(last));
+    memcpy(last, ptr + groups * sizeof(group), in_last);
 
-        count += count_in_groups(ptr, now);
-        ptr += now * sizeof(group);
-        groups -= now;
+    group found = -controls(group_at(last));
+
+    for (size_t i = 0; i < groups; i++) {
+        if (i % GROUPS_AT_ONCE == GROUPS_AT_ONCE - 1) {
+            count += sum_of(found);
+            found = (group){ 0 };
+        }
+        found -= controls(group_at(ptr + i * sizeof(group)));
     }
-    memset(rest, ' ', sizeof(rest));
-    memcpy(rest, ptr, len % sizeof(group));
-    return count + count_in_groups(rest, 1);
+    return count + sum_of(found);
 }
 
 bool gw_field_value_valid(struct gw_slice value)
 {
     return gw_find_control(value.ptr, value.len) == value.len;
-}
-
-bool gw_visible_valid(struct gw_slice text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if (text.ptr[i] <= 0x20 ||
-            text.ptr[i] >= 0x7f) /* char may be signed: 0x80 and up is below */
-            return false;
-    return true;
 }
 
 struct gw_slice gw_token_spelling(struct gw_slice name, char out[GW_TOKEN_SPELLING_MAX])

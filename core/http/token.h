@@ -9,6 +9,9 @@ bool gw_token_valid(struct gw_slice text);
 /* The lower-case form of a tchar, 0 for any other byte. */
 char gw_token_lower(char c);
 
+/* Lowers a name where it stands; false when a byte of it is no tchar: it is of no use then. */
+bool gw_token_lower_name(char *name, size_t len);
+
 /* What a field name of ours may be: tchars, none of them upper case. */
 bool gw_field_name_valid(struct gw_slice name);
 

@@ -1,4 +1,5 @@
 local c = require("support.c")
+local ffi = require("ffi")
 
 describe("token", function()
   local TCHARS = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -23,6 +24,42 @@ describe("token", function()
     for _, name in ipairs({ "", "X-a", "x a", "x:", "x\r\n", "x\0", "\xc3" }) do
       assert.is_false(c.gw_field_name_valid(c.slice(name)), name)
     end
+  end)
+
+  local LENGTHS = { 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40 }
+
+  -- visit(text, place): one byte in the midst of letters, at every place of texts of every length.
+  local function everywhere(byte, visit)
+    for _, length in ipairs(LENGTHS) do
+      for at = 1, length do
+        visit(("a"):rep(at - 1) .. string.char(byte) .. ("z"):rep(length - at), at)
+      end
+    end
+  end
+
+  it("is told from what is none wherever the byte stands that decides", function()
+    for byte = 0, 255 do
+      local lower = string.char(byte):lower()
+      local is = TCHARS:find(lower, 1, true) ~= nil
+      local is_own = is and lower:byte() == byte
+      everywhere(byte, function(text)
+        assert.equal(is_own, c.gw_field_name_valid(c.slice(text)), text)
+        assert.equal(byte > 0x20 and byte < 0x7f, c.gw_visible_valid(c.slice(text)), text)
+      end)
+    end
+  end)
+
+  it("is lowered where it stands, with nothing beside it", function()
+    for byte = 0, 255 do
+      local is = TCHARS:find(string.char(byte), 1, true) ~= nil
+      everywhere(byte, function(text, at)
+        local bytes = ffi.new("char[?]", #text + 2)
+        ffi.copy(bytes, "<" .. text .. ">", #text + 2)
+        assert.equal(is, c.gw_token_lower_name(bytes + 1, #text), text)
+        if is then assert.equal("<" .. text:lower() .. ">", ffi.string(bytes, #text + 2), at) end
+      end)
+    end
+    assert.is_false(c.gw_token_lower_name(ffi.new("char[1]"), 0))
   end)
 
   it("allows no control byte in a value, wherever it stands", function()
