@@ -141,6 +141,9 @@ enum gw_pdk_edit {
 int gw_pdk_text(struct gw_pdk *h, int what);
 double gw_pdk_number(struct gw_pdk *h, int what);
 
+/* The client's address behind trusted proxies; of an IPv6 one the network of so many bits. */
+void gw_pdk_client_network(struct gw_pdk *h, unsigned bits);
+
 /* The first field of that name (any case, "_" for "-"); Host and Content-Length are told too. 0:
  * none. */
 int gw_pdk_field(struct gw_pdk *h, int head, const char *name, size_t len);

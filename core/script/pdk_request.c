@@ -1,4 +1,5 @@
 /* ctx.request and ctx.service.request: reading and changing what the service gets. */
+#include "config/cidr.h"
 #include "config/config.h"
 #include "http/uri.h"
 #include "script/pdk_common.h"
@@ -56,6 +57,36 @@ int gw_pdk_text(struct gw_pdk *h, int what)
     }
     gw_pdk_put(h, text_of(h->x, (enum gw_pdk_text)what));
     return what == GW_PDK_QUERY ? h->x->request.has_query : h->len > 0;
+}
+
+/* "2001:db8:0:1::/64", in the arena. */
+static struct gw_slice network_text(struct gw_arena *arena, struct gw_addr_bytes addr,
+                                    unsigned bits)
+{
+    char *text = gw_arena_alloc(arena, GW_ADDR_TEXT_MAX + 4);
+    unsigned whole = bits / 8;
+
+    if (bits % 8)
+        addr.bytes[whole++] &= (unsigned char)(0xff00 >> bits % 8);
+    memset(addr.bytes + whole, 0, sizeof(addr.bytes) - whole);
+    if (uv_inet_ntop(AF_INET6, addr.bytes, text, GW_ADDR_TEXT_MAX))
+        return GW_SLICE_EMPTY;
+
+    size_t len = strlen(text);
+
+    len += (size_t)snprintf(text + len, 5, "/%u", bits);
+    return gw_slice(text, len);
+}
+
+void gw_pdk_client_network(struct gw_pdk *h, unsigned bits)
+{
+    struct gw_slice ip = h->x->client_ip;
+    struct gw_addr_bytes addr;
+
+    if (ip.len && memchr(ip.ptr, ':', ip.len) && !gw_addr_bytes_parse(&addr, ip.ptr, ip.len) &&
+        addr.len == 16 && bits < 128)
+        ip = network_text(h->x->arena, addr, bits);
+    gw_pdk_put(h, ip);
 }
 
 static double source_of(const struct gw_pdk *h)

@@ -152,6 +152,19 @@ function Counter:add(n, ...)
   C.gw_pdk_metric_count(script, series_of(self, ...), n)
 end
 
+---@class moongate.metrics.Series
+local Series = {}
+Series.__index = Series
+
+--- Counts.
+---@phase any
+---@param n? number  not below 0; 1 where nothing is said
+function Series:add(n)
+  n = n == nil and 1 or n
+  if not (n >= 0 and n < HUGE) then misuse("series:add takes a finite number, not below 0") end
+  C.gw_pdk_metric_count(script, self.series, n)
+end
+
 --- Sets the value; the last one counts, whichever worker set it.
 ---@phase any
 ---@param value number
@@ -185,6 +198,9 @@ local KNOWN = { name = true, about = true, labels = true, max_series = true }
 local KNOWN_OF_HISTOGRAM = { name = true, about = true, labels = true, max_series = true, bounds = true }
 
 local def = ffi.new("struct gw_pdk_metric")
+
+-- What stands for the plugin's name in the names of its metrics, where that is not `moongate_plugin_NAME`.
+local PREFIXES = { ["rate-limiting"] = "moongate_ratelimit" }
 
 -- Who has which name on /metrics, in this worker: "a_b" of "c" looks like "b" of "c_a".
 local owners = {}
@@ -229,7 +245,8 @@ local function read_bounds(bounds)
 end
 
 local function full_name(plugin, name, kind)
-  local full = ("moongate_plugin_%s_%s"):format(plugin:gsub("[^%w_]", "_"), name)
+  local prefix = PREFIXES[plugin] or "moongate_plugin_" .. plugin:gsub("[^%w_]", "_")
+  local full = prefix .. "_" .. name
   return kind == COUNTER and not full:find("_total$") and full .. "_total" or full
 end
 
@@ -272,6 +289,16 @@ end
 function M.counter(options)
   local metric = declare(declaring.plugin("metrics.counter"), COUNTER, Counter, options)
   return metric
+end
+
+--- The numbers of a counter under one combination of labels, for hot paths: what it is called is looked up once.
+---@phase init
+---@param ... string|number|boolean  the values of the labels
+---@return moongate.metrics.Series
+function Counter:series_of(...)
+  check(self, Counter, "series_of")
+  declaring.plugin("counter:series_of")
+  return declaring.keep(setmetatable({ series = series_of(self, ...) }, Series))
 end
 
 --- A number that goes up and down.

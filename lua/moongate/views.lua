@@ -62,6 +62,10 @@ local REQUEST = readers {
   path = text(C.GW_PDK_PATH),
   raw_query = text(C.GW_PDK_QUERY),
   id = text(C.GW_PDK_CORRELATION_ID),
+  content_length = function()
+    local bytes = number(now, C.GW_PDK_BODY_LENGTH)
+    return bytes >= 0 and bytes or nil
+  end,
   http_version = function() return number(now, C.GW_PDK_HTTP_VERSION) / 10 end,
   sni = tls_text(C.GW_PDK_TLS_SNI),
   headers = function() return HEADERS end,
@@ -121,6 +125,15 @@ local ROUTE = readers {
 function M.holds(when, h)
   now = h
   return when(CLIENT, consumer() and CONSUMER, REQUEST, route() and ROUTE) and true or false
+end
+
+--- What a compiled expression says of the request of the handle. Its errors are the caller's.
+---@param expression function  of moongate.when.compile
+---@param h table              the handle
+---@return any
+function M.value(expression, h)
+  now = h
+  return expression(CLIENT, consumer() and CONSUMER, REQUEST, route() and ROUTE)
 end
 
 return M

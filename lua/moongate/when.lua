@@ -25,6 +25,7 @@ M.NAMES = {
     "raw_query",
     "id",
     "http_version",
+    "content_length",
     "sni",
   },
   client = { "ip", "port", "peer", "trusted", "verified", "subject" },

@@ -63,10 +63,16 @@ local CALLS = {
     ["M.counter"] = "metrics.counter { name = 'c' .. N, about = 'x' }",
     ["M.gauge"] = "metrics.gauge { name = 'g' .. N, about = 'x' }",
     ["M.histogram"] = "metrics.histogram { name = 'h' .. N, about = 'x', bounds = { 1 } }",
+    ["Counter:series_of"] = "P.counter:series_of()",
+    ["Series:add"] = "P.series:add(1)",
     ["Counter:add"] = "P.counter:add(1)",
     ["Gauge:set"] = "P.gauge:set(1)",
     ["Gauge:add"] = "P.gauge:add(1)",
     ["Histogram:observe"] = "P.histogram:observe(1)",
+  },
+  expression = {
+    ["M.check"] = "assert(expression.check('request.path'))",
+    ["M.compile"] = "expression.compile('request.path')",
   },
   regex = {
     ["M.check"] = "assert(regex.check('a+'))",
@@ -133,7 +139,7 @@ local CALLS = {
 
 local ONLY_IN_INIT = {
   breaker = { ["M.new"] = true },
-  metrics = { ["M.counter"] = true, ["M.gauge"] = true, ["M.histogram"] = true },
+  metrics = { ["M.counter"] = true, ["M.gauge"] = true, ["M.histogram"] = true, ["Counter:series_of"] = true },
   shared = { ["M.dict"] = true },
   sink = { ["M.file"] = true, ["M.tcp"] = true, ["M.udp"] = true, ["M.syslog"] = true, ["M.http"] = true },
   task = { ["M.every"] = true, ["M.once"] = true },
@@ -143,7 +149,7 @@ local HOOKS = { "rewrite", "access", "request_body", "response", "body", "log" }
 
 local PLUGIN = [[
 local NAMES = {
-  "breaker", "crypto", "inspect", "ip", "json", "metrics", "regex", "shared", "sink", "table", "task", "time", "uuid", "http",
+  "breaker", "crypto", "expression", "inspect", "ip", "json", "metrics", "regex", "shared", "sink", "table", "task", "time", "uuid", "http",
 }
 local env = setmetatable({ P = {}, N = 0 }, { __index = _G })
 for _, name in ipairs(NAMES) do env[name == "table" and "table_" or name] = require("moongate." .. name) end
@@ -161,6 +167,7 @@ function M.init()
   P.breaker = env.breaker.new("breaker", { failure_threshold = 1000 })
   P.dict = env.shared.dict("dict", { size = "64k" })
   P.counter = env.metrics.counter { name = "counter", about = "x" }
+  P.series = P.counter:series_of()
   P.gauge = env.metrics.gauge { name = "gauge", about = "x" }
   P.histogram = env.metrics.histogram { name = "histogram", about = "x", bounds = { 1 } }
   P.set, P.regex = env.ip.set { "10.0.0.0/8" }, env.regex.new("a+")

@@ -93,7 +93,10 @@ end
 
 -- What schemas are written with: it needs no gateway.
 local function is_there(module)
-  return module:find("^moongate%.schema") or module:find("^moongate%.functions") or module == "moongate.regex"
+  return module:find("^moongate%.schema")
+    or module:find("^moongate%.functions")
+    or module == "moongate.regex"
+    or module == "moongate.when"
 end
 
 local function modules_of_moongate()

@@ -33,6 +33,7 @@ M.PUBLIC = {
   "crypto",
   "ip",
   "regex",
+  "expression",
   "metrics",
   "shared",
   "breaker",

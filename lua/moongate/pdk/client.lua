@@ -24,6 +24,17 @@ function M:get_ip() return text(enter(self, "ctx.client:get_ip", ANY), C.GW_PDK_
 ---@return string
 function M:get_forwarded_ip() return text(enter(self, "ctx.client:get_forwarded_ip", ANY), C.GW_PDK_FORWARDED_IP) end
 
+--- The client's network, behind the proxies that trusted_proxies names: an IPv4 address as it is, and of an IPv6 one
+--- the network it lies in (`2001:db8:0:1::/64`), because one subscriber has all of that.
+---@phase rewrite, access, request_body, response, body, log
+---@param bits? integer  of an IPv6 network, 1 to 128 (64)
+---@return string
+function M:get_forwarded_network(bits)
+  local h = enter(self, "ctx.client:get_forwarded_network", ANY)
+  C.gw_pdk_client_network(h, check.integer(bits, "ctx.client:get_forwarded_network", "bits", 1, 128, 64))
+  return ffi_string(h.ptr, h.len)
+end
+
 --- The port of who is connected.
 ---@phase rewrite, access, request_body, response, body, log
 ---@return integer

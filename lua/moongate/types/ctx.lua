@@ -672,6 +672,14 @@ function Client:get_ip() end
 ---@return string
 function Client:get_forwarded_ip() end
 
+---The client's network, behind the proxies that trusted_proxies names: an IPv4 address as it is, and of an IPv6 one
+---the network it lies in (`2001:db8:0:1::/64`), because one subscriber has all of that.
+---
+---In every hook.
+---@param bits? integer # of an IPv6 network, 1 to 128 (64)
+---@return string
+function Client:get_forwarded_network(bits) end
+
 ---The port of who is connected.
 ---
 ---In every hook.

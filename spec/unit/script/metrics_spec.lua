@@ -57,6 +57,27 @@ describe("moongate.metrics", function()
     assert.equal("1", line('moongate_plugin_p_hits_total{country="nan",code=""}'))
   end)
 
+  it("counts one combination of labels without looking for it again", function()
+    run(
+      [[own.hits = m.metrics.counter { name = "hits", about = "x", labels = { "code" } } own.ok = own.hits:series_of(200)]],
+      [[own.ok:add() own.ok:add(2) own.hits:add(1, 200)]]
+    )
+    assert.equal("4", line('moongate_plugin_p_hits_total{code="200"}'))
+    assert.matches(
+      "a finite number, not below 0",
+      run(
+        [[
+      own.hits = m.metrics.counter { name = "hits", about = "x" } own.all = own.hits:series_of()
+    ]],
+        "own.all:add(-1)"
+      )
+    )
+    assert.matches(
+      "declare it in the plugin's init",
+      run([[own.hits = m.metrics.counter { name = "hits", about = "x" }]], "own.hits:series_of()")
+    )
+  end)
+
   it("keeps gauges that are set and moved", function()
     run(
       [[own.a = m.metrics.gauge { name = "a", about = "x", labels = { "x" } } own.b = m.metrics.gauge { name = "b", about = "x" }]],

@@ -30,12 +30,21 @@ local Gauge = {}
 ---@class moongate.metrics.Histogram
 local Histogram = {}
 
+---@class moongate.metrics.Series
+local Series = {}
+
 ---Counts.
 ---
 ---In every hook.
 ---@param n? number # not below 0; 1 where nothing is said
 ---@param ... string|number|boolean # the values of the labels
 function Counter:add(n, ...) end
+
+---Counts.
+---
+---In every hook.
+---@param n? number # not below 0; 1 where nothing is said
+function Series:add(n) end
 
 ---Sets the value; the last one counts, whichever worker set it.
 ---
@@ -57,6 +66,13 @@ function Gauge:add(by, ...) end
 ---@param value number
 ---@param ... string|number|boolean # the values of the labels
 function Histogram:observe(value, ...) end
+
+---The numbers of a counter under one combination of labels, for hot paths: what it is called is looked up once.
+---
+---In init.
+---@param ... string|number|boolean # the values of the labels
+---@return moongate.metrics.Series
+function Counter:series_of(...) end
 
 ---A number that only grows.
 ---
