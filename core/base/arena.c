@@ -116,7 +116,7 @@ void gw_arena_free(struct gw_arena *arena)
     }
 }
 
-static void *take_from_new_block(struct gw_arena *arena, size_t size)
+GW_SELDOM static void *take_from_new_block(struct gw_arena *arena, size_t size)
 {
     size_t rounded = round_up(size);
     struct block *head = arena->head, *block = block_new(rounded);

@@ -10,6 +10,9 @@
             gw_check_failed(#condition, __FILE__, __LINE__, __func__);                             \
     } while (0)
 
+/* Of a function for what happens seldom: it stays out of its caller, which is small then. */
+#define GW_SELDOM __attribute__((noinline))
+
 /* From a pointer to a member to the struct that holds it. */
 #define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 

@@ -5,7 +5,7 @@ bool gw_slice_equal_nocase(struct gw_slice a, struct gw_slice b)
     if (a.len != b.len)
         return false;
     for (size_t i = 0; i < a.len; i++)
-        if (gw_lower(a.ptr[i]) != gw_lower(b.ptr[i]))
+        if (a.ptr[i] != b.ptr[i] && gw_lower(a.ptr[i]) != gw_lower(b.ptr[i]))
             return false;
     return true;
 }

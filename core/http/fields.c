@@ -33,19 +33,27 @@ static void reserve(struct gw_fields *fields, struct gw_arena *arena, unsigned c
     fields->capacity = capacity;
 }
 
-static void grow(struct gw_fields *fields, struct gw_arena *arena)
+static void append(struct gw_fields *fields, struct gw_slice name, struct gw_slice value)
+{
+    fields->items[fields->count++] =
+        (struct gw_field){ .name = name, .value = value, .hash = gw_fields_hash(name) };
+}
+
+GW_SELDOM static void grow_and_append(struct gw_fields *fields, struct gw_arena *arena,
+                                      struct gw_slice name, struct gw_slice value)
 {
     GW_ASSERT(fields->capacity <= UINT32_MAX / 2);
     reserve(fields, arena, fields->capacity ? fields->capacity * 2 : FIRST_CAPACITY);
+    append(fields, name, value);
 }
 
 void gw_fields_add(struct gw_fields *fields, struct gw_arena *arena, struct gw_slice name,
                    struct gw_slice value)
 {
     if (fields->count == fields->capacity)
-        grow(fields, arena);
-    fields->items[fields->count++] =
-        (struct gw_field){ .name = name, .value = value, .hash = gw_fields_hash(name) };
+        grow_and_append(fields, arena, name, value);
+    else
+        append(fields, name, value);
 }
 
 void gw_fields_set(struct gw_fields *fields, struct gw_arena *arena, struct gw_slice name,

@@ -53,6 +53,23 @@ static bool is_protected(struct gw_slice name)
     return IS_ONE_OF(name, names) || HAS_PREFIX_OF(name, prefixes);
 }
 
+static void keep(struct gw_fields *fields, unsigned *kept, unsigned i)
+{
+    if (*kept != i)
+        fields->items[*kept] = fields->items[i];
+    ++*kept;
+}
+
+static void remove_all(struct gw_fields *fields, bool (*is_unwanted)(struct gw_slice name))
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < fields->count; i++)
+        if (!is_unwanted(fields->items[i].name))
+            keep(fields, &kept, i);
+    fields->count = kept;
+}
+
 static void remove_nocase(struct gw_fields *fields, struct gw_slice name)
 {
     unsigned kept = 0;
@@ -60,7 +77,7 @@ static void remove_nocase(struct gw_fields *fields, struct gw_slice name)
     for (unsigned i = 0; i < fields->count; i++)
         if (!gw_slice_equal_nocase(fields->items[i].name, name) ||
             is_protected(fields->items[i].name))
-            fields->items[kept++] = fields->items[i];
+            keep(fields, &kept, i);
     fields->count = kept;
 }
 
@@ -78,6 +95,14 @@ bool gw_hop_remove_named(struct gw_fields *fields, struct gw_slice connection)
 }
 
 /* ── what must not pass ────────────────────────────────────────────────────── */
+
+/* A look at the first byte spares most names the rest. */
+static bool begins_with(struct gw_slice name, char a, char b, char c)
+{
+    char first = name.len ? name.ptr[0] : '\0';
+
+    return first == a || first == b || first == c;
+}
 
 static bool says_forwarding(struct gw_slice name)
 {
@@ -103,12 +128,17 @@ static bool says_identity(struct gw_slice name)
     return HAS_PREFIX_OF(name, prefixes);
 }
 
+/* All guarded names begin with "x", "forwarded" or "client", in every spelling. */
+static bool may_be_guarded(struct gw_slice name)
+{
+    return begins_with(name, 'x', 'f', 'c');
+}
+
 static bool is_forged(struct gw_slice name)
 {
     char spelling[GW_TOKEN_SPELLING_MAX];
 
-    /* All guarded names begin with "x", "forwarded" or "client", in every spelling. */
-    if (name.len == 0 || !memchr("xfc", name.ptr[0], 3))
+    if (!may_be_guarded(name))
         return false;
 
     struct gw_slice canon = gw_token_spelling(name, spelling);
@@ -118,43 +148,44 @@ static bool is_forged(struct gw_slice name)
     return says_forwarding(canon) && !gw_slice_equal(canon, name);
 }
 
-void gw_hop_clean_request(struct gw_fields *fields)
+static bool must_not_reach_service(struct gw_slice name)
 {
     static const struct gw_slice hop[] = {
         NAME("proxy-connection"), NAME("proxy-authorization"), NAME("proxy"), NAME("te"),
         NAME("keep-alive"),
     };
-    unsigned kept = 0;
 
-    for (unsigned i = 0; i < fields->count; i++) {
-        struct gw_slice name = fields->items[i].name;
+    return (begins_with(name, 'p', 't', 'k') && IS_ONE_OF(name, hop)) || is_forged(name);
+}
 
-        if (!IS_ONE_OF(name, hop) && !is_forged(name))
-            fields->items[kept++] = fields->items[i];
-    }
-    fields->count = kept;
+void gw_hop_clean_request(struct gw_fields *fields)
+{
+    remove_all(fields, must_not_reach_service);
+}
+
+static bool must_not_reach_client(struct gw_slice name)
+{
+    static const struct gw_slice hop[] = {
+        NAME("proxy-connection"),
+        NAME("proxy-authenticate"),
+        NAME("keep-alive"),
+    };
+
+    return begins_with(name, 'p', 'p', 'k') && IS_ONE_OF(name, hop);
 }
 
 void gw_hop_clean_response(struct gw_fields *fields)
 {
-    gw_fields_remove(fields, GW_SLICE("proxy-connection"));
-    gw_fields_remove(fields, GW_SLICE("proxy-authenticate"));
-    gw_fields_remove(fields, GW_SLICE("keep-alive"));
+    remove_all(fields, must_not_reach_client);
 }
 
 /* ── what we say ───────────────────────────────────────────────────────────── */
 
-static void remove_forwarding(struct gw_fields *fields)
+static bool says_forwarding_somehow(struct gw_slice name)
 {
-    unsigned kept = 0;
+    char spelling[GW_TOKEN_SPELLING_MAX];
 
-    for (unsigned i = 0; i < fields->count; i++) {
-        char spelling[GW_TOKEN_SPELLING_MAX];
-
-        if (!says_forwarding(gw_token_spelling(fields->items[i].name, spelling)))
-            fields->items[kept++] = fields->items[i];
-    }
-    fields->count = kept;
+    return may_be_guarded(name) && says_forwarding(gw_token_spelling(name, spelling));
 }
 
 /* Joins all X-Forwarded-For lines a trusted peer sent, in order, and adds the peer itself. */
@@ -176,10 +207,11 @@ static struct gw_slice extend_forwarded_for(const struct gw_fields *fields, stru
     return gw_arena_printf(arena, "%.*s, %.*s", GW_SLICE_ARG(joined), GW_SLICE_ARG(client_ip));
 }
 
-static void set_unless_there(struct gw_fields *fields, struct gw_arena *arena, struct gw_slice name,
-                             struct gw_slice value)
+/* What a trusted peer has said stays. */
+static void say(struct gw_fields *fields, struct gw_arena *arena, bool peer_trusted,
+                struct gw_slice name, struct gw_slice value)
 {
-    if (value.len && !gw_fields_get(fields, name))
+    if (value.len && !(peer_trusted && gw_fields_get(fields, name)))
         gw_fields_add(fields, arena, name, value);
 }
 
@@ -253,20 +285,25 @@ static void set_rfc7239(struct gw_fields *fields, struct gw_arena *arena,
 void gw_hop_set_forwarded(struct gw_fields *fields, struct gw_arena *arena,
                           const struct gw_forwarded *forwarded)
 {
-    if (!forwarded->peer_trusted)
-        remove_forwarding(fields);
+    bool trusted = forwarded->peer_trusted;
+    struct gw_slice chain = forwarded->client_ip;
 
-    struct gw_slice chain = extend_forwarded_for(fields, arena, forwarded->client_ip);
-
+    if (trusted)
+        chain = extend_forwarded_for(fields, arena, forwarded->client_ip);
+    else
+        remove_all(fields, says_forwarding_somehow);
     if (forwarded->rfc7239)
         set_rfc7239(fields, arena, forwarded, chain);
-    gw_fields_set(fields, arena, GW_SLICE("x-forwarded-for"), chain);
-    set_unless_there(fields, arena, GW_SLICE("x-forwarded-proto"), forwarded->scheme);
-    set_unless_there(fields, arena, GW_SLICE("x-forwarded-host"), host_of(forwarded->authority));
-    if (forwarded->port && !gw_fields_get(fields, GW_SLICE("x-forwarded-port")))
-        gw_fields_add(fields, arena, GW_SLICE("x-forwarded-port"),
-                      port_text(arena, forwarded->port));
-    set_unless_there(fields, arena, GW_SLICE("x-real-ip"), forwarded->client_ip);
+    if (trusted)
+        gw_fields_set(fields, arena, GW_SLICE("x-forwarded-for"), chain);
+    else
+        gw_fields_add(fields, arena, GW_SLICE("x-forwarded-for"), chain);
+    say(fields, arena, trusted, GW_SLICE("x-forwarded-proto"), forwarded->scheme);
+    say(fields, arena, trusted, GW_SLICE("x-forwarded-host"), host_of(forwarded->authority));
+    if (forwarded->port)
+        say(fields, arena, trusted, GW_SLICE("x-forwarded-port"),
+            port_text(arena, forwarded->port));
+    say(fields, arena, trusted, GW_SLICE("x-real-ip"), forwarded->client_ip);
 }
 
 void gw_hop_set_via(struct gw_fields *fields, struct gw_arena *arena, int version)

@@ -59,7 +59,7 @@ static group group_at(const char *ptr)
 }
 
 /* A group of fewer bytes, at least one, of which each stands in it: the ends overlap. */
-static group gather(const char *ptr, size_t len)
+static inline group gather(const char *ptr, size_t len)
 {
     uint64_t words[2];
 
@@ -82,7 +82,7 @@ static group gather(const char *ptr, size_t len)
 }
 
 /* Puts them back where they were gathered. */
-static void scatter(char *ptr, size_t len, group bytes)
+static inline void scatter(char *ptr, size_t len, group bytes)
 {
     const char *from = (const char *)&bytes;
 
@@ -99,13 +99,32 @@ static void scatter(char *ptr, size_t len, group bytes)
     }
 }
 
-/* A comparison that holds in every lane. */
-#define ALL(lanes) all_set((group_words)(lanes))
+#define ALL_BITS 0xffffu
 
-static bool all_set(group_words words)
+/* Of a comparison: one bit a lane, the lowest that of the first byte in memory. */
+static unsigned bits_of(group lanes)
 {
-    return (words[0] & words[1]) == UINT64_MAX;
+#ifdef __SSE2__
+    typedef char bytes __attribute__((vector_size(16)));
+
+    return (unsigned)__builtin_ia32_pmovmskb128((bytes)lanes);
+#else
+    const uint64_t diagonal = 0x8040201008040201, ones = 0x0101010101010101;
+    group_words words = (group_words)lanes;
+    unsigned bits = 0;
+
+    for (int i = 1; i >= 0; i--) {
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        words[i] = __builtin_bswap64(words[i]);
+#endif
+        bits = bits << 8 | (unsigned)((words[i] & diagonal) * ones >> 56);
+    }
+    return bits;
+#endif
 }
+
+/* A comparison that holds in every lane. */
+#define ALL(lanes) (bits_of((group)(lanes)) == ALL_BITS)
 
 /* ── names ─────────────────────────────────────────────────────────────────── */
 
@@ -184,38 +203,15 @@ static group controls(group bytes)
     return (group)(((bytes < 0x20) & (bytes != '\t')) | (bytes == 0x7f));
 }
 
-/* Where in memory the first byte stands that is not zero, in a word that has one. */
-static size_t first_byte(uint64_t word)
-{
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    return (size_t)__builtin_ctzll(word) / 8;
-#else
-    return (size_t)__builtin_clzll(word) / 8;
-#endif
-}
-
-/* The place of the first control byte in a group, or its size. */
-static size_t find_in_group(const char *ptr)
-{
-    group_words found = (group_words)controls(group_at(ptr));
-
-    if (found[0])
-        return first_byte(found[0]);
-    return sizeof(uint64_t) + (found[1] ? first_byte(found[1]) : sizeof(uint64_t));
-}
-
-/* Less than a group: the rest of one is filled up. */
-static size_t find_in_few(const char *ptr, size_t len)
+/* Less than a group, the rest of which is filled up. */
+static group few_at(const char *ptr, size_t len)
 {
     char filled[sizeof(group)];
 
     memset(filled, ' ', sizeof(filled));
     if (len)
         memcpy(filled, ptr, len);
-
-    size_t at = find_in_group(filled);
-
-    return at < len ? at : len;
+    return group_at(filled);
 }
 
 size_t gw_find_control(const char *ptr, size_t len)
@@ -223,12 +219,15 @@ size_t gw_find_control(const char *ptr, size_t len)
     size_t at = 0;
 
     for (; len - at >= sizeof(group); at += sizeof(group)) {
-        size_t in = find_in_group(ptr + at);
+        unsigned found = bits_of(controls(group_at(ptr + at)));
 
-        if (in < sizeof(group))
-            return at + in;
+        if (found)
+            return at + (size_t)__builtin_ctz(found);
     }
-    return at + find_in_few(ptr + at, len - at);
+
+    unsigned found = bits_of(controls(few_at(ptr + at, len - at)));
+
+    return found ? at + (size_t)__builtin_ctz(found) : len;
 }
 
 static size_t sum_of(group lanes)
@@ -246,22 +245,20 @@ static size_t sum_of(group lanes)
 
 size_t gw_count_controls(const char *ptr, size_t len)
 {
-    size_t groups = len / sizeof(group), in_last = len % sizeof(group), count = 0;
-    char last[sizeof(group)];
+    const char *end = ptr + len;
+    size_t count = 0;
 
-    memset(last, ' ', sizeof(last));
-    memcpy(last, ptr + groups * sizeof(group), in_last);
+    while ((size_t)(end - ptr) >= sizeof(group)) {
+        size_t groups = (size_t)(end - ptr) / sizeof(group);
+        const char *stop =
+            ptr + (groups < GROUPS_AT_ONCE ? groups : GROUPS_AT_ONCE) * sizeof(group);
+        group found = { 0 };
 
-    group found = -controls(group_at(last));
-
-    for (size_t i = 0; i < groups; i++) {
-        if (i % GROUPS_AT_ONCE == GROUPS_AT_ONCE - 1) {
-            count += sum_of(found);
-            found = (group){ 0 };
-        }
-        found -= controls(group_at(ptr + i * sizeof(group)));
+        for (; ptr < stop; ptr += sizeof(group))
+            found -= controls(group_at(ptr));
+        count += sum_of(found);
     }
-    return count + sum_of(found);
+    return count + (size_t)__builtin_popcount(bits_of(controls(few_at(ptr, (size_t)(end - ptr)))));
 }
 
 bool gw_field_value_valid(struct gw_slice value)

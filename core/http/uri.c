@@ -20,6 +20,20 @@ static bool parse_port(struct gw_slice text, uint16_t *port)
     return true;
 }
 
+/* The lower-case form of what a name may be made of, 0 for any other byte. */
+static const char lower_host[256] = {
+    ['-'] = '-', ['.'] = '.', ['_'] = '_', ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3',
+    ['4'] = '4', ['5'] = '5', ['6'] = '6', ['7'] = '7', ['8'] = '8', ['9'] = '9', ['a'] = 'a',
+    ['b'] = 'b', ['c'] = 'c', ['d'] = 'd', ['e'] = 'e', ['f'] = 'f', ['g'] = 'g', ['h'] = 'h',
+    ['i'] = 'i', ['j'] = 'j', ['k'] = 'k', ['l'] = 'l', ['m'] = 'm', ['n'] = 'n', ['o'] = 'o',
+    ['p'] = 'p', ['q'] = 'q', ['r'] = 'r', ['s'] = 's', ['t'] = 't', ['u'] = 'u', ['v'] = 'v',
+    ['w'] = 'w', ['x'] = 'x', ['y'] = 'y', ['z'] = 'z', ['A'] = 'a', ['B'] = 'b', ['C'] = 'c',
+    ['D'] = 'd', ['E'] = 'e', ['F'] = 'f', ['G'] = 'g', ['H'] = 'h', ['I'] = 'i', ['J'] = 'j',
+    ['K'] = 'k', ['L'] = 'l', ['M'] = 'm', ['N'] = 'n', ['O'] = 'o', ['P'] = 'p', ['Q'] = 'q',
+    ['R'] = 'r', ['S'] = 's', ['T'] = 't', ['U'] = 'u', ['V'] = 'v', ['W'] = 'w', ['X'] = 'x',
+    ['Y'] = 'y', ['Z'] = 'z',
+};
+
 /* Copies a name in lower case, without a trailing dot. Letters, digits, "-", "_" and single dots
  * only: no userinfo, no list, no escape can hide in it. */
 static enum gw_error copy_name(struct gw_slice name, char *out, size_t *len)
@@ -32,11 +46,9 @@ static enum gw_error copy_name(struct gw_slice name, char *out, size_t *len)
     char before = '.';
 
     for (size_t i = 0; i < name.len; i++) {
-        char c = gw_lower(name.ptr[i]);
-        bool fine = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-                    (c == '.' && before != '.');
+        char c = lower_host[(unsigned char)name.ptr[i]];
 
-        if (!fine)
+        if (c == '\0' || (c == '.' && before == '.'))
             return GW_E_BAD_HOST;
         out[i] = before = c;
     }

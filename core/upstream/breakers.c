@@ -209,7 +209,7 @@ static bool go_elsewhere(struct gw_call *call, const struct gw_breaker_use *use)
     return false;
 }
 
-bool gw_call_may_pass(struct gw_call *call)
+bool gw_call_ask_breakers(struct gw_call *call)
 {
     const struct gw_call_options *options = &call->options;
     const struct gw_breaker_use *uses[] = { options->service ? options->service->breaker : NULL,
@@ -235,7 +235,7 @@ static enum gw_breaker_outcome outcome_of(const struct gw_breaker_use *use, int 
                : GW_BREAKER_NOTHING;
 }
 
-void gw_call_end_pass(struct gw_call *call, int status, enum gw_error why)
+void gw_call_end_passes(struct gw_call *call, int status, enum gw_error why)
 {
     while (call->pass_count > 0) {
         const struct gw_call_pass *held = &call->passes[--call->pass_count];

@@ -143,11 +143,24 @@ uint64_t gw_call_answer_due(const struct gw_call *call);
 
 /* Asks the breakers, once a call. One that is open sends the call to its fallback, or refuses it:
  * false, and the call fails later. */
-bool gw_call_may_pass(struct gw_call *call);
+bool gw_call_ask_breakers(struct gw_call *call);
 
-/* What the call says about the service; only the first time counts. A status (of the final head),
- * or 0 and the error; GW_OK when nobody waits any more. */
-void gw_call_end_pass(struct gw_call *call, int status, enum gw_error why);
+static inline bool gw_call_may_pass(struct gw_call *call)
+{
+    const struct gw_service *service = call->options.service;
+
+    return !(call->options.breaker || (service && service->breaker)) || gw_call_ask_breakers(call);
+}
+
+/* What the call says about the service to the breakers that let it pass; only the first time
+ * counts. A status (of the final head), or 0 and the error; GW_OK when nobody waits any more. */
+void gw_call_end_passes(struct gw_call *call, int status, enum gw_error why);
+
+static inline void gw_call_end_pass(struct gw_call *call, int status, enum gw_error why)
+{
+    if (call->pass_count > 0)
+        gw_call_end_passes(call, status, why);
+}
 
 /* Begins the first or the next attempt; failures come later. */
 void gw_attempt_start(struct gw_call *call);

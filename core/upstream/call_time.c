@@ -164,10 +164,12 @@ void gw_call_tell_deadline(struct gw_call *call)
 {
     const struct gw_call_options *options = &call->options;
     struct gw_slice name = options->service ? options->service->deadline_header : GW_SLICE_EMPTY;
-    uint64_t now_us = options->loop->clock.now_us, left_us = answer_time(call);
 
     if (name.len == 0)
         return;
+
+    uint64_t now_us = options->loop->clock.now_us, left_us = answer_time(call);
+
     if (call->retry && call->retry->per_try_timeout_us &&
         (!left_us || call->retry->per_try_timeout_us < left_us))
         left_us = call->retry->per_try_timeout_us;

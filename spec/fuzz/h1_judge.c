@@ -149,9 +149,10 @@ static int on_value(llhttp_t *http, const char *at, size_t len)
 static int on_field(llhttp_t *http)
 {
     struct search *search = http->data;
-    const struct gw_field *next = &search->ours->items[search->found];
+    const struct gw_field *next =
+        search->found < search->ours->count ? &search->ours->items[search->found] : NULL;
 
-    if (search->found < search->ours->count && gw_slice_equal_nocase(next->name, search->name) &&
+    if (next && gw_slice_equal_nocase(next->name, search->name) &&
         gw_slice_equal(next->value, gw_slice_trim(search->value)))
         search->found++;
     search->name = search->value = GW_SLICE_EMPTY;
@@ -213,6 +214,8 @@ static void check_written(const struct fuzz_message *message)
     struct fuzz_reading written, again;
     struct gw_buf text;
 
+    if (gw_fields_get(&message->head->fields, GW_SLICE("proxy-connection")))
+        return; /* read as any field, and never written */
     fuzz_write_request(&written, message);
     fuzz_read_requests(&again, gw_buf_slice(&written.answers), FUZZ_WHOLE);
     gw_buf_init(&text, SIZE_MAX / 2);
