@@ -12,6 +12,7 @@
 
 #define RETRY_MIN_US 1000000ull
 #define RETRY_MAX_US 30000000ull
+#define AGAIN_MIN_US 100000ull /* the least that dns.min_ttl may say */
 
 /* ── in use or not, with the lock held ─────────────────────────────────────── */
 
@@ -140,12 +141,10 @@ static void take_places(struct gw_name *name, struct gw_name_place *places, unsi
 static uint64_t next_delay(struct gw_name *name, const struct found *found)
 {
     struct gw_random *random = &name->registry->loop->random;
-    uint64_t delay = found->stale ? RETRY_MIN_US : found->ttl_us;
+    uint64_t delay = found->ttl_us > AGAIN_MIN_US ? found->ttl_us : AGAIN_MIN_US;
 
     if (name->failures)
         delay = RETRY_MIN_US << (name->failures < 5 ? name->failures - 1 : 5);
-    if (delay < RETRY_MIN_US)
-        delay = RETRY_MIN_US;
     if (name->failures && delay > RETRY_MAX_US)
         delay = RETRY_MAX_US;
     return delay - gw_random_below(random, delay / 8 + 1);

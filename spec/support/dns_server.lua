@@ -45,7 +45,7 @@ end
 
 --- Names are given as
 ---     { A = { "10.0.0.1" }, AAAA = { "::1" }, SRV = { { priority, weight, port, "host" } }, ttl = 60, cname = "x",
----       rcode = "NXDOMAIN", silent = true, truncated = true (over UDP), lie = how }
+---       rcode = "NXDOMAIN", silent = true, truncated = true (over UDP), lie = how, spoof = a lie that comes first }
 --- A lie is one of: "id", "question", "owner", "loop" (compression), "short", "garbage", "counts".
 function M.new()
   local udp, tcp, address = open_pair()
@@ -140,6 +140,7 @@ function Server:answer(packet, udp)
   self.asked[#self.asked + 1] = name:lower() .. " " .. kind
   if known.silent then return nil end
   local reply = answer(packet, known, kind, question)
+  if udp and known.spoof then return reply, LIES[known.spoof](reply) end
   if udp and (known.truncated or #reply > UDP_MAX) then return cut(reply, question) end
   return reply
 end
@@ -149,6 +150,7 @@ function Server:serve_tcp()
     local fd = ffi.C.accept4(self.tcp, nil, nil, NONBLOCK)
     if fd < 0 then break end
     self.conns[fd] = ""
+    if self.watch then self.watch(fd) end
   end
   local buf = ffi.new("char[4096]")
   for fd, pending in pairs(self.conns) do
@@ -163,6 +165,7 @@ function Server:serve_tcp()
     end
     self.conns[fd] = pending
     if n == 0 then
+      if self.unwatch then self.unwatch(fd) end
       ffi.C.close(fd)
       self.conns[fd] = nil
     end
@@ -179,7 +182,8 @@ function Server:serve()
     if n < 0 then return end
     self.from[#self.from + 1] = ffi.string(ffi.cast("char *", peer), 8) -- with the port
     self.ids[#self.ids + 1] = ffi.string(buf, 2)
-    local reply = self:answer(ffi.string(buf, n), true)
+    local reply, spoofed = self:answer(ffi.string(buf, n), true)
+    if spoofed then ffi.C.sendto(self.fd, spoofed, #spoofed, 0, peer, len[0]) end
     if reply then ffi.C.sendto(self.fd, reply, #reply, 0, peer, len[0]) end
   end
 end
@@ -199,10 +203,23 @@ function Server:until_true(loop, done)
   end
 end
 
+--- Answers by itself whenever support.wire is turned.
+function Server:join(wire)
+  local function serve() self:serve() end
+  self.watch = function(fd) wire.watch(fd, serve) end
+  self.unwatch = wire.unwatch
+  self.watch(self.fd)
+  self.watch(self.tcp)
+end
+
 function Server:close()
+  for _, fd in ipairs(self.unwatch and { self.fd, self.tcp } or {}) do
+    self.unwatch(fd)
+  end
   ffi.C.close(self.fd)
   ffi.C.close(self.tcp)
   for fd in pairs(self.conns) do
+    if self.unwatch then self.unwatch(fd) end
     ffi.C.close(fd)
   end
 end

@@ -166,11 +166,12 @@ local function one_shot(bytes)
   })
 end
 
---- A service that answers by itself while anybody waits: `handler(request)` gives { status, headers, body } or raw bytes. Every
+--- A service that answers by itself while anybody waits: `handler(request, conn)` gives { status, headers, body } or raw bytes. Every
 --- request is kept in `requests`.
-function M.service(handler)
+function M.service(handler, opts)
   local service
   service = wire.listen {
+    any = opts and opts.any,
     on_conn = function(conn)
       conn.on_change = function()
         local length = whole_request(conn:peek())
@@ -178,8 +179,9 @@ function M.service(handler)
           local request = M.read_request(one_shot(conn:take(length)))
           service.requests[#service.requests + 1] = request
           service.last_request = request
-          local answer = handler and handler(request, conn) or { body = "hello" }
-          conn:send(type(answer) == "string" and answer or M.response_bytes(answer))
+          local answer = { body = "hello" }
+          if handler then answer = handler(request, conn) end
+          if answer then conn:send(type(answer) == "string" and answer or M.response_bytes(answer)) end
           length = whole_request(conn:peek())
         end
         if conn.ended then conn:close() end

@@ -183,6 +183,13 @@ function M.connect(where, opts)
   return wrap(fd, opts)
 end
 
+--- Which of this machine's IPv4 addresses the peer reached.
+function Conn:address()
+  local addr, len = ffi.new("uint8_t[16]"), ffi.new("unsigned[1]", 16)
+  C.wire_getsockname(self.fd, addr, len)
+  return ("%d.%d.%d.%d"):format(addr[4], addr[5], addr[6], addr[7])
+end
+
 --- Queues bytes and sends what goes at once.
 function Conn:send(bytes)
   self.out[#self.out + 1] = bytes
@@ -264,12 +271,14 @@ end
 local Listener = {}
 Listener.__index = Listener
 
---- Listens on a free port of 127.0.0.1. `opts.on_conn` gets every connection; without it they wait for accept().
+--- Listens on a free port of 127.0.0.1, or with `opts.any` of every address of this machine. `opts.on_conn` gets every
+--- connection; without it they wait for accept().
 function M.listen(opts)
   opts = opts or {}
   local fd = C.wire_socket(2, bit.bor(1, NONBLOCK, CLOEXEC), 0)
   C.wire_setsockopt(fd, 1, 2, ffi.new("int[1]", 1), 4)
   local addr, len = tcp_address(opts.port or 0)
+  if opts.any then ffi.fill(addr + 4, 4) end
   if C.wire_bind(fd, addr, len) ~= 0 or C.wire_listen(fd, opts.backlog or 512) ~= 0 then fail("listen") end
   local listener = setmetatable({ fd = fd, port = port_of(fd), waiting = {}, conns = {}, accepted = 0 }, Listener)
   watchers[fd] = {
