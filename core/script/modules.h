@@ -37,6 +37,25 @@ void gw_pdk_breaker_end(struct gw_script *script, struct gw_breaker *breaker, co
 /* "closed", "open", "half_open". */
 const char *gw_pdk_breaker_state(struct gw_script *script, struct gw_breaker *breaker);
 
+/* --- moongate.health --- */
+
+/* Where a name is asked for. */
+enum {
+    GW_PDK_HEALTH_UNKNOWN = -1, /* there is no such upstream */
+    GW_PDK_HEALTH_EARLY = -2,   /* in `init`: nothing serves yet */
+};
+
+/* The upstreams of the script's configuration, by index; NULL: there are no more. */
+const char *gw_pdk_upstream_name(struct gw_script *script, int index, size_t *len);
+/* 1, 0, or one of the above. */
+int gw_pdk_upstream_usable(struct gw_script *script, const char *name, size_t len);
+/* Its state as JSON. How long that is: where it is more than `size`, `out` holds nothing of use. */
+double gw_pdk_upstream_look(struct gw_script *script, const char *name, size_t len, char *out,
+                            size_t size);
+/* How many targets were meant. */
+int gw_pdk_upstream_order(struct gw_script *script, const char *name, size_t len,
+                          const char *target, size_t target_len, int down);
+
 /* --- moongate.shared; enum gw_dict_result; times to live in seconds, 0: for ever --- */
 
 /* The dictionary of that name, made when there is none, the script's until its end. NULL when the

@@ -111,6 +111,26 @@ static enum gw_balance_why mood_of(const struct gw_upstream *upstream, uint64_t 
     return why;
 }
 
+/* With the lock held. */
+static void show(const struct gw_upstream *upstream, uint64_t now_us,
+                 const struct gw_upstream_visitor *visitor, void *ctx)
+{
+    struct gw_upstream_info info = {
+        .name = gw_upstream_name(upstream),
+        .mood = mood_of(upstream, now_us),
+        .panicked = atomic_load_explicit(&upstream->panicked, memory_order_relaxed),
+        .refused = atomic_load_explicit(&upstream->panic_failed, memory_order_relaxed),
+    };
+
+    if (visitor->upstream)
+        visitor->upstream(&info, ctx);
+    for (unsigned i = 0; visitor->target && i < upstream->set->count; i++) {
+        struct gw_target_info target = info_of(upstream, &upstream->set->items[i], now_us);
+
+        visitor->target(&target, ctx);
+    }
+}
+
 void gw_registry_upstreams(struct gw_registry *registry, uint64_t now_us,
                            const struct gw_upstream_visitor *visitor, void *ctx)
 {
@@ -118,24 +138,31 @@ void gw_registry_upstreams(struct gw_registry *registry, uint64_t now_us,
     size_t at = 0;
 
     pthread_mutex_lock(&registry->lock);
-    while ((entry = gw_map_next(&registry->upstreams, &at))) {
-        const struct gw_upstream *upstream = entry->value;
-        struct gw_upstream_info info = {
-            .name = gw_upstream_name(upstream),
-            .mood = mood_of(upstream, now_us),
-            .panicked = atomic_load_explicit(&upstream->panicked, memory_order_relaxed),
-            .refused = atomic_load_explicit(&upstream->panic_failed, memory_order_relaxed),
-        };
-
-        if (visitor->upstream)
-            visitor->upstream(&info, ctx);
-        for (unsigned i = 0; visitor->target && i < upstream->set->count; i++) {
-            struct gw_target_info target = info_of(upstream, &upstream->set->items[i], now_us);
-
-            visitor->target(&target, ctx);
-        }
-    }
+    while ((entry = gw_map_next(&registry->upstreams, &at)))
+        show(entry->value, now_us, visitor, ctx);
     pthread_mutex_unlock(&registry->lock);
+}
+
+void gw_upstream_look(struct gw_upstream *upstream, uint64_t now_us,
+                      const struct gw_upstream_visitor *visitor, void *ctx)
+{
+    pthread_mutex_lock(&upstream->registry->lock);
+    show(upstream, now_us, visitor, ctx);
+    pthread_mutex_unlock(&upstream->registry->lock);
+}
+
+bool gw_upstream_usable(struct gw_upstream *upstream, uint64_t now_us)
+{
+    bool usable = false;
+
+    pthread_mutex_lock(&upstream->registry->lock);
+    for (unsigned i = 0; !usable && i < upstream->set->count; i++) {
+        const struct gw_target_item *item = &upstream->set->items[i];
+
+        usable = item->weight > 0 && gw_vitals_usable(&item->target->vitals, now_us);
+    }
+    pthread_mutex_unlock(&upstream->registry->lock);
+    return usable;
 }
 
 static bool has_line(const struct gw_upstream *upstream)

@@ -102,6 +102,11 @@ struct gw_upstream_visitor {
 
 void gw_registry_upstreams(struct gw_registry *registry, uint64_t now_us,
                            const struct gw_upstream_visitor *visitor, void *ctx);
+/* Of one alone. */
+void gw_upstream_look(struct gw_upstream *upstream, uint64_t now_us,
+                      const struct gw_upstream_visitor *visitor, void *ctx);
+/* Whether there is a target that may be used, panic or not. */
+bool gw_upstream_usable(struct gw_upstream *upstream, uint64_t now_us);
 
 /* Every upstream that has a capacity. `visit` may not call back. */
 struct gw_line_info {

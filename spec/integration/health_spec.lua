@@ -278,6 +278,116 @@ upstreams:
     end)
   end)
 
+  describe("asked for by plugins", function()
+    local ASK = [[
+local health = require("moongate.health")
+local json = require("moongate.json")
+local M = { version = "1.0.0" }
+function M.init()
+  M.names = table.concat(health.upstreams(), ",")
+  M.early = select(2, health.upstream("u"))
+end
+function M.access(conf, ctx)
+  local what, target = ctx.request:get_query_arg("what"), ctx.request:get_query_arg("target")
+  local answer
+  if what == "names" then answer = { M.names, M.early } end
+  if what == "look" then answer = health.upstream("u") end
+  if what == "available" then answer = { health.is_available("u") } end
+  if what == "nobody" then answer = { health.is_available("v") == nil and select(2, health.upstream("v")) } end
+  if what == "healthy" or what == "unhealthy" then
+    local found, reason = health.set("u", target, what)
+    answer = { found or reason }
+  end
+  if what == "misuse" then answer = { select(2, pcall(health.set, "u", "a", "ill")) } end
+  return ctx.response:exit(200, answer)
+end
+return M
+]]
+    local UNTRUSTED = [[
+  - name: untrusted
+    paths: [/untrusted]
+    plugins:
+      - name: pre-function
+        config:
+          access:
+            - |
+              local health = require("moongate.health")
+              return (...).response:exit(200, { available = health.is_available("u"), set = health.set })
+]]
+    local function tell(what, whom)
+      return cjson.decode(gw:get(("/ask?what=%s&target=%s"):format(what, whom or "")).body)
+    end
+
+    before_each(function()
+      backends = { backend(), backend() }
+      gw = moongate.start {
+        yaml = [[
+workers: 2
+plugin_paths: [plugins]
+services:
+  - { name: s, host: u, retries: 0, routes: [{ name: r, paths: [/] }] }
+routes:
+  - { name: ask, paths: [/ask], plugins: [{ name: ask }] }
+]] .. UNTRUSTED .. [[
+upstreams:
+  - name: u
+    panic_threshold: 0
+    targets: [{ target: "127.0.0.1:{{a}}", weight: 7 }, { target: "127.0.0.1:{{b}}" }]
+    ejection: { consecutive_failures: 2, time: 60s }
+  - { name: other, targets: [{ target: "127.0.0.1:1" }] }
+]],
+        vars = { a = backends[1].port, b = backends[2].port },
+        files = {
+          ["plugins/ask/handler.lua"] = ASK,
+          ["plugins/ask/schema.lua"] = 'return require("moongate.schema").record {}\n',
+        },
+      }
+    end)
+
+    it("says how targets are, and why", function()
+      assert.same({ "u,other", "nothing serves yet: not in init" }, tell("names"))
+      local look = tell("look")
+      assert.same({ "chosen", 0, 0, 2 }, { look.chooses, look.panic_requests, look.refused, #look.targets })
+      local one = look.targets[1]
+      assert.same(
+        { "127.0.0.1:" .. backends[1].port, "healthy", 7, 0, nil, nil },
+        { one.target, one.state, one.weight, one.in_flight, one.why, one.since }
+      )
+      backends[2].status = 500
+      ask(30)
+      for _, found in ipairs(tell("look").targets) do
+        if found.address == "127.0.0.1:" .. backends[2].port then
+          assert.same({ "ejected", "traffic", "consecutive_failures" }, { found.state, found.by, found.why })
+          assert.is_true(found.ejected_for > 1 and found.ejected_for <= 60 and found.since > 1e9)
+        end
+      end
+      assert.same({ "there is no such upstream" }, tell("nobody"))
+      gw:stop()
+    end)
+
+    it("lets them decide as the operator does, for all workers", function()
+      local a = "127.0.0.1:" .. backends[1].port
+      assert.same({ 1 }, tell("unhealthy", a))
+      assert.same({ "unhealthy", "operator" }, { target(1).state, target(1).by })
+      assert.same({ true }, tell("available"))
+      assert.same({ [200] = 10 }, ask(10))
+      assert.equal(0, backends[1].requests)
+      assert.same({ 1 }, tell("unhealthy", "127.0.0.1:" .. backends[2].port))
+      assert.same({ false }, tell("available"))
+      assert.same({ [503] = 4 }, ask(4))
+      assert.same({ 1 }, tell("healthy", a))
+      assert.same({ [200] = 4 }, ask(4))
+      assert.same({ "the upstream has no such target" }, tell("healthy", "127.0.0.1:1"))
+      assert.matches("^health.set: the state must be", tell("misuse")[1])
+      gw:stop()
+    end)
+
+    it("tells code that is not trusted, which may not decide", function()
+      assert.same({ available = true }, cjson.decode(gw:get("/untrusted").body))
+      gw:stop()
+    end)
+  end)
+
   describe("over TLS (2.19.4)", function()
     local MAKE = "cd '%s' && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout a.key "
       .. "-out a.pem -subj /CN=a.test -addext subjectAltName=DNS:a.test -days 30 2>/dev/null"

@@ -45,6 +45,12 @@ local CALLS = {
     ["Breaker:cancel"] = "P.breaker:cancel(P.breaker:allow())",
     ["Breaker:state"] = "P.breaker:state()",
   },
+  health = {
+    ["M.upstreams"] = "health.upstreams()",
+    ["M.is_available"] = "health.is_available('nobody')",
+    ["M.upstream"] = "health.upstream('nobody')",
+    ["M.set"] = "health.set('nobody', 'a:1', 'healthy')",
+  },
   inspect = { ["M.text"] = "inspect.text({ a = 1 })" },
   ip = {
     ["M.set"] = "ip.set({ '10.0.0.0/8' })",
@@ -149,7 +155,8 @@ local HOOKS = { "rewrite", "access", "request_body", "response", "body", "log" }
 
 local PLUGIN = [[
 local NAMES = {
-  "breaker", "crypto", "expression", "inspect", "ip", "json", "metrics", "regex", "shared", "sink", "table", "task", "time", "uuid", "http",
+  "breaker", "crypto", "expression", "health", "inspect", "ip", "json", "metrics", "regex", "shared", "sink", "table", "task", "time",
+  "uuid", "http",
 }
 local env = setmetatable({ P = {}, N = 0 }, { __index = _G })
 for _, name in ipairs(NAMES) do env[name == "table" and "table_" or name] = require("moongate." .. name) end

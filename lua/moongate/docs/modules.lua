@@ -37,6 +37,7 @@ M.PUBLIC = {
   "metrics",
   "shared",
   "breaker",
+  "health",
   "task",
   "sink",
   "table",
