@@ -33,6 +33,8 @@ struct gw_pdk {
     uint32_t at;      /* place of the running hook in its list */
     uint32_t use;     /* which use of which plugin runs: index in the plan's uses */
     uint32_t replied; /* a hook of this phase answered */
+    /* What a runner of lua/moongate/phases.lua is entered with; it looks before any hook runs. */
+    uint32_t plan, stage, from;
     const char *ptr;
     size_t len;
     const char *ptr2;

@@ -21,11 +21,11 @@ const char *gw_phase_name(enum gw_phase phase)
 }
 
 /* Every place in Lua's list of plans: the routes by index, then the global one. */
-static int plan_of(const struct gw_exchange *x, enum gw_phase phase)
+static unsigned plan_of(const struct gw_exchange *x, enum gw_phase phase)
 {
     bool routed = x->route && phase != GW_PHASE_REWRITE;
 
-    return (int)(routed ? x->route->index : x->config->route_count) + 1;
+    return (routed ? x->route->index : x->config->route_count) + 1;
 }
 
 /* `stage` of the phases without a body is the gw_pdk_phase they begin with (0: the first). */
@@ -34,15 +34,16 @@ enum gw_outcome gw_phase_enter(struct gw_run *run, uint32_t stage, uint32_t from
     struct gw_script *script = run->script;
     struct gw_exchange *x = run->x;
     enum gw_phase phase = (enum gw_phase)run->hooks;
+    struct gw_pdk *pdk = run->pdk;
 
     if (!run->L)
         return GW_OUTCOME_FAILED;
+    pdk->plan = plan_of(x, phase);
+    pdk->stage = stage;
+    pdk->from = from;
     lua_rawgeti(run->L, LUA_REGISTRYINDEX, script->phase_refs[phase]);
     lua_rawgeti(run->L, LUA_REGISTRYINDEX, script->ctxs[x->ctx_slot]->ref);
-    lua_pushinteger(run->L, plan_of(x, phase));
-    lua_pushinteger(run->L, (lua_Integer)stage);
-    lua_pushinteger(run->L, (lua_Integer)from);
-    return gw_run_resume(run, 4);
+    return gw_run_resume(run, 1);
 }
 
 static void set_reply(struct gw_exchange *x, struct gw_reply *reply)

@@ -92,7 +92,7 @@ static void clear_stack(lua_State *L)
         lua_settop(L, 0);
 }
 
-static void cancel_waits(struct gw_run *run)
+GW_SELDOM static void cancel_all_waits(struct gw_run *run)
 {
     struct gw_list_node *node;
 
@@ -102,6 +102,12 @@ static void cancel_waits(struct gw_run *run)
         gw_wait_end(wait);
         wait->cancel(wait);
     }
+}
+
+static void cancel_waits(struct gw_run *run)
+{
+    if (!gw_list_empty(&run->waits))
+        cancel_all_waits(run);
 }
 
 /* A coroutine that did not come to its end is left to the collector: closures that somebody kept
@@ -136,7 +142,8 @@ void gw_run_release(struct gw_run *run)
     } else if (run->L) {
         clear_stack(run->L);
     }
-    gw_free(run->failure), run->failure = NULL;
+    if (run->failure)
+        gw_free(run->failure), run->failure = NULL;
     run->x = NULL;
     run->pdk = NULL;
     run->on_end = NULL;

@@ -53,17 +53,17 @@ local function run(h, ctx, list, from, stops)
   end
 end
 
--- The runners get the slot that serves the request.
-local function rewrite(slot, plan, _, from)
+-- The runners get the slot that serves the request; its handle says with which plan, and where they begin.
+local function rewrite(slot)
   local h, ctx = begin(slot)
   h.phase = REWRITE_GLOBAL
-  run(h, ctx, plans[plan].rewrite_global, from, true)
+  run(h, ctx, plans[h.plan].rewrite_global, h.from, true)
 end
 
-local function access(slot, plan, stage, from)
+local function access(slot)
   local h, ctx = begin(slot)
-  local lists = plans[plan]
-  if stage ~= ACCESS then
+  local lists, from = plans[h.plan], h.from
+  if h.stage ~= ACCESS then
     h.phase = REWRITE
     run(h, ctx, lists.rewrite, from, true)
     if h.replied ~= 0 then return end
@@ -73,10 +73,10 @@ local function access(slot, plan, stage, from)
   run(h, ctx, lists.access, from, true)
 end
 
-local function response(slot, plan, _, from)
+local function response(slot)
   local h, ctx = begin(slot)
   h.phase = RESPONSE
-  run(h, ctx, plans[plan].response, from, false)
+  run(h, ctx, plans[h.plan].response, h.from, false)
 end
 
 -- What ctx:after kept counts as hooks behind the list's.
@@ -89,9 +89,9 @@ local function run_after(h, ctx, after, behind, from)
   end
 end
 
-local function log(slot, plan, _, from)
+local function log(slot)
   local h, ctx = begin(slot)
-  local list = plans[plan].log
+  local list, from = plans[h.plan].log, h.from
   h.phase = LOG
   run(h, ctx, list, from, false)
   local after = slot.state.after

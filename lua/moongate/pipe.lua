@@ -87,9 +87,9 @@ function M.runner(plans, pick, name, phase)
   end
 
   -- From 1: a new piece, in the handle; `ends` is 1 with the last. Else the hooks behind one that failed.
-  return function(slot, plan, ends, from)
+  return function(slot)
     local h, ctx = begin(slot)
-    local list = plans[plan][name]
+    local list, ends, from = plans[h.plan][name], h.stage, h.from
     local load = list.skips and load_of(ctx, list)
     local chunk, last
     if from == 1 then
