@@ -1,4 +1,6 @@
 --- Sends a share of the requests, or those of some clients, to another upstream.
+local health = require("moongate.health")
+local ip = require("moongate.ip")
 local metrics = require("moongate.metrics")
 local split = require("canary.split")
 local time = require("moongate.time")
@@ -9,6 +11,36 @@ local M = { version = "1.0.0", priority = 13 }
 local requests
 local salts = {} -- [conf]
 
+-- A host is written with its port, or as nobody calls an upstream: what is left is a name that was mistyped.
+local function is_host(conf)
+  local host = conf.upstream_host
+  return conf.upstream_port or host == "localhost" or host:find(".", 1, true) or ip.is_address(host)
+end
+
+local function check(conf)
+  local host = conf.upstream_host
+  if not host then return end
+  local known = health.upstreams()
+  for _, name in ipairs(known) do
+    if name == host and not (conf.upstream_port and conf.upstream_fallback) then return end
+  end
+  local list = #known > 0 and ("known: " .. table.concat(known, ", ")) or "there are none"
+  if conf.upstream_fallback then
+    error(
+      ("upstream_fallback: upstream_host must name an upstream, without a port; %q is none (%s)"):format(
+        host,
+        list
+      ),
+      0
+    )
+  elseif not is_host(conf) then
+    error(
+      ("upstream_host: no upstream named %q (%s); a host of one word needs upstream_port"):format(host, list),
+      0
+    )
+  end
+end
+
 function M.init(configs)
   requests = metrics.counter {
     name = "requests",
@@ -16,6 +48,7 @@ function M.init(configs)
     labels = { "route", "side" },
   }
   for _, conf in ipairs(configs) do
+    check(conf)
     salts[conf] = split.salt((conf.upstream_host or "") .. " " .. (conf.upstream_uri or "") .. " ")
   end
 end
@@ -97,12 +130,18 @@ local function send(conf, ctx)
   if conf.upstream_uri then ctx.service.request:set_path(conf.upstream_uri) end
 end
 
+local function side_of(conf, ctx)
+  if not is_canary(conf, ctx) then return "stable" end
+  if conf.upstream_fallback and not health.is_available(conf.upstream_host) then return "fallback" end
+  return "canary"
+end
+
 function M.access(conf, ctx)
-  local canary = is_canary(conf, ctx)
-  if canary then send(conf, ctx) end
-  ctx.shared.canary = canary
+  local side = side_of(conf, ctx)
+  if side == "canary" then send(conf, ctx) end
+  ctx.shared.canary = side == "canary"
   local route = ctx.router:get_route()
-  requests:add(1, route and (route.name or route.id) or "", canary and "canary" or "stable")
+  requests:add(1, route and (route.name or route.id) or "", side)
 end
 
 return M

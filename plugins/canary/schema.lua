@@ -35,9 +35,13 @@ return t.record {
     about = "A header that decides before all else: `always` or `never`.",
   },
   canary_by_cookie_name = t.string { match = COOKIE, about = "A cookie that does the same." },
-  upstream_fallback = t.any { later = "Upstreams that fail", default = false },
+  upstream_fallback = t.boolean {
+    default = false,
+    about = "While the canary's upstream has no target that may be used, its requests stay with the service's own.",
+  },
   t.at_least_one_of { "upstream_host", "upstream_uri" },
   t.only_one_of { "percentage", "start" },
+  t.conditional { if_field = "upstream_fallback", if_equals = true, then_field = "upstream_host" },
   t.conditional { if_field = "hash", if_equals = "header", then_field = "hash_header" },
   t.conditional { if_field = "hash", if_one_of = { "allow", "deny" }, then_field = "groups" },
 }

@@ -186,6 +186,20 @@ describe("canary", function()
     assert.equal("fresh", (deny { headers = { apikey = "k-bob" } }))
   end)
 
+  it("stays with the service's own while the canary's targets are all out, where that is wanted", function()
+    local watched = "%1, healthchecks: { passive: { unhealthy: { http_failures: 2 } } }"
+    for _, fallback in ipairs { true, false } do
+      local config = yaml("upstream_host: fresh, percentage: 100, upstream_fallback: " .. tostring(fallback))
+      local gw = gateway.new {
+        config = config:gsub("(name: fresh, targets: %b[])", watched),
+        upstreams = { stable = { body = "stable" }, fresh = { status = 500, body = "broken" } },
+      }
+      local function ask() return gw:get("/shop/x").body end
+      assert.same({ "broken", "broken" }, { ask(), ask() })
+      assert.equal(fallback and "stable" or "broken", ask())
+    end
+  end)
+
   it("grows by itself from its start on", function()
     local probe = gateway.new { plugins = {} }
     local now = math.floor(probe.clock:now())
@@ -215,7 +229,12 @@ describe("canary", function()
       { { upstream_host = "a", hash = "header" }, "hash_header" },
       { { upstream_host = "a", hash = "allow" }, "groups" },
       { { upstream_host = "a", hash = "cookie", hash_cookie = "a b" }, "hash_cookie" },
-      { { upstream_host = "a", upstream_fallback = true }, "not in this version" },
+      { { upstream_uri = "/a", upstream_fallback = true }, "upstream_host" },
+      {
+        { upstream_host = "a.test", upstream_fallback = true },
+        'upstream_fallback: upstream_host must name .-"a.test"',
+      },
+      { { upstream_host = "fresch" }, 'no upstream named "fresch" .-; a host of one word needs upstream_port' },
       { { upstream_host = "a", upstream_uri = "x" }, "upstream_uri" },
     } do
       assert.error_matches(
