@@ -1,6 +1,6 @@
 #pragma once
-/* HTTP/1.1 (RFC 9112) in both roles, strictly: who refuses what is listed in h1_parse.c. llhttp
- * reads the chunks, without a single lenient flag.
+/* HTTP/1.1 (RFC 9112) in both roles, on llhttp without a single lenient flag. What llhttp leaves to
+ * us is refused here: see the list in h1_parse.c.
  *
  * A session owns its connection and, one at a time, a stream. */
 #include "http/session.h"

@@ -1,6 +1,5 @@
 #include "http/h1_chunks.h"
 
-#include "base/check.h"
 #include "http/token.h"
 #include "http/trailer.h"
 
@@ -95,35 +94,8 @@ static const llhttp_settings_t chunk_settings = {
     .on_message_complete = on_message_complete,
 };
 
-/* ── beginning ─────────────────────────────────────────────────────────────── */
-
-static int on_head_complete(llhttp_t *http)
-{
-    (void)http;
-    return HPE_PAUSED;
-}
-
-/* A parser that has read a head and stands before the first chunk, to be copied. It is always one
- * of requests: their rules are the stricter ones, and both roles want them. */
-static const llhttp_t *begun(void)
-{
-    static const char head[] = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n";
-    static const llhttp_settings_t settings = { .on_headers_complete = on_head_complete };
-    static _Thread_local llhttp_t http;
-
-    if (!http.settings) {
-        llhttp_init(&http, HTTP_REQUEST, &settings);
-
-        enum llhttp_errno result = llhttp_execute(&http, head, sizeof(head) - 1);
-
-        GW_ASSERT(result == HPE_PAUSED);
-    }
-    return &http;
-}
-
 void gw_h1_chunks_begin(struct gw_h1_parse *parse)
 {
-    parse->http = *begun();
     parse->http.data = parse;
     parse->http.settings =
         (void *)(uintptr_t)&chunk_settings; /* llhttp takes it without const and only reads it */

@@ -1,6 +1,5 @@
 #include "http/h1_head.h"
 
-#include "base/check.h"
 #include "http/hop.h"
 #include "http/token.h"
 #include "http/uri.h"
@@ -94,11 +93,11 @@ static void read_connection(struct gw_h1_reader *reader, struct gw_slice value)
 
 /* Exactly one number of digits only. Leading zeros, lists and repetitions are refused even where
  * they agree: what one server merges another takes apart (attacks.md, framing 3). */
-static void read_length(struct gw_h1_reader *reader, struct gw_slice value, bool has_tab)
+static void read_length(struct gw_h1_reader *reader, struct gw_slice value)
 {
     int64_t length;
 
-    if (reader->lengths++ || has_tab || (value.len > 1 && value.ptr[0] == '0') ||
+    if (reader->lengths++ || (value.len > 1 && value.ptr[0] == '0') ||
         !gw_slice_to_int64(value, &length)) {
         reader->error = GW_E_BAD_FRAMING;
         return;
@@ -120,16 +119,15 @@ static void read_expect(struct gw_h1_reader *reader, struct gw_slice value)
 #define IS(name, literal) (memcmp((name).ptr, literal, sizeof(literal) - 1) == 0)
 
 /* RFC 9110 5.6.3 lets a tab stand there, but not all servers do. */
-static bool has_tab_behind(struct gw_slice value, struct gw_slice line)
+static bool ends_with_tab(struct gw_slice untrimmed, struct gw_slice value)
 {
     const char *end = value.ptr + value.len;
 
-    return memchr(end, '\t', (size_t)(line.ptr + line.len - end)) != NULL;
+    return memchr(end, '\t', (size_t)(untrimmed.ptr + untrimmed.len - end)) != NULL;
 }
 
 /* Framing fields end here; false: the field belongs to the message. */
-static bool read_framing(struct gw_h1_reader *reader, struct gw_slice name, struct gw_slice value,
-                         struct gw_slice line)
+static bool read_framing(struct gw_h1_reader *reader, struct gw_slice name, struct gw_slice value)
 {
     switch (name.len) {
     case 2:
@@ -157,55 +155,56 @@ static bool read_framing(struct gw_h1_reader *reader, struct gw_slice name, stru
         return IS(name, "connection") || IS(name, "keep-alive");
     case 14:
         if (IS(name, "content-length"))
-            read_length(reader, value, has_tab_behind(value, line));
+            read_length(reader, value);
         return IS(name, "content-length") || IS(name, "http2-settings");
     case 17:
         if (!IS(name, "transfer-encoding"))
             return false;
         reader->codings++;
-        reader->coding_is_chunked =
-            gw_slice_equal_nocase(value, GW_SLICE("chunked")) && !has_tab_behind(value, line);
+        reader->coding_is_chunked = gw_slice_equal_nocase(value, GW_SLICE("chunked")) &&
+                                    !ends_with_tab(reader->value, value);
         return true;
     default:
         return false;
     }
 }
 
-static enum gw_error read_field(struct gw_h1_reader *reader, struct gw_slice line)
+int gw_h1_reader_on_name(llhttp_t *http, const char *at, size_t len)
 {
-    const char *colon = memchr(line.ptr, ':', line.len);
+    struct gw_h1_reader *reader = http->data;
 
-    if (!colon)
-        return GW_E_BAD_REQUEST;
-
-    struct gw_slice name = gw_slice(line.ptr, (size_t)(colon - line.ptr));
-    struct gw_slice value = gw_slice_trim(gw_slice_skip(line, name.len + 1));
-
-    if (++reader->seen > reader->max_fields)
-        return GW_E_HEAD_TOO_LARGE;
-    /* A blank before the colon (RFC 9112 5.1) is no tchar. */
-    if (!gw_token_lower_name(reader->block + (name.ptr - reader->block), name.len))
-        return GW_E_BAD_REQUEST;
-    if (!read_framing(reader, name, value, line))
-        gw_fields_add(&reader->head->fields, reader->arena, name, value);
-    return reader->error;
+    if (reader->name.len && reader->name.ptr + reader->name.len == at)
+        reader->name.len += len;
+    else
+        reader->name = gw_slice(at, len);
+    return 0;
 }
 
-enum gw_error gw_h1_reader_fields(struct gw_h1_reader *reader, struct gw_slice lines)
+int gw_h1_reader_on_value(llhttp_t *http, const char *at, size_t len)
 {
-    for (;;) {
-        const char *end = memchr(lines.ptr, '\r', lines.len);
+    struct gw_h1_reader *reader = http->data;
 
-        GW_ASSERT(end); /* what h1_block.c gives ends with an empty line */
-        if (end == lines.ptr)
-            return GW_OK;
+    if (reader->value.len && reader->value.ptr + reader->value.len == at)
+        reader->value.len += len;
+    else
+        reader->value = gw_slice(at, len);
+    return 0;
+}
 
-        enum gw_error error = read_field(reader, gw_slice(lines.ptr, (size_t)(end - lines.ptr)));
+int gw_h1_reader_on_field_end(llhttp_t *http)
+{
+    struct gw_h1_reader *reader = http->data;
+    struct gw_slice name = reader->name;
+    struct gw_slice value = gw_slice_trim(reader->value);
 
-        if (error)
-            return error;
-        lines = gw_slice_skip(lines, (size_t)(end - lines.ptr) + 2);
-    }
+    if (++reader->seen > reader->max_fields)
+        reader->error = GW_E_HEAD_TOO_LARGE;
+    else if (!gw_token_lower_name(reader->block + (name.ptr - reader->block), name.len))
+        reader->error = GW_E_BAD_REQUEST;
+    else if (!read_framing(reader, name, value))
+        gw_fields_add(&reader->head->fields, reader->arena, name, value);
+    reader->name = reader->value = GW_SLICE_EMPTY;
+    return reader->error ? -1 : 0;
 }
 
 /* ── what it all means ─────────────────────────────────────────────────────── */

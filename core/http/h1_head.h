@@ -4,6 +4,10 @@
 #include "base/error.h"
 #include "http/head.h"
 
+#ifndef GW_CDEF
+#include <llhttp.h>
+#endif
+
 #define GW_H1_METHOD_MAX 32
 
 /* What a head says beside what gw_head holds. */
@@ -22,6 +26,7 @@ struct gw_h1_reader {
     unsigned max_fields;
 
     char *block; /* the head's bytes, in the arena: names are lowered in place */
+    struct gw_slice name, value;
     struct gw_slice host, upgrade;
     struct gw_fields connection; /* lists that name more than close, keep-alive and upgrade */
     unsigned hosts, lengths, codings, seen;
@@ -37,8 +42,10 @@ enum gw_error gw_h1_read_request_line(struct gw_head *head, struct gw_slice line
 /* "HTTP/1.1 200 OK" into version, status, reason. */
 enum gw_error gw_h1_read_status_line(struct gw_head *head, struct gw_slice line);
 
-/* "name: value" in whole lines that h1_block.c has judged, up to the empty one. */
-enum gw_error gw_h1_reader_fields(struct gw_h1_reader *reader, struct gw_slice lines);
+/* Callbacks for llhttp (its `data` is the reader). */
+int gw_h1_reader_on_name(llhttp_t *http, const char *at, size_t len);
+int gw_h1_reader_on_value(llhttp_t *http, const char *at, size_t len);
+int gw_h1_reader_on_field_end(llhttp_t *http);
 
 /* When all fields are in: decides about framing, host, upgrade, expectation; takes out what
  * Connection names. */

@@ -1,20 +1,17 @@
 /* One message after the other: head, body, end.
  *
- * Who does what:
+ * llhttp reads the fields of a head and the chunks of a body, without a lenient flag, always as
+ * those of a request: the rules for a request's framing are the stricter ones, and both roles want
+ * them. What it leaves to us, and where it is done:
  *
  *   h1_block.c   line ends, control bytes, obs-fold, head bytes, number of lines
- *   h1_head.c    start lines (any method that is a token, only 1.0 and 1.1), fields, one Host, one
+ *   h1_head.c    start lines (any method that is a token, only 1.0 and 1.1), one Host, one
  *                Content-Length, one Transfer-Encoding that is "chunked" and nothing else, never
  *                both, never on HTTP/1.0; Expect, Upgrade, Connection's list
  *   uri.c        targets and authorities
- *   h1_chunks.c  chunks, by llhttp without a lenient flag; chunk extensions, chunk sizes, trailers
- *                and which of them may be
+ *   h1_chunks.c  chunk extensions, chunk sizes, trailers and which of them may be
  *   here         bodies that cannot be (204, 304, HEAD), number of 1xx, unasked 101
- *   h1_server.c, h1_client.c  nothing after a message that ended the connection
- *
- * llhttp reads no heads. It knows only its own list of methods, and once the lines are judged all
- * that is left of a field is where its colon stands: asking llhttp cost an eighth of a plain
- * request. The fuzzer asks it about each head that we took (spec/fuzz/h1_judge.c). */
+ *   h1_server.c, h1_client.c  nothing after a message that ended the connection */
 #include "http/h1_parse.h"
 
 #include "http/h1_chunks.h"
@@ -115,6 +112,63 @@ void gw_h1_parse_refuse(struct gw_h1_parse *parse, enum gw_error why)
 
 /* ── heads ─────────────────────────────────────────────────────────────────── */
 
+/* What fields mean for framing does not depend on the start line any more once we have read it;
+ * llhttp gets a plain one, since it knows only its own list of methods. */
+static const char plain_line[] = "POST / HTTP/1.1\r\n";
+
+static int on_head_complete(llhttp_t *http)
+{
+    (void)http;
+    return HPE_PAUSED;
+}
+
+static const llhttp_settings_t head_settings = {
+    .on_header_field = gw_h1_reader_on_name,
+    .on_header_value = gw_h1_reader_on_value,
+    .on_header_value_complete = gw_h1_reader_on_field_end,
+    .on_headers_complete = on_head_complete,
+};
+
+/* A parser that has read the plain line, to be copied. */
+static const llhttp_t *begun(void)
+{
+    static _Thread_local llhttp_t http;
+
+    if (!http.settings) {
+        llhttp_init(&http, HTTP_REQUEST, &head_settings);
+
+        enum llhttp_errno result = llhttp_execute(&http, plain_line, sizeof(plain_line) - 1);
+
+        GW_ASSERT(result == HPE_OK);
+    }
+    return &http;
+}
+
+static enum gw_error read_fields(struct gw_h1_parse *parse, struct gw_h1_reader *reader,
+                                 struct gw_slice bytes)
+{
+    llhttp_t *http = &parse->http;
+
+    *http = *begun();
+    http->data = reader;
+
+    enum llhttp_errno result = llhttp_execute(http, bytes.ptr, bytes.len);
+
+    if (reader->error)
+        return reader->error;
+    switch (result) {
+    case HPE_PAUSED:
+        /* Both of us must mean the same end. */
+        return llhttp_get_error_pos(http) == bytes.ptr + bytes.len ? GW_OK : GW_E_BAD_REQUEST;
+    case HPE_INVALID_CONTENT_LENGTH:
+    case HPE_UNEXPECTED_CONTENT_LENGTH:
+    case HPE_INVALID_TRANSFER_ENCODING:
+        return GW_E_BAD_FRAMING;
+    default:
+        return GW_E_BAD_REQUEST;
+    }
+}
+
 static enum gw_error read_head(struct gw_h1_parse *parse, struct gw_slice block)
 {
     size_t first = (size_t)((const char *)memchr(block.ptr, '\r', block.len) - block.ptr);
@@ -136,7 +190,7 @@ static enum gw_error read_head(struct gw_h1_parse *parse, struct gw_slice block)
         .block = (char *)(uintptr_t)block.ptr, /* a copy of ours in the arena */
     };
 
-    error = gw_h1_reader_fields(&reader, gw_slice_skip(block, first + 2));
+    error = read_fields(parse, &reader, gw_slice_skip(block, first + 2));
     return error ? error : gw_h1_reader_finish(&reader);
 }
 

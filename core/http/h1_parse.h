@@ -6,10 +6,6 @@
 #include "http/h1_block.h"
 #include "http/h1_head.h"
 
-#ifndef GW_CDEF
-#include <llhttp.h>
-#endif
-
 #define GW_H1_INTERIM_MAX 16 /* 1xx heads before the final one */
 
 enum gw_h1_step {

@@ -1,9 +1,7 @@
 /* What must hold for any bytes of a client: cut anywhere they mean the same, a second reader
- * written in another way sees the same requests in them, llhttp the same fields, and what was
- * understood, written anew, is understood as the same. */
+ * written in another way sees the same requests in them, and what was understood, written anew,
+ * is understood as the same. */
 #include "h1_wire.h"
-
-#include <llhttp.h>
 
 #define REQUESTS_MAX (FUZZ_MESSAGES_MAX - 2)
 
@@ -13,7 +11,6 @@
 struct naive {
     struct gw_slice rest;
     struct gw_slice method, target;
-    struct gw_slice fields; /* the lines, with the empty one */
     struct gw_buf body;
 };
 
@@ -107,86 +104,15 @@ static bool read_next(struct naive *naive)
     if (!gw_slice_equal(version, GW_SLICE("HTTP/1.1")) &&
         !gw_slice_equal(version, GW_SLICE("HTTP/1.0")))
         return false;
-    naive->fields = naive->rest;
     while (cut_line(&naive->rest, &line)) {
         if (line.len == 0)
             break;
         if (!read_field(&framing, line))
             return false;
     }
-    naive->fields.len = (size_t)(naive->rest.ptr - naive->fields.ptr);
     if (line.len || framing.hosts > 1 || framing.lengths + framing.codings > 1)
         return false;
     return framing.codings ? read_chunks(naive) : cut_data(naive, framing.length);
-}
-
-/* ── llhttp ────────────────────────────────────────────────────────────────── */
-
-/* Looks for our fields among those that llhttp finds, in their order: we keep some to ourselves. */
-struct search {
-    const struct gw_fields *ours;
-    unsigned found;
-    struct gw_slice name, value;
-};
-
-static void extend(struct gw_slice *text, const char *at, size_t len)
-{
-    *text = text->len ? gw_slice(text->ptr, text->len + len) : gw_slice(at, len);
-}
-
-static int on_name(llhttp_t *http, const char *at, size_t len)
-{
-    extend(&((struct search *)http->data)->name, at, len);
-    return 0;
-}
-
-static int on_value(llhttp_t *http, const char *at, size_t len)
-{
-    extend(&((struct search *)http->data)->value, at, len);
-    return 0;
-}
-
-static int on_field(llhttp_t *http)
-{
-    struct search *search = http->data;
-    const struct gw_field *next =
-        search->found < search->ours->count ? &search->ours->items[search->found] : NULL;
-
-    if (next && gw_slice_equal_nocase(next->name, search->name) &&
-        gw_slice_equal(next->value, gw_slice_trim(search->value)))
-        search->found++;
-    search->name = search->value = GW_SLICE_EMPTY;
-    return 0;
-}
-
-static int on_head(llhttp_t *http)
-{
-    (void)http;
-    return HPE_PAUSED;
-}
-
-static void check_llhttp(struct gw_slice fields, const struct gw_head *head)
-{
-    static const char line[] = "POST / HTTP/1.1\r\n"; /* it has only its own list of methods */
-    static const llhttp_settings_t settings = {
-        .on_header_field = on_name,
-        .on_header_value = on_value,
-        .on_header_value_complete = on_field,
-        .on_headers_complete = on_head,
-    };
-    struct search search = { .ours = &head->fields };
-    llhttp_t http;
-
-    llhttp_init(&http, HTTP_REQUEST, &settings);
-    http.data = &search;
-    llhttp_execute(&http, line, sizeof(line) - 1);
-
-    enum llhttp_errno result = llhttp_execute(&http, fields.ptr, fields.len);
-
-    FUZZ_CHECK(result == HPE_PAUSED, "llhttp (%s) refuses fields that we took\n%.*s",
-               llhttp_errno_name(result), GW_SLICE_ARG(fields));
-    FUZZ_CHECK(search.found == head->fields.count, "llhttp finds %u of our %u fields in\n%.*s",
-               search.found, head->fields.count, GW_SLICE_ARG(fields));
 }
 
 static void check_naive(struct gw_slice bytes, const struct fuzz_reading *reading)
@@ -202,7 +128,6 @@ static void check_naive(struct gw_slice bytes, const struct fuzz_reading *readin
         fuzz_check_same("method", message->head->method_name, naive.method);
         fuzz_check_same("target", message->head->raw_target, naive.target);
         fuzz_check_same("body", gw_buf_slice(&message->body), gw_buf_slice(&naive.body));
-        check_llhttp(naive.fields, message->head);
     }
     gw_buf_deinit(&naive.body);
 }
