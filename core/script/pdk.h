@@ -209,6 +209,21 @@ int gw_pdk_set_target(struct gw_pdk *h, const char *host, size_t len, int port);
 int gw_pdk_set_retries(struct gw_pdk *h, int retries);
 int gw_pdk_set_timeouts(struct gw_pdk *h, double connect_ms, double write_ms, double read_ms);
 
+/* A limit as clients are told of it: texts that are always the same, and what is left now. */
+struct gw_pdk_told {
+    const char *lead, *quota;                /* `"minute";r=`, `100` */
+    const char *limit_name, *remaining_name; /* x-ratelimit-limit-minute … */
+    uint32_t lead_len, quota_len, limit_name_len, remaining_name_len;
+    double remaining, reset; /* reset: seconds until all of it is there */
+};
+
+/* Puts RateLimit-Policy and RateLimit of the IETF's draft on the response, before there is one. */
+void gw_pdk_tell_limits(struct gw_pdk *h, const char *policy, size_t policy_len,
+                        const struct gw_pdk_told *told, uint32_t count);
+/* Puts RateLimit-Limit, -Remaining and -Reset of the limit that is nearest there, and X-RateLimit-…
+ * of each. */
+void gw_pdk_tell_limits_legacy(struct gw_pdk *h, const struct gw_pdk_told *told, uint32_t count);
+
 int gw_pdk_set_status(struct gw_pdk *h, int status);
 int gw_pdk_set_trailer(struct gw_pdk *h, const char *name, size_t name_len, const char *value,
                        size_t value_len);

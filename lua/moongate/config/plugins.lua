@@ -97,6 +97,7 @@ local function is_there(module)
     or module:find("^moongate%.functions")
     or module == "moongate.regex"
     or module == "moongate.when"
+    or module == "moongate.limit.keys"
 end
 
 local function modules_of_moongate()

@@ -84,6 +84,8 @@ M.INTERNAL = {
   "guards",
   "hearing",
   "kong",
+  "limit",
+  "limit_headers",
   "load",
   "loader",
   "multipart",

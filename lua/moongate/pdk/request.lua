@@ -201,6 +201,13 @@ function M:get_start_time()
   return C.gw_pdk_number(enter(self, "ctx.request:get_start_time", ANY), C.GW_PDK_START_TIME)
 end
 
+--- How many bytes of its body came.
+---@phase log
+---@return number
+function M:get_received_bytes()
+  return C.gw_pdk_number(enter(self, "ctx.request:get_received_bytes", check.LOG), C.GW_PDK_BYTES_IN)
+end
+
 --- The correlation id of the request.
 ---@phase rewrite, access, request_body, response, body, log
 ---@return string

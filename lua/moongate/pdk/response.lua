@@ -47,6 +47,13 @@ function M:get_source()
   return SOURCES[C.gw_pdk_number(enter(self, "ctx.response:get_source", AFTER), C.GW_PDK_SOURCE)]
 end
 
+--- How many bytes of the body went out.
+---@phase log
+---@return number
+function M:get_sent_bytes()
+  return C.gw_pdk_number(enter(self, "ctx.response:get_sent_bytes", check.LOG), C.GW_PDK_BYTES_OUT)
+end
+
 --- Another status.
 ---@phase response
 ---@param status integer  200 to 599

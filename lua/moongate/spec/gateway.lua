@@ -154,14 +154,14 @@ end
 ---@param done fun(): any
 ---@param what string  what is waited for
 function Gateway:drive(done, what)
-  if self.options.network then return drive_really(self, done, what) end
+  if self.given.network then return drive_really(self, done, what) end
   local began = self.clock:elapsed()
   self:settle()
   while not done() do
     local due = self.core:next_timer()
     if not due then
       hangs(what, "nothing is left that could happen")
-    elseif self.options.auto_advance == false then
+    elseif self.given.auto_advance == false then
       hangs(what, "time must pass first (auto_advance is false: gw.clock:advance() moves it)")
     elseif self.clock:elapsed() + due - began > PATIENCE then
       hangs(what, ("nothing for %d hours"):format(PATIENCE / 3600))
@@ -245,13 +245,13 @@ end
 ---@return true? ok
 ---@return string? reason  what is wrong; the old configuration stays
 function Gateway:reload(options)
-  local merged = setup.shallow(self.options)
+  local merged = setup.shallow(self.given)
   for key, value in pairs(options or {}) do
     merged[key] = value
   end
   local ok, reason = generation.load(self, merged)
   if not ok then return nil, reason end
-  self.options = merged
+  self.given = merged
   take_upstreams(self, options and options.upstreams)
   self:settle()
   return true
@@ -312,7 +312,7 @@ local function come_to_rest(self)
   end
   self:settle()
   local began = self.clock:elapsed()
-  while not self.options.network and left_over(self) and self.clock:elapsed() - began < 3600 do
+  while not self.given.network and left_over(self) and self.clock:elapsed() - began < 3600 do
     local due = self.core:next_timer()
     if not due then break end
     self.core:step(due)
@@ -325,7 +325,7 @@ function Gateway:close()
   if self.closed then return end
   self.closed = true
   local ok, reason = pcall(come_to_rest, self)
-  local left = ok and not self.options.network and left_over(self)
+  local left = ok and not self.given.network and left_over(self)
   local described = left and self.core:describe()
   local done, stuck = self.core:free()
   for _, environment in ipairs(self.environments) do
@@ -351,7 +351,7 @@ local M = {}
 ---@return string? reason  what is wrong with its configuration
 function M.new(options, folder)
   local self = setmetatable({
-    options = options,
+    given = options,
     folder = folder,
     wires = {},
     alarms = {},

@@ -225,6 +225,12 @@ function Request:get_raw_headers() end
 ---@return number
 function Request:get_start_time() end
 
+---How many bytes of its body came.
+---
+---In log.
+---@return number
+function Request:get_received_bytes() end
+
 ---The correlation id of the request.
 ---
 ---In every hook.
@@ -350,6 +356,12 @@ function Response:get_headers(max) end
 ---In response, body, log.
 ---@return "service"|"exit"|"error"
 function Response:get_source() end
+
+---How many bytes of the body went out.
+---
+---In log.
+---@return number
+function Response:get_sent_bytes() end
 
 ---Another status.
 ---
