@@ -155,6 +155,10 @@ struct gw_capacity {
     unsigned max_requests, max_requests_per_target;
     unsigned max_pending; /* requests that wait for a place; 0: none does */
     uint64_t pending_timeout_us;
+    bool adaptive; /* a bound is found out, between these two: policy/adaptive.h */
+    unsigned adaptive_least, adaptive_most, adaptive_initial;
+    double adaptive_tolerance;
+    uint64_t adaptive_interval_us, adaptive_probe_every_us;
 };
 
 /* Sessions that stay at their target by a cookie; without its name there are none. */

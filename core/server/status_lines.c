@@ -41,6 +41,23 @@ static void write_refused(const struct gw_line_info *info, void *ctx)
     write_line(ctx, info, ",why=\"timeout\"", info->late);
 }
 
+static void write_limit(const struct gw_line_info *info, void *ctx)
+{
+    if (info->limit)
+        write_line(ctx, info, "", info->limit);
+}
+
+static void write_baseline(const struct gw_line_info *info, void *ctx)
+{
+    struct writing *writing = ctx;
+
+    if (!info->adaptive)
+        return;
+    gw_buf_printf(writing->out, "%s{upstream=", writing->name);
+    gw_json_string(writing->out, info->upstream);
+    gw_buf_printf(writing->out, "} %.6f\n", info->baseline_us / 1e6);
+}
+
 void gw_status_write_line_metrics(struct gw_buf *out, struct gw_server *server)
 {
     struct writing writing = { .out = out };
@@ -48,6 +65,12 @@ void gw_status_write_line_metrics(struct gw_buf *out, struct gw_server *server)
     begin(&writing, "moongate_upstream_concurrency", "gauge",
           "Requests at upstreams that have a bound.");
     gw_registry_lines(server->registry, write_active, &writing);
+    begin(&writing, "moongate_upstream_concurrency_limit", "gauge",
+          "Requests that there may be at a time, as configured or as found out.");
+    gw_registry_lines(server->registry, write_limit, &writing);
+    begin(&writing, "moongate_upstream_baseline_seconds", "gauge",
+          "How long answers take at rest, where the limit is found out; 0: not known yet.");
+    gw_registry_lines(server->registry, write_baseline, &writing);
     begin(&writing, "moongate_upstream_pending", "gauge", "Requests that wait for a place there.");
     gw_registry_lines(server->registry, write_waiting, &writing);
     begin(&writing, "moongate_upstream_pending_refused_total", "counter",

@@ -276,6 +276,7 @@ void gw_attempt_learn(struct gw_call *call, int status, enum gw_error error)
         return;
     if (gw_view_learns(call->view))
         learn_latency(call, error);
+    gw_place_learn(call, status, error);
     if (call->view->set->how.health && !is_idle_race(call, error))
         gw_health_learn(upstream_of(call), call->view->set, (unsigned)call->chosen, status, error,
                         &loop_of(call)->clock);

@@ -12,10 +12,61 @@ static const struct gw_capacity *capacity_of(const struct gw_call *call)
 
 void gw_place_begin(struct gw_call *call, struct gw_upstream *upstream)
 {
-    const struct gw_capacity *capacity = capacity_of(call);
-
-    if (capacity->max_requests || capacity->max_requests_per_target)
+    if (gw_capacity_bounds(capacity_of(call)))
         call->line = &upstream->line;
+}
+
+/* ── how many there are ────────────────────────────────────────────────────── */
+
+static struct gw_adaptive_rules rules_of(const struct gw_capacity *capacity)
+{
+    return (struct gw_adaptive_rules){
+        .least = capacity->adaptive_least,
+        .most = capacity->adaptive_most,
+        .initial = capacity->adaptive_initial,
+        .tolerance = capacity->adaptive_tolerance,
+        .interval_us = capacity->adaptive_interval_us,
+        .probe_every_us = capacity->adaptive_probe_every_us,
+    };
+}
+
+unsigned gw_place_limit(const struct gw_upstream *upstream, const struct gw_capacity *capacity)
+{
+    struct gw_adaptive_rules rules;
+    unsigned limit;
+
+    if (!capacity->adaptive)
+        return capacity->max_requests;
+    rules = rules_of(capacity);
+    limit = gw_adaptive_limit(upstream->adaptive, &rules);
+    return capacity->max_requests && capacity->max_requests < limit ? capacity->max_requests
+                                                                    : limit;
+}
+
+static struct gw_upstream *upstream_of(const struct gw_call *call)
+{
+    return container_of(call->line, struct gw_upstream, line);
+}
+
+static unsigned limit_of(const struct gw_call *call)
+{
+    return gw_place_limit(upstream_of(call), capacity_of(call));
+}
+
+/* Errors that come fast say nothing of how long the upstream takes; that it took too long does. */
+void gw_place_learn(struct gw_call *call, int status, enum gw_error error)
+{
+    const struct gw_capacity *capacity;
+    uint64_t now_us = call->options.loop->clock.now_us;
+    struct gw_adaptive_rules rules;
+
+    if (!call->line || !(capacity = capacity_of(call))->adaptive)
+        return;
+    if (error ? gw_error_info(error)->status != 504 : status >= 500)
+        return;
+    rules = rules_of(capacity);
+    gw_adaptive_note(upstream_of(call)->adaptive, &rules, now_us - call->info.started_us, now_us,
+                     atomic_load_explicit(&call->line->active, memory_order_relaxed));
 }
 
 /* ── taking one ────────────────────────────────────────────────────────────── */
@@ -30,7 +81,7 @@ static enum found look_for_place(struct gw_call *call, bool called, struct gw_ta
 {
     bool all_full;
 
-    if (call->line && !gw_line_enter(call->line, capacity_of(call)->max_requests, called))
+    if (call->line && !gw_line_enter(call->line, limit_of(call), called))
         return FOUND_NO_ROOM;
     *target = gw_attempt_choose(call, &all_full);
     call->has_place = call->line && *target;
@@ -62,7 +113,6 @@ static void on_waited_too_long(struct gw_timer *timer)
 static void on_call(void *ctx)
 {
     struct gw_call *call = ctx;
-    const struct gw_capacity *capacity = capacity_of(call);
     struct gw_line_wait *wait = call->line_wait;
     unsigned look = gw_line_look(call->line);
     struct gw_target *target;
@@ -77,10 +127,11 @@ static void on_call(void *ctx)
     case FOUND_PLACE:
         break;
     }
+    unsigned limit = limit_of(call);
+
     call->line_wait = NULL;
     gw_timer_stop(&call->try_timer);
-    gw_line_done(wait, capacity->max_requests == 0 ||
-                           atomic_load(&call->line->active) < capacity->max_requests);
+    gw_line_done(wait, limit == 0 || atomic_load(&call->line->active) < limit);
     gw_attempt_go_to(call, target);
     gw_call_tell_room(call);
 }

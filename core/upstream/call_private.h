@@ -179,6 +179,8 @@ void gw_place_begin(struct gw_call *call, struct gw_upstream *upstream);
 void gw_place_find(struct gw_call *call);
 void gw_place_leave(struct gw_call *call);
 void gw_place_stop_waiting(struct gw_call *call);
+/* As gw_attempt_learn(): by it the upstream's own bound is found out. */
+void gw_place_learn(struct gw_call *call, int status, enum gw_error error);
 
 /* The attempt came to its head (GW_OK and its status), or failed: its target is measured by it. */
 void gw_attempt_learn(struct gw_call *call, int status, enum gw_error error);

@@ -167,9 +167,7 @@ bool gw_upstream_usable(struct gw_upstream *upstream, uint64_t now_us)
 
 static bool has_line(const struct gw_upstream *upstream)
 {
-    const struct gw_capacity *capacity = upstream->set ? &upstream->set->how.capacity : NULL;
-
-    return capacity && (capacity->max_requests || capacity->max_requests_per_target);
+    return upstream->set && gw_capacity_bounds(&upstream->set->how.capacity);
 }
 
 void gw_registry_lines(struct gw_registry *registry,
@@ -189,8 +187,13 @@ void gw_registry_lines(struct gw_registry *registry,
             .late = atomic_load_explicit(&upstream->line.late, memory_order_relaxed),
         };
 
-        if (has_line(upstream))
-            visit(&info, ctx);
+        if (!has_line(upstream))
+            continue;
+        info.limit = gw_place_limit(upstream, &upstream->set->how.capacity);
+        info.adaptive = upstream->set->how.capacity.adaptive;
+        if (info.adaptive)
+            info.baseline_us = gw_adaptive_look(upstream->adaptive).baseline_us;
+        visit(&info, ctx);
     }
     pthread_mutex_unlock(&registry->lock);
 }

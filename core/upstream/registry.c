@@ -88,6 +88,9 @@ void gw_upstream_free(struct gw_upstream *upstream)
     gw_specs_drop(upstream);
     gw_target_set_unref(upstream->set);
     gw_line_deinit(&upstream->line);
+    if (upstream->adaptive)
+        gw_adaptive_deinit(upstream->adaptive);
+    gw_free(upstream->adaptive);
     gw_free(upstream->key);
     gw_free(upstream);
 }
@@ -115,6 +118,14 @@ struct gw_target_set *gw_upstream_set(struct gw_upstream *upstream, uint64_t *ve
 }
 
 /* ── binding a configuration ───────────────────────────────────────────────── */
+
+static void prepare_capacity(struct gw_upstream *upstream, const struct gw_capacity *capacity)
+{
+    if (!capacity->adaptive || upstream->adaptive)
+        return;
+    upstream->adaptive = gw_alloc_zero(sizeof(*upstream->adaptive));
+    gw_adaptive_init(upstream->adaptive);
+}
 
 static struct gw_balancing balancing(const struct gw_registry *registry,
                                      const struct gw_upstream_config *config)
@@ -158,14 +169,10 @@ static struct gw_upstream *bind_configured(struct gw_registry *registry,
     gw_specs_set(upstream, config->targets, config->target_count);
     for (unsigned i = 0; i < upstream->spec_count; i++)
         upstream->specs[i].host_of_record = config->use_srv_name;
+    prepare_capacity(upstream, &how.capacity);
     gw_upstream_publish(upstream, &how);
     gw_health_plan_unref(how.health);
     return upstream;
-}
-
-static bool is_capped(const struct gw_capacity *capacity)
-{
-    return capacity->max_requests || capacity->max_requests_per_target;
 }
 
 static struct gw_slice host_key(const struct gw_service *service, struct gw_arena *arena)
@@ -190,10 +197,11 @@ static struct gw_upstream *bind_host(struct gw_registry *registry, const struct 
         .host = service->host, .port = service->port, .services = service->services, .weight = 100
     };
     struct gw_balancing how = { .rules = gw_balance_defaults, .capacity = service->capacity };
-    bool own = is_capped(&service->capacity);
+    bool own = gw_capacity_bounds(&service->capacity);
     struct gw_upstream *upstream =
         find_or_make(registry, own ? own_key(service, arena) : host_key(service, arena));
 
+    prepare_capacity(upstream, &how.capacity);
     if (!upstream->set || own) {
         gw_specs_set(upstream, &target, 1);
         gw_upstream_publish(upstream, &how);

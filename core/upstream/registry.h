@@ -113,6 +113,9 @@ struct gw_line_info {
     struct gw_slice upstream;
     unsigned active, waiting;
     uint64_t full, late; /* how often the line was full, and somebody waited too long */
+    unsigned limit;      /* of the upstream's requests now; 0: none */
+    bool adaptive;       /* it is found out; and by how long an answer takes at rest: */
+    double baseline_us;
 };
 void gw_registry_lines(struct gw_registry *registry,
                        void (*visit)(const struct gw_line_info *info, void *ctx), void *ctx);

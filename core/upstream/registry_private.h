@@ -5,6 +5,7 @@
  * either changes. */
 #include "base/list.h"
 #include "base/map.h"
+#include "policy/adaptive.h"
 #include "policy/retry.h"
 #include "upstream/line.h"
 #include "upstream/registry.h"
@@ -46,7 +47,8 @@ struct gw_upstream {
     atomic_ullong panicked, panic_failed; /* requests that were sent, or refused, in panic */
 
     struct gw_retry_budget retries;
-    struct gw_line line; /* of those who wait for a place, where there are so many */
+    struct gw_line line;          /* of those who wait for a place, where there are so many */
+    struct gw_adaptive *adaptive; /* owned; NULL until a configuration wants it */
 
     /* Below: under the registry's lock. */
     unsigned users; /* configurations */
@@ -57,6 +59,9 @@ struct gw_upstream {
 
     struct gw_check_group *group; /* on the loop's thread */
 };
+
+/* How many requests may be there at a time; 0: no bound. */
+unsigned gw_place_limit(const struct gw_upstream *upstream, const struct gw_capacity *capacity);
 
 static inline struct gw_slice gw_upstream_name(const struct gw_upstream *upstream)
 {

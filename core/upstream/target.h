@@ -50,6 +50,11 @@ struct gw_balancing {
     struct gw_sticky sticky;
 };
 
+static inline bool gw_capacity_bounds(const struct gw_capacity *capacity)
+{
+    return capacity->max_requests || capacity->max_requests_per_target || capacity->adaptive;
+}
+
 struct gw_target_set {
     struct gw_refs refs;
     struct gw_balancing how; /* its texts are the set's */

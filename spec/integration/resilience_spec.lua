@@ -90,6 +90,37 @@ services:
     assert.equal(0, gw:metric("moongate_upstream_pending_refused_total{"))
   end)
 
+  it("a bound that finds itself is one bound, and stays over a reload", function()
+    local slow = slow_service()
+    start(
+      slow.port,
+      "    concurrency: { adaptive: { initial: 6, min: 2, interval: 10ms }, max_pending: 1000, pending_timeout: 60s }\n"
+    )
+    local function limit() return gw:metric('moongate_upstream_concurrency_limit{upstream="up"}') end
+    local conns, answered = ask(300), 0
+    assert(wire.wait(function() return #slow.held == 6 end, 20))
+    assert.same({ 6, 6 }, { limit(), slow.most })
+    local function let_go()
+      if #slow.held == 0 then return end
+      slow.let_go()
+      answered = answered + 1
+    end
+    assert(wire.wait(function()
+      let_go()
+      return gw:metric('moongate_upstream_baseline_seconds{upstream="up"}') > 0
+    end, 20))
+    assert(wire.wait(function()
+      let_go()
+      return answered == 300
+    end, 20))
+    assert.same({ [200] = 300 }, statuses(conns))
+    local before = limit()
+    assert.is_true(before ~= 6, before)
+    assert.equal(200, (gw:reload()))
+    assert.equal(before, limit())
+    assert(wire.wait(function() return gw:metric("moongate_upstream_concurrency{") == 0 end))
+  end)
+
   it("those that leave, wherever they are in line, take nobody's place", function()
     local slow = slow_service()
     start(slow.port, "    concurrency: { max_requests: 3, max_pending: 1000, pending_timeout: 60s }\n")

@@ -261,6 +261,13 @@ local function set_capacity(capacity, given)
   capacity.max_requests_per_target = given.max_requests_per_target or 0
   capacity.max_pending = given.max_pending or 0
   capacity.pending_timeout_us = (given.pending_timeout or 1) * 1e6
+  local adaptive = given.adaptive
+  if not adaptive then return end
+  capacity.adaptive = true
+  capacity.adaptive_least, capacity.adaptive_most = adaptive.min or 3, adaptive.max or 1000
+  capacity.adaptive_initial, capacity.adaptive_tolerance = adaptive.initial or 20, adaptive.tolerance or 1.25
+  capacity.adaptive_interval_us = (adaptive.interval or 0.1) * 1e6
+  capacity.adaptive_probe_every_us = (adaptive.probe_interval or 60) * 1e6
 end
 
 local function set_targets(build, upstream, route)

@@ -37,6 +37,13 @@ function M.capacity(capacity, given)
   capacity.max_requests = given.max_requests or 0
   capacity.max_requests_per_target = given.max_requests_per_target or 0
   capacity.max_pending, capacity.pending_timeout_us = given.max_pending, M.us(given.pending_timeout)
+  local adaptive = given.adaptive
+  if not adaptive then return end
+  capacity.adaptive = true
+  capacity.adaptive_least, capacity.adaptive_most = adaptive.min, adaptive.max
+  capacity.adaptive_initial, capacity.adaptive_tolerance = adaptive.initial, adaptive.tolerance
+  capacity.adaptive_interval_us = M.us(adaptive.interval)
+  capacity.adaptive_probe_every_us = M.us(adaptive.probe_interval)
 end
 
 return M

@@ -339,6 +339,7 @@ services:
 upstreams:
   - { name: up, concurrency: { max_requests: "off", max_requests_per_target: 5, max_pending: 0, pending_timeout: 3s },
     targets: [{ target: "10.1.1.1:81" }] }
+  - { name: found, concurrency: { adaptive: { min: 2, max: 50, initial: 5, tolerance: 2, interval: 1s } } }
 ]])
     local function numbers(capacity)
       return {
@@ -351,6 +352,17 @@ upstreams:
     assert.same({ 0, 0, 0, 0 }, numbers(conf.services[0].capacity))
     assert.same({ 7, 0, 100, 1000000 }, numbers(conf.services[1].capacity))
     assert.same({ 0, 5, 0, 3000000 }, numbers(conf.upstreams[0].capacity))
+    local found = conf.upstreams[1].capacity
+    assert.same({ false, true, 2, 50, 5, 2, 1e6, 60e6 }, {
+      conf.upstreams[0].capacity.adaptive,
+      found.adaptive,
+      found.adaptive_least,
+      found.adaptive_most,
+      found.adaptive_initial,
+      found.adaptive_tolerance,
+      tonumber(found.adaptive_interval_us),
+      tonumber(found.adaptive_probe_every_us),
+    })
   end)
 
   it("writes breakers of routes, fallbacks, and the header of deadlines", function()

@@ -120,6 +120,57 @@ describe("an upstream's concurrency", function()
     assert.same({ 0, 0, 0, 0 }, numbers())
   end)
 
+  it("finds out how many there may be, by how long they take, and tells", function()
+    start { adaptive = { initial = 4, min = 2 }, max_pending = 10, pending_timeout = 100, max_requests = 7 }
+    local function limit()
+      local found
+      local visit = ffi.cast(
+        "void (*)(const struct gw_line_info *, void *)",
+        function(info) found = { tonumber(info.limit), info.adaptive, tonumber(info.baseline_us) } end
+      )
+      c.gw_registry_lines(world.registry, visit, nil)
+      visit:free()
+      return unpack(found)
+    end
+    -- Four at a time, each as long.
+    local function rounds(count, seconds, status)
+      for _ = 1, count do
+        local clients, before = {}, #held
+        for i = 1, 4 do
+          clients[i] = ask()
+        end
+        world:until_true(function() return #held >= before + math.min(4, (limit())) end)
+        world:advance(seconds)
+        for i = 1, 4 do
+          world:until_true(function() return #held >= before + i end)
+          held[before + i]:write(status and OK:gsub("200 OK", status) or OK)
+          world:until_true(function() return clients[i].received ~= "" end)
+        end
+      end
+    end
+    for _ = 1, 5 do
+      ask()
+    end
+    at_upstream(4)
+    assert.same({ 4, 1, 0, 0 }, numbers())
+    assert.same({ 4, true, 0 }, { limit() })
+    world:advance(0.05)
+    let_go(1)
+    at_upstream(5)
+    world:advance(0.05)
+    for i = 2, 5 do
+      let_go(i)
+    end
+    rounds(12, 0.05)
+    local grown, _, baseline = limit()
+    assert.equal(7, grown) -- more than max_requests it never is
+    assert.is_true(baseline > 45000 and baseline < 55000, baseline)
+    rounds(4, 0.001, "500 Broken")
+    assert.equal(baseline, select(3, limit())) -- errors that come fast say nothing
+    rounds(60, 1)
+    assert.is_true((limit()) < 7, (limit()))
+  end)
+
   it("takes a place in the line away with its client, and gives a place at the upstream to the next", function()
     start { max_requests = 1, max_pending = 5 }
     local first, second, third = ask(), ask(), ask()
