@@ -28,3 +28,8 @@ void gw_clock_advance(struct gw_clock *clock, uint64_t by_us);
 
 /* A reading finer than the loop turn, for measuring; on a virtual clock the same as now_us. */
 uint64_t gw_clock_precise_us(const struct gw_clock *clock);
+
+/* Microseconds since 1970 as it was when the process first asked, and from then on as the monotonic
+ * clock goes: for calendars that must not follow when the system's clock is set. The same for all
+ * threads. */
+uint64_t gw_clock_steady_us(const struct gw_clock *clock);

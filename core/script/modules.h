@@ -2,6 +2,7 @@
 /* The C side of the modules that plugins require (moongate.shared, .metrics, .crypto …), for FFI as
  * script/pdk.h is. They belong to no request: each may be called in every hook and in `init`. */
 #include "policy/dict.h"
+#include "policy/limit.h"
 #ifndef GW_CDEF
 #include <stddef.h>
 #include <stdint.h>
@@ -109,6 +110,44 @@ void gw_pdk_keys_free(struct gw_pdk_keys *keys);
 
 void gw_pdk_dict_flush(struct gw_dict *dict);
 void gw_pdk_dict_stats(struct gw_dict *dict, struct gw_zone_stats *stats);
+
+/* --- moongate.limit: policy/limit.h, in seconds --- */
+
+struct gw_pdk_limit_ask {
+    const char *key;
+    size_t len;
+    const struct gw_limit_rule *rule;
+    double cost;
+};
+
+struct gw_pdk_limit_answer {
+    double limit, remaining, reset, retry_after; /* never: infinity */
+    int allowed;
+};
+
+/* As gw_pdk_dict(). */
+struct gw_limit_table *gw_pdk_limit_table(struct gw_script *script, const char *name, size_t len,
+                                          double bytes, const char **other_kind);
+
+/* 1 … GW_LIMIT_ASKS_MAX asks; 1 when all may pass. `take` 0: only to look. */
+int gw_pdk_limit_decide(struct gw_script *script, struct gw_limit_table *limits, int take,
+                        const struct gw_pdk_limit_ask *asks, size_t count,
+                        struct gw_pdk_limit_answer *answers);
+
+/* The same for one ask. */
+int gw_pdk_limit_decide_one(struct gw_script *script, struct gw_limit_table *limits, int take,
+                            const char *key, size_t len, const struct gw_limit_rule *rule,
+                            double cost, struct gw_pdk_limit_answer *answer);
+int gw_pdk_limit_adjust(struct gw_script *script, struct gw_limit_table *limits, const char *key,
+                        size_t len, const struct gw_limit_rule *rule, double delta,
+                        struct gw_pdk_limit_answer *answer);
+void gw_pdk_limit_forget(struct gw_limit_table *limits, const char *key, size_t len,
+                         const struct gw_limit_rule *rule);
+double gw_pdk_limit_log_max(const struct gw_limit_table *limits);
+void gw_pdk_limit_stats(struct gw_limit_table *limits, struct gw_zone_stats *stats);
+
+/* NULL, or what is wrong with the terms. */
+const char *gw_pdk_limit_rule(struct gw_limit_rule *rule, const struct gw_limit_terms *terms);
 
 /* --- moongate.metrics --- */
 

@@ -138,11 +138,7 @@ function M.new(name, options)
   if declared[zone] then return declared[zone] end
   local other_kind = ffi.new("const char *[1]")
   local breaker = C.gw_pdk_breaker(script, zone, #zone, other_kind)
-  if breaker == nil then
-    local why = other_kind[0] == nil and "there are too many zones (1024)"
-      or ("the name is in use for a zone of the kind %q"):format(ffi.string(other_kind[0]))
-    error(("%s: %q: %s"):format(what, name, why), 2)
-  end
+  if breaker == nil then error(("%s: %q: %s"):format(what, name, declaring.no_zone(other_kind)), 2) end
   declared[zone] = declaring.keep(setmetatable({ breaker, zone, rules }, Breaker))
   return declared[zone]
 end

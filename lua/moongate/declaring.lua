@@ -1,5 +1,6 @@
 --- What plugins declare in `init` and use in every hook: zones, metrics, tasks. The name of the plugin whose `init`
 --- runs stands in core.declaring meanwhile.
+local ffi = require("ffi")
 local core = require("moongate.core")
 
 local M = {}
@@ -34,6 +35,32 @@ function M.options(options, known, what)
     if not known[key] then error(("%s: the option %q means nothing"):format(what, tostring(key)), 3) end
   end
   return options
+end
+
+local SIZES = { b = 1, k = 2 ^ 10, m = 2 ^ 20, g = 2 ^ 30 }
+local SMALLEST, LARGEST = 64 * 1024, 2 ^ 40
+
+--- Bytes that something declared may have, from a number or a text such as "10m".
+---@param level? integer  of the error; the caller's caller where nothing is said
+---@return integer
+function M.size(size, what, level)
+  local bytes = size
+  if type(size) == "string" then
+    local count, unit = size:match("^(%d+)([bkmg])$")
+    bytes = count and tonumber(count) * SIZES[unit]
+  end
+  if type(bytes) ~= "number" or not (bytes >= SMALLEST and bytes <= LARGEST) then
+    error(('%s: size must be bytes or a text such as "10m", from 64k to 1024g'):format(what), level or 3)
+  end
+  return bytes
+end
+
+--- Why there is no zone of that name.
+---@param other_kind ffi.cdata*  as C filled it: the kind of zone that has the name, or NULL
+---@return string
+function M.no_zone(other_kind)
+  if other_kind[0] == nil then return "there are too many zones (1024)" end
+  return ("the name is in use for a zone of the kind %q"):format(ffi.string(other_kind[0]))
 end
 
 -- What was declared, for the harness only: there a spec may keep it longer than its gateway lives.

@@ -22,8 +22,6 @@ local script = core.script
 
 local BOOLEAN, NUMBER = tonumber(C.GW_DICT_BOOLEAN), tonumber(C.GW_DICT_NUMBER)
 local ALWAYS, IF_MISSING, IF_THERE = 0, 1, 2
-local SIZES = { b = 1, k = 2 ^ 10, m = 2 ^ 20, g = 2 ^ 30 }
-local SMALLEST, LARGEST = 64 * 1024, 2 ^ 40
 local KEYS_DEFAULT, KEYS_MOST = 1024, 1000000
 
 local REASONS = {
@@ -297,18 +295,6 @@ function Dict:stats()
   }
 end
 
-local function bytes_of(size, what)
-  local bytes = size
-  if type(size) == "string" then
-    local count, unit = size:match("^(%d+)([bkmg])$")
-    bytes = count and tonumber(count) * SIZES[unit]
-  end
-  if type(bytes) ~= "number" or not (bytes >= SMALLEST and bytes <= LARGEST) then
-    error(('%s: size must be bytes or a text such as "10m", from 64k to 1024g'):format(what), 3)
-  end
-  return bytes
-end
-
 -- Of this worker: { [zone's name] = { dict, bytes } }.
 local declared = {}
 
@@ -325,7 +311,7 @@ function M.dict(name, options)
   options = declaring.options(options, { size = true }, what)
   local zone = ("%s/%s"):format(plugin, name)
   if options.size == nil then error(('%s: say how large %q may get: { size = "10m" }'):format(what, name), 2) end
-  local bytes = bytes_of(options.size, what)
+  local bytes = declaring.size(options.size, what)
   local known = declared[zone]
   if known and known.bytes ~= bytes then
     error(("%s: %q is declared with another size already"):format(what, name), 2)
@@ -336,11 +322,7 @@ function M.dict(name, options)
   local configured = core.zones[zone]
   core.declared_zones[zone] = true
   local dict = C.gw_pdk_dict(script, zone, #zone, configured and configured.size or bytes, other_kind)
-  if dict == nil then
-    local why = other_kind[0] == nil and "there are too many zones (1024)"
-      or ("the name is in use for a zone of the kind %q"):format(ffi.string(other_kind[0]))
-    error(("%s: %q: %s"):format(what, name, why), 2)
-  end
+  if dict == nil then error(("%s: %q: %s"):format(what, name, declaring.no_zone(other_kind)), 2) end
   declared[zone] = { dict = declaring.keep(setmetatable({ dict }, Dict)), bytes = bytes }
   return declared[zone].dict
 end

@@ -51,6 +51,18 @@ local CALLS = {
     ["M.upstream"] = "health.upstream('nobody')",
     ["M.set"] = "health.set('nobody', 'a:1', 'healthy')",
   },
+  limit = {
+    ["M.counter"] = "limit.counter('l' .. N, { size = '64k' })",
+    ["M.rule"] = "limit.rule { limit = 10, window = 60 }",
+    ["Counter:take"] = "P.limit:take('k', P.rule)",
+    ["Counter:look"] = "P.limit:look('k', P.rule, 2)",
+    ["Counter:take_all"] = "P.limit:take_all { { 'k', P.rule } }",
+    ["Counter:look_all"] = "P.limit:look_all { { 'k', P.rule } }",
+    ["Counter:adjust"] = "P.limit:adjust('k', P.rule, -1)",
+    ["Counter:forget"] = "P.limit:forget('k', P.rule)",
+    ["Counter:fits"] = "assert(P.limit:fits(P.rule))",
+    ["Counter:stats"] = "P.limit:stats()",
+  },
   inspect = { ["M.text"] = "inspect.text({ a = 1 })" },
   ip = {
     ["M.set"] = "ip.set({ '10.0.0.0/8' })",
@@ -145,6 +157,7 @@ local CALLS = {
 
 local ONLY_IN_INIT = {
   breaker = { ["M.new"] = true },
+  limit = { ["M.counter"] = true },
   metrics = { ["M.counter"] = true, ["M.gauge"] = true, ["M.histogram"] = true, ["Counter:series_of"] = true },
   shared = { ["M.dict"] = true },
   sink = { ["M.file"] = true, ["M.tcp"] = true, ["M.udp"] = true, ["M.syslog"] = true, ["M.http"] = true },
@@ -155,8 +168,8 @@ local HOOKS = { "rewrite", "access", "request_body", "response", "body", "log" }
 
 local PLUGIN = [[
 local NAMES = {
-  "breaker", "crypto", "expression", "health", "inspect", "ip", "json", "metrics", "regex", "shared", "sink", "table", "task", "time",
-  "uuid", "http",
+  "breaker", "crypto", "expression", "health", "inspect", "ip", "json", "limit", "metrics", "regex", "shared", "sink", "table",
+  "task", "time", "uuid", "http",
 }
 local env = setmetatable({ P = {}, N = 0 }, { __index = _G })
 for _, name in ipairs(NAMES) do env[name == "table" and "table_" or name] = require("moongate." .. name) end
@@ -172,6 +185,7 @@ local M = { priority = 1 }
 function M.init()
   local P = env.P
   P.breaker = env.breaker.new("breaker", { failure_threshold = 1000 })
+  P.limit, P.rule = env.limit.counter("limit", { size = "64k" }), env.limit.rule { limit = 10, window = 60 }
   P.dict = env.shared.dict("dict", { size = "64k" })
   P.counter = env.metrics.counter { name = "counter", about = "x" }
   P.series = P.counter:series_of()

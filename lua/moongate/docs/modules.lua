@@ -36,6 +36,7 @@ M.PUBLIC = {
   "expression",
   "metrics",
   "shared",
+  "limit",
   "breaker",
   "health",
   "task",
