@@ -8,7 +8,8 @@
  *
  *   plugins    every plugin that a use names: { [name] = { dir = "/abs/plugins/key-auth" } }
  *   uses       { { plugin = name, conf = {…}, on_error = "reply" | "skip", when = "…" or nil,
- *                  where = "routes[0].plugins[1]", id = "…" } }
+ *                  where = "routes[0].plugins[1]", id = "…",
+ *                  scope = { route, service, consumer = indices, consumer_group = name } } }
  *   plans      { { entry, … }, … }, each in order of running; routes share equal ones
  *   global     index in plans, for requests without a route
  *   routes     { { name, id, …, service = index in services, plan = index in plans } }

@@ -1,5 +1,5 @@
---- The headers that tell clients of their limits. They stand on every response, so that what never changes is made once,
---- and what changes is written in C.
+--- The headers that tell clients of their limits. They stand on every response, so that what never changes is made
+--- once, and what changes is written in C.
 ---
 ---     local told = limit_headers.new { { name = "minute", quota = 100, period = 60 } }
 ---     limit_headers.STYLES.draft(ctx, told, answers)
@@ -67,8 +67,9 @@ local function both(ctx, told, answers)
   legacy(ctx, told, answers)
 end
 
---- What there is to tell, and how. `draft`: RateLimit-Policy and RateLimit of the IETF's draft; `legacy`: RateLimit-Limit,
---- -Remaining and -Reset of the nearest limit, and X-RateLimit-Limit-NAME and X-RateLimit-Remaining-NAME of each.
+--- What there is to tell, and how. `draft`: RateLimit-Policy and RateLimit of the IETF's draft; `legacy`:
+--- RateLimit-Limit, -Remaining and -Reset of the nearest limit, and X-RateLimit-Limit-NAME and
+--- X-RateLimit-Remaining-NAME of each.
 ---@type table<string, fun(ctx: table, told: table, answers: { remaining: number, reset: number }[])>
 M.STYLES = { draft = draft, legacy = legacy, both = both }
 

@@ -79,7 +79,17 @@ local function consumer_of(consumer)
   }
 end
 
-local function use_of(use)
+local function scope_of(scope, normal)
+  local group = scope.consumer_group and normal.consumer_groups[scope.consumer_group]
+  return {
+    route = scope.route,
+    service = scope.service,
+    consumer = scope.consumer,
+    consumer_group = group and group.name,
+  }
+end
+
+local function use_of(use, normal)
   return {
     plugin = use.name,
     conf = use.config,
@@ -89,6 +99,7 @@ local function use_of(use)
     instance_name = use.instance_name,
     when = use.when,
     untrusted = not use.trusted or nil,
+    scope = use.scope and scope_of(use.scope, normal),
   }
 end
 
@@ -135,7 +146,7 @@ function M.make(normal)
   end
   return {
     plugins = plugin_folders(normal.plugins),
-    uses = map(normal.plugins, use_of),
+    uses = map(normal.plugins, function(use) return use_of(use, normal) end),
     plans = plans,
     global = global,
     routes = routes,

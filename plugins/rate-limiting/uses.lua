@@ -1,0 +1,168 @@
+--- Makes ready what each use of the plugin needs for a request: its limits with their rules, the functions that make
+--- their keys, its counter, and the texts of its headers. All of it in `init`: a request makes none of it.
+local answers = require("rate-limiting.answers")
+local entities = require("moongate.entities")
+local expression = require("moongate.expression")
+local keys = require("moongate.limit.keys")
+local limit = require("moongate.limit")
+local limit_headers = require("moongate.limit_headers")
+local rules = require("rate-limiting.rules")
+
+local M = {}
+
+local COUNTER = "uses" -- where uses without a `counter` of their own count
+
+-- ── one limit ────────────────────────────────────────────────────────────────
+
+local COST_MOST = 1e9
+
+-- A cost that an expression says; what is no number from 0 on is 1, so that nobody can give themselves something.
+local function cost_of(text)
+  local evaluate = expression.compile(text)
+  return function(ctx)
+    local value = tonumber(evaluate(ctx))
+    if not value or value ~= value or value < 0 then return 1 end
+    return value < COST_MOST and value or COST_MOST
+  end
+end
+
+local NUMBERS = { "capacity", "refill_rate", "queue_size", "drain_rate", "limit", "align", "approximate" }
+
+-- Who counts the same thing in the same way under the same name meets, also after a reload that changed how many it
+-- may be.
+local function rule_of(made, scope)
+  local rule = { algorithm = made.algorithm, window = made.window, name = scope .. "/" .. made.name }
+  for _, name in ipairs(NUMBERS) do
+    rule[name] = made[name]
+  end
+  return limit.rule(rule)
+end
+
+local function finish(made, scope)
+  made.key, made.by = keys.maker(made)
+  made.cost_of = type(made.cost) == "string" and cost_of(made.cost) or nil
+  made.cost = type(made.cost) == "number" and made.cost or 1
+  made.rule = rule_of(made, scope)
+  made.reconciles = made.cost_from ~= nil
+  made.members = answers.members { made.name }
+  return made
+end
+
+-- In a dry run nobody waits: there the bucket is only counted.
+local function shapes(made, conf) return made.algorithm == "leaky-bucket" and not made.nodelay and not conf.dry_run end
+
+-- ── the limits of a request ──────────────────────────────────────────────────
+
+local function set_of(conf, tier, scope)
+  local limits = rules.limits(conf, tier)
+  local set = { limits = limits, n = #limits, asks = {}, answers = {}, told = limit_headers.new(limits) }
+  for i, made in ipairs(limits) do
+    finish(made, scope)
+    set.asks[i] = { "", made.rule, made.cost }
+    set.reconciles = set.reconciles or made.reconciles
+    if shapes(made, conf) then set.shaper = i end
+  end
+  return set
+end
+
+-- ── a use ────────────────────────────────────────────────────────────────────
+
+local function use_of(conf)
+  for _, use in ipairs(entities.uses) do
+    if use.conf == conf then return use end
+  end
+end
+
+local function name_of(entity) return entity and (entity.name or entity.username or entity.id) end
+
+-- What a use is called in metrics and logs: its name, or where it stands: "route users", "service shop, consumer ann".
+local function label_of(use)
+  if use.instance_name then return use.instance_name end
+  local scope, parts = use.scope or {}, {}
+  for _, kind in ipairs { "route", "service", "consumer" } do
+    local entity = scope[kind] and entities[kind .. "s"][scope[kind]]
+    if entity then parts[#parts + 1] = kind .. " " .. name_of(entity) end
+  end
+  if scope.consumer_group then parts[#parts + 1] = "group " .. scope.consumer_group end
+  return parts[1] and table.concat(parts, ", ") or "everywhere"
+end
+
+-- What two uses that share a counter must agree on, as text.
+local function signature(made)
+  return ("%s by %s, window %s, align %s, capacity %s, refill_rate %s, queue_size %s, drain_rate %s"):format(
+    made.algorithm,
+    made.by,
+    tostring(made.window),
+    tostring(made.align or "clock"),
+    tostring(made.capacity),
+    tostring(made.refill_rate),
+    tostring(made.queue_size),
+    tostring(made.drain_rate)
+  )
+end
+
+-- Limits of one name in one counter are one limit: they must count the same things in the same way.
+local function check_shared(shared, conf, where, set, tier)
+  local known = shared[conf.counter] or { size = conf.size, where = where, limits = {} }
+  shared[conf.counter] = known
+  if known.size ~= conf.size then
+    error(("%s: the counter %q has another size at %s"):format(where, conf.counter, known.where), 0)
+  end
+  for _, made in ipairs(set.limits) do
+    local place = made.name .. "\0" .. tier
+    local other = known.limits[place]
+    if other and other.signature ~= signature(made) then
+      error(
+        ("%s: %q of the counter %q is %s, and at %s it is %s: give one of them another name"):format(
+          where,
+          made.name,
+          conf.counter,
+          signature(made),
+          other.where,
+          other.signature
+        ),
+        0
+      )
+    end
+    known.limits[place] = other or { signature = signature(made), where = where }
+  end
+end
+
+local function tell(conf)
+  if conf.hide_client_headers or conf.dry_run then return false end
+  return limit_headers.STYLES[conf.headers] or false
+end
+
+--- Everything a use needs.
+---@param conf table
+---@param shared table  what uses with a `counter` have said so far
+---@return table
+function M.prepare(conf, shared)
+  local use = use_of(conf) or { id = "?", where = "?" }
+  local scope = conf.counter or use.id
+  local made = {
+    conf = conf,
+    label = label_of(use),
+    counter = conf.counter and limit.counter(conf.counter, { shared = true, size = conf.size })
+      or limit.counter(COUNTER),
+    set = set_of(conf, nil, scope),
+    tell = tell(conf),
+  }
+  made.sets = { made.set }
+  if made.set.shaper and not made.counter.queue then
+    error(
+      use.where .. ": a leaky-bucket that requests wait in is known, not in this version: write nodelay: true",
+      0
+    )
+  end
+  if conf.counter then check_shared(shared, conf, use.where, made.set, "") end
+  for _, name in ipairs(rules.tiers(conf)) do
+    made.tiers = made.tiers or {}
+    made.tiers[name] = set_of(conf, name, scope)
+    made.sets[#made.sets + 1] = made.tiers[name]
+    if conf.counter then check_shared(shared, conf, use.where, made.tiers[name], name) end
+  end
+  return made
+end
+
+return M

@@ -1,0 +1,3 @@
+local t = require("moongate.schema")
+
+return t.record {}
