@@ -13,6 +13,7 @@
 struct gw_config;
 struct gw_consumer;
 struct gw_limits;
+struct gw_pace;
 struct gw_proxy;
 struct gw_route;
 struct gw_run;
@@ -169,6 +170,7 @@ struct gw_exchange {
     int64_t body_limit;          /* a hook's own, below limits.body; -1: none */
     struct gw_buf new_body;      /* set_raw_body(): what will be sent in its place */
     bool response_body_replaced; /* … with this */
+    struct gw_pace *pace[2];     /* of the request's body and the response's; NULL: none */
 
     enum gw_error error;
     struct gw_times times;

@@ -33,6 +33,9 @@ int gw_await_stream_close(lua_State *L);
 /* A piece of a request's body, from the function that makes it. */
 int gw_await_fetch_send(lua_State *L);
 
+/* Seconds at most (0: as long as it takes), behind an ask that has to wait → enum gw_pdk_gate. */
+int gw_await_gate(lua_State *L);
+
 /* A task's function, its `t`, use, seconds between two runs (nil: once), seconds before the
  * first; makes `t` of its handle. */
 int gw_task_declare(lua_State *L);

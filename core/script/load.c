@@ -181,6 +181,7 @@ static const struct {
     { "stream_read", gw_await_stream_read },
     { "stream_close", gw_await_stream_close },
     { "fetch_send", gw_await_fetch_send },
+    { "gate_wait", gw_await_gate },
     { "task", gw_task_declare },
 };
 

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "script/gates.h"
 #include "script/guard.h"
 #include "script/run.h"
 #include "script/state.h"
@@ -250,6 +251,7 @@ void gw_script_free(struct gw_script *script)
     if (script->L && !script->borrowed)
         lua_close(script->L);
     gw_pieces_deinit(&script->pieces);
+    gw_gate_wait_free(script);
     gw_tasks_free(script);
     gw_events_free(script);
     gw_script_close_sinks(script);

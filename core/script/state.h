@@ -109,6 +109,8 @@ struct gw_script {
     const char *for_events;     /* while it loads: the plugins it is for; NULL: all */
     double last_stream;         /* id */
 
+    struct gw_gate_wait *gate_asked, *gate_spare; /* await_gate.c; or NULL */
+
     struct gw_sinks *sinks;      /* NULL: none */
     struct gw_sink **open_sinks; /* one use each; Lua knows them by index */
     unsigned open_sink_count;

@@ -23,6 +23,7 @@
 local ffi = require("ffi")
 local core = require("moongate.core")
 local declaring = require("moongate.declaring")
+local gates = require("moongate.limit.gates")
 local rules = require("moongate.limit.rule")
 
 local C = require("moongate.cdef")
@@ -183,6 +184,48 @@ function Counter:fits(rule)
   return nil, reason:format(rule.limit, most) .. " approximate: true"
 end
 
+--- Waits until it is this one's turn: of a key the requests of all workers leave one after the other, as the
+--- `drain_rate` of a leaky bucket says (times their cost), and so many wait as its `queue_size` says. Who leaves early
+--- lets the later ones move up. Whatever the counter's store, it is this process that waits.
+---@phase rewrite, access, response
+---@param key string
+---@param rule moongate.limit.Rule  a leaky bucket
+---@param cost? number  1 where nothing is said
+---@return boolean passed  false: nobody else may wait
+---@return moongate.limit.Answer answer  of the queue: its places and those that are left; `waited` has seconds
+---@return string? reason  "full", or "crowded" when there are too many keys
+function Counter:queue(key, rule, cost)
+  if cost == nil then cost = 1 end
+  enter(self, key, rule, cost, "queue")
+  if rule.algorithm ~= "leaky-bucket" then error("counter:queue: the rule must be a leaky bucket", 2) end
+  return gates.queue(self[2], key, rule.limit, rule.rate, cost)
+end
+
+--- Takes one of `limit` places that a key has, over all workers, until this request ends, however it does. Where there
+--- is none, and may be some wait, it waits for one, first come first served.
+---@phase rewrite, access, response
+---@param key string
+---@param limit integer
+---@param queue_size? integer    how many may wait; 0 where nothing is said
+---@param queue_timeout? number  seconds; as long as the request may take, where nothing is said
+---@return boolean held
+---@return moongate.limit.Answer answer  of the places
+---@return string? reason  "full", "timeout", or "crowded" when there are too many keys
+function Counter:hold(key, limit, queue_size, queue_timeout)
+  local own = type(self) == "table" and self[2]
+  if not own then error("counter:hold is a method: call it with a colon", 2) end
+  return gates.hold(own, key, limit, queue_size or 0, queue_timeout or 0)
+end
+
+--- How many wait and hold something, of all keys.
+---@phase any
+---@return { waiting: integer, active: integer, keys: integer, passed: integer, refused: integer, left: integer }
+function Counter:crowd()
+  local own = type(self) == "table" and self[2]
+  if not own then error("counter:crowd is a method: call it with a colon", 2) end
+  return gates.stats(own)
+end
+
 --- How full it is.
 ---@phase any
 ---@return { bytes: integer, size: integer, entries: integer, evicted: integer }  evicted: left before their time
@@ -218,7 +261,7 @@ local function open(zone, options, what)
   core.declared_zones[zone] = true
   local limits = C.gw_pdk_limit_table(script, zone, #zone, configured and configured.size or bytes, other_kind)
   if limits == nil then error(("%s: %q: %s"):format(what, zone, declaring.no_zone(other_kind)), 3) end
-  return setmetatable({ limits }, Counter)
+  return setmetatable({ limits, gates.open(zone, what) }, Counter)
 end
 
 --- For other stores: a counter in memory, and whether something is a rule.

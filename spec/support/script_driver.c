@@ -137,6 +137,12 @@ struct gw_fake *gw_fake_new(struct gw_loop *loop, struct gw_config *config,
 void gw_fake_free(struct gw_fake *fake)
 {
     gw_phase_end(&fake->x);
+    GW_LIST_EACH(&fake->x.holds, node) {
+        struct gw_hold *hold = container_of(node, struct gw_hold, node);
+
+        gw_list_remove(node);
+        hold->release(hold);
+    }
     if (fake->x.reply)
         gw_blob_unref(fake->x.reply->body);
     gw_buf_deinit(&fake->x.request_body);

@@ -109,6 +109,38 @@ function Counter:forget(key, rule) end
 ---@return string? reason
 function Counter:fits(rule) end
 
+---Waits until it is this one's turn: of a key the requests of all workers leave one after the other, as the
+---`drain_rate` of a leaky bucket says (times their cost), and so many wait as its `queue_size` says. Who leaves early
+---lets the later ones move up. Whatever the counter's store, it is this process that waits.
+---
+---In rewrite, access, response.
+---@param key string
+---@param rule moongate.limit.Rule # a leaky bucket
+---@param cost? number # 1 where nothing is said
+---@return boolean passed # false: nobody else may wait
+---@return moongate.limit.Answer answer # of the queue: its places and those that are left; `waited` has seconds
+---@return string? reason # "full", or "crowded" when there are too many keys
+function Counter:queue(key, rule, cost) end
+
+---Takes one of `limit` places that a key has, over all workers, until this request ends, however it does. Where there
+---is none, and may be some wait, it waits for one, first come first served.
+---
+---In rewrite, access, response.
+---@param key string
+---@param limit integer
+---@param queue_size? integer # how many may wait; 0 where nothing is said
+---@param queue_timeout? number # seconds; as long as the request may take, where nothing is said
+---@return boolean held
+---@return moongate.limit.Answer answer # of the places
+---@return string? reason # "full", "timeout", or "crowded" when there are too many keys
+function Counter:hold(key, limit, queue_size, queue_timeout) end
+
+---How many wait and hold something, of all keys.
+---
+---In every hook.
+---@return { waiting: integer, active: integer, keys: integer, passed: integer, refused: integer, left: integer }
+function Counter:crowd() end
+
 ---How full it is.
 ---
 ---In every hook.
