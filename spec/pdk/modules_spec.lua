@@ -62,6 +62,9 @@ local CALLS = {
     ["Counter:forget"] = "P.limit:forget('k', P.rule)",
     ["Counter:fits"] = "assert(P.limit:fits(P.rule))",
     ["Counter:stats"] = "P.limit:stats()",
+    ["Counter:crowd"] = "P.limit:crowd()",
+    ["Counter:queue"] = false, -- they wait, and are of requests: spec/unit/script/gates_spec.lua
+    ["Counter:hold"] = false,
   },
   inspect = { ["M.text"] = "inspect.text({ a = 1 })" },
   ip = {
