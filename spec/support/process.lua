@@ -24,7 +24,7 @@ extern char **environ;
 
 local C = ffi.C
 local PIDFD_OPEN, NOHANG = 434, 1
-local SIGNALS = { HUP = 1, INT = 2, ABRT = 6, KILL = 9, USR1 = 10, USR2 = 12, TERM = 15 }
+local SIGNALS = { HUP = 1, INT = 2, ABRT = 6, KILL = 9, USR1 = 10, USR2 = 12, TERM = 15, CONT = 18, STOP = 19 }
 
 local Process = {}
 Process.__index = Process

@@ -15,11 +15,12 @@ local below = {
   http = MIDDLE,
   upstream = UPPER,
   sink = "upstream " .. UPPER,
-  script = "sink upstream " .. UPPER,
-  proxy = "script sink upstream " .. UPPER,
-  server = "supervisor proxy script sink upstream " .. UPPER,
-  harness = "server supervisor proxy script sink upstream " .. UPPER,
-  cli = "harness server supervisor proxy script sink upstream " .. UPPER,
+  store = "upstream " .. UPPER,
+  script = "store sink upstream " .. UPPER,
+  proxy = "script store sink upstream " .. UPPER,
+  server = "supervisor proxy script store sink upstream " .. UPPER,
+  harness = "server supervisor proxy script store sink upstream " .. UPPER,
+  cli = "harness server supervisor proxy script store sink upstream " .. UPPER,
 }
 
 local height = {
@@ -32,6 +33,7 @@ local height = {
   http = 2,
   upstream = 3,
   sink = 4,
+  store = 4,
   script = 5,
   proxy = 6,
   server = 7,
