@@ -39,6 +39,9 @@ void gw_conn_bind(struct gw_conn *conn, const struct gw_conn_events *events, voi
  * own on_read, now. */
 void gw_conn_pass_on(struct gw_conn *conn, struct gw_slice bytes);
 
+/* Nothing has come or gone for a while: gives memory back that only busy connections need. */
+void gw_conn_rest(struct gw_conn *conn);
+
 /* Speaks TLS from now on; the engine is owned. `came`: bytes of the peer that were read already, at
  * most one read. The next event is on_secure or on_end; until then nothing may be written. A
  * client's handshake begins at once. */

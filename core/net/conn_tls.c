@@ -227,6 +227,12 @@ void gw_conn_tls_free(struct gw_conn *conn)
     gw_free(tls);
 }
 
+void gw_conn_rest(struct gw_conn *conn)
+{
+    if (conn->tls)
+        gw_tls_rest(conn->tls->engine);
+}
+
 bool gw_conn_tls_keeps(const struct gw_conn *conn)
 {
     return conn->tls && conn->tls->kept.len;

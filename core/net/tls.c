@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/fault.h"
+#include "net/tls_failure.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -23,7 +24,9 @@ struct gw_tls {
     unsigned long error;
     long verdict; /* on the server's certificate: X509_V_ERR_… */
     enum gw_tls_failure failure;
-    bool begun; /* its first byte came */
+    bool begun;     /* its first byte came */
+    bool keeps;     /* its buffers, until it rests */
+    unsigned reads; /* since it rested */
     void (*on_free)(void *owner);
     void *owner;
 };
@@ -80,6 +83,36 @@ static void make_method(void)
     BIO_meth_set_ctrl(method, bio_ctrl);
 }
 
+/* ── buffers ── */
+
+/* OpenSSL gives its buffers, twice 17 KiB, back with every record, so that idle connections are
+ * cheap; for busy ones these are two large allocations a request. A few servers' engines of a
+ * thread that are read from again and again keep theirs until they rest. */
+#define KEEPERS_MAX 100
+#define BUSY_READS 8
+
+static _Thread_local unsigned keepers;
+
+static void keep_buffers(struct gw_tls *tls)
+{
+    if (tls->keeps || ++tls->reads < BUSY_READS || keepers == KEEPERS_MAX || gw_tls_is_client(tls))
+        return;
+    tls->keeps = true;
+    keepers++;
+    SSL_clear_mode(tls->ssl, SSL_MODE_RELEASE_BUFFERS);
+}
+
+void gw_tls_rest(struct gw_tls *tls)
+{
+    tls->reads = 0;
+    if (!tls->keeps)
+        return;
+    tls->keeps = false;
+    keepers--;
+    SSL_set_mode(tls->ssl, SSL_MODE_RELEASE_BUFFERS);
+    SSL_free_buffers(tls->ssl); /* one that is in use goes with its record */
+}
+
 /* ── life ── */
 
 struct gw_tls *gw_tls_new(SSL *ssl)
@@ -103,6 +136,7 @@ void gw_tls_free(struct gw_tls *tls)
 {
     if (!tls)
         return;
+    gw_tls_rest(tls);
     /* A session is still good when its connection just ended; only where TLS itself failed it is
      * given up. */
     if (!tls->failure)
@@ -126,92 +160,14 @@ void *gw_tls_owner(const struct gw_tls *tls)
 
 /* ── what went wrong ── */
 
-const char *gw_tls_failure_reason(enum gw_tls_failure failure)
-{
-    static const char *const reasons[] = {
-#define X(name, reason, text) reason,
-        GW_TLS_FAILURES(X)
-#undef X
-    };
-    return reasons[failure];
-}
-
-const char *gw_tls_failure_text(enum gw_tls_failure failure)
-{
-    static const char *const texts[] = {
-#define X(name, reason, text) text,
-        GW_TLS_FAILURES(X)
-#undef X
-    };
-    return texts[failure];
-}
-
-static enum gw_tls_failure failure_of(unsigned long error)
-{
-    switch (ERR_GET_REASON(error)) {
-    case SSL_R_HTTP_REQUEST:
-    case SSL_R_HTTPS_PROXY_REQUEST:
-        return GW_TLS_FAILURE_PLAIN_HTTP;
-    case SSL_R_UNSUPPORTED_PROTOCOL:
-    case SSL_R_VERSION_TOO_LOW:
-    case SSL_R_NO_PROTOCOLS_AVAILABLE:
-    case SSL_R_INAPPROPRIATE_FALLBACK:
-    case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
-        return GW_TLS_FAILURE_VERSION;
-    case SSL_R_NO_SHARED_CIPHER:
-    case SSL_R_NO_SUITABLE_KEY_SHARE:
-    case SSL_R_NO_SHARED_GROUPS:
-    case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
-    case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
-        return GW_TLS_FAILURE_CIPHER;
-    case SSL_R_NO_APPLICATION_PROTOCOL:
-    case SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL:
-        return GW_TLS_FAILURE_PROTOCOL;
-    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
-        return GW_TLS_FAILURE_NO_CERTIFICATE;
-    case SSL_R_CERTIFICATE_VERIFY_FAILED:
-    case SSL_R_EE_KEY_TOO_SMALL:
-    case SSL_R_CA_KEY_TOO_SMALL:
-    case SSL_R_CA_MD_TOO_WEAK:
-        return GW_TLS_FAILURE_CERTIFICATE;
-    default:
-        /* Reasons from 1000 on are alerts that came. */
-        return ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) >= SSL_AD_REASON_OFFSET
-                   ? GW_TLS_FAILURE_ALERT
-                   : GW_TLS_FAILURE_MALFORMED;
-    }
-}
-
-/* What a client found wrong with the server's certificate. */
-static enum gw_tls_failure failure_of_verify(long result)
-{
-    switch (result) {
-    case X509_V_ERR_CERT_HAS_EXPIRED:
-    case X509_V_ERR_CERT_NOT_YET_VALID:
-        return GW_TLS_FAILURE_EXPIRED;
-    case X509_V_ERR_HOSTNAME_MISMATCH:
-    case X509_V_ERR_IP_ADDRESS_MISMATCH:
-        return GW_TLS_FAILURE_HOST;
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    case X509_V_ERR_CERT_UNTRUSTED:
-        return GW_TLS_FAILURE_UNTRUSTED;
-    default:
-        return GW_TLS_FAILURE_CERTIFICATE;
-    }
-}
-
 static enum gw_tls_result fail(struct gw_tls *tls)
 {
     tls->error = ERR_peek_error();
     if (!tls->failure)
-        tls->failure = failure_of(tls->error);
+        tls->failure = gw_tls_failure_of(tls->error);
     if (tls->failure == GW_TLS_FAILURE_CERTIFICATE && gw_tls_is_client(tls)) {
         tls->verdict = SSL_get_verify_result(tls->ssl);
-        tls->failure = failure_of_verify(tls->verdict);
+        tls->failure = gw_tls_failure_of_verify(tls->verdict);
     }
     ERR_clear_error();
     return GW_TLS_FAILED;
@@ -242,7 +198,13 @@ static void begin(struct gw_tls *tls, struct gw_tls_room *room, struct gw_slice 
 {
     tls->room = room;
     tls->in = in;
-    ERR_clear_error();
+}
+
+/* What somebody left there would be taken for ours by judge(). Clearing is not cheap. */
+static void forget_errors(void)
+{
+    if (ERR_peek_error())
+        ERR_clear_error();
 }
 
 static enum gw_tls_result judge(struct gw_tls *tls, int result)
@@ -274,6 +236,7 @@ enum gw_tls_result gw_tls_handshake(struct gw_tls *tls, struct gw_tls_room *room
     }
     tls->begun = tls->begun || in->len;
     begin(tls, room, in);
+    forget_errors();
 
     enum gw_tls_result result = GW_FAULT(TLS) ? fail(tls) : judge(tls, SSL_do_handshake(tls->ssl));
 
@@ -292,6 +255,8 @@ enum gw_tls_result gw_tls_read(struct gw_tls *tls, struct gw_tls_room *room, str
     if (tls->failure)
         return GW_TLS_FAILED;
     begin(tls, room, in);
+    keep_buffers(tls);
+    forget_errors();
     while (room->plain_len < sizeof(room->plain)) {
         size_t len = 0;
 
@@ -354,7 +319,7 @@ enum gw_tls_result gw_tls_write(struct gw_tls *tls, struct gw_tls_room *room,
 
         if (sizeof(room->records) - room->records_len < RECORD_ROOM)
             return GW_TLS_FULL;
-        if (!SSL_write_ex(tls->ssl, part.ptr, part.len, &len))
+        if (!SSL_write_ex(tls->ssl, part.ptr, part.len, &len)) /* there was room: it is broken */
             return judge(tls, 0);
         *taken += len;
     }

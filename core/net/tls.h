@@ -87,6 +87,9 @@ enum gw_tls_result gw_tls_write(struct gw_tls *tls, struct gw_tls_room *room,
 /* Says that our side ends (close_notify); nothing is written after it. */
 void gw_tls_shutdown(struct gw_tls *tls, struct gw_tls_room *room);
 
+/* Nothing will come or go for a while: gives back what only busy engines need. */
+void gw_tls_rest(struct gw_tls *tls);
+
 bool gw_tls_is_client(const struct gw_tls *tls);
 bool gw_tls_established(const struct gw_tls *tls); /* the handshake is done */
 enum gw_tls_failure gw_tls_failure(const struct gw_tls *tls);

@@ -45,6 +45,7 @@ void gw_rest_begin(struct gw_rest *rest, struct gw_session *session, uint64_t id
     loop = gw_conn_loop(rest->left.conn);
     age_us = loop->clock.now_us - rest->left.since_us;
     gw_conn_bind(rest->left.conn, &conn_events, rest);
+    gw_conn_rest(rest->left.conn);
     if (idle_timeout_us)
         gw_timer_start(loop, &rest->timer, idle_timeout_us > age_us ? idle_timeout_us - age_us : 0,
                        on_timeout);

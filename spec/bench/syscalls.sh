@@ -7,7 +7,8 @@ need nginx wrk strace curl taskset
 start_upstream
 start_moongate moongate
 load "$url/1k" 2 64 >/dev/null # connections to the upstream are made here
-strace -f -c -o "$work/strace" -p "$started" 2>"$work/attached" &
+# shellcheck disable=SC2046 # the supervisor and its worker process: words
+strace -f -c -o "$work/strace" $(tree "$started" | sed 's/^/-p /') 2>"$work/attached" &
 tracer=$!
 pids+=("$tracer")
 until grep -q attached "$work/attached"; do kill -0 "$tracer" || die "strace: $(cat "$work/attached")"; done

@@ -65,6 +65,27 @@ describe("the TLS engine", function()
     end)
   end
 
+  it("may rest at any time, also within a record", function()
+    local near, far = pair {}
+    assert.is_true(shake(near, far))
+    for i = 1, 40 do
+      local text = ("%d"):format(i):rep(2000)
+      near.got, far.got = {}, {}
+      write(far, near, text)
+      local late = near.inbox:sub(i * 40)
+      near.inbox = near.inbox:sub(1, i * 40 - 1)
+      feed(near, far, 1e6)
+      if i % 3 ~= 0 then c.gw_tls_rest(near.engine) end
+      near.inbox = late
+      feed(near, far, 1e6)
+      write(near, far, text)
+      feed(far, near, 1e6)
+      if i % 7 == 0 then c.gw_tls_rest(near.engine) end
+      assert.equal(text, table.concat(near.got))
+      assert.equal(text, table.concat(far.got))
+    end
+  end)
+
   it("puts small pieces into one record, and fills records of large ones", function()
     local near, far = pair()
     assert.is_true(shake(near, far))
