@@ -89,6 +89,7 @@ local function take_one(use, ctx, set)
   if limit.reconciles then reconcile.note(ctx, use, set, 1, key, cost) end
 end
 
+-- Several whose store answers at once; the list of asks serves one request after the other.
 local function take_all(use, ctx, set)
   local limits, asks = set.limits, set.asks
   for i = 1, set.n do
@@ -101,13 +102,10 @@ local function take_all(use, ctx, set)
   if use.tell then use.tell(ctx, set.told, list) end
   if not allowed then return exceeded(use, ctx, set, list) end
   use.allowed:add()
-  if not set.reconciles then return end
-  for i = 1, set.n do
-    if limits[i].reconciles then reconcile.note(ctx, use, set, i, asks[i][1], asks[i][3]) end
-  end
 end
 
-local function take_shaped(use, ctx, set)
+-- Where something waits, or has to be put right afterwards: keys and costs are this request's own.
+local function take_kept(use, ctx, set)
   local keys, costs = {}, {}
   for i = 1, set.n do
     local limit = set.limits[i]
@@ -126,8 +124,8 @@ end
 function M.access(conf, ctx)
   local use = prepared[conf]
   local set = use.tiers and set_of(use, ctx) or use.set
-  if set.shaper then
-    take_shaped(use, ctx, set)
+  if set.keeps then
+    take_kept(use, ctx, set)
   elseif set.n == 1 then
     take_one(use, ctx, set)
   elseif set.n > 1 then

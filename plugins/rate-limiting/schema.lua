@@ -181,6 +181,9 @@ local function shapers(limits)
 end
 
 local function check_use(record, kong)
+  if record.size and not record.counter then
+    return nil, "is of a counter that has a name: write counter", "size"
+  end
   local kong_windows_there = rules.has_kong(record)
   if record.limits then
     local name = in_list(record)
@@ -245,6 +248,9 @@ local function redis_fields()
   return fields
 end
 
+-- Where counters can be; what is false is known, and not in this version.
+local POLICIES = { ["local"] = true, redis = false, file = false, cluster = false }
+
 local function policy()
   return t.one_of {
     "local",
@@ -253,7 +259,7 @@ local function policy()
     "cluster",
     default = "local",
     check = function(value)
-      if value == "local" then return true end
+      if POLICIES[value] then return true end
       return nil, ('"%s" is known, not in this version'):format(value)
     end,
     about = "Where it counts: in this process (all workers together).",
@@ -277,6 +283,7 @@ return t.record(with(
       about = "Counts together with every use that names the same counter; else the use counts for itself.",
     },
     size = t.size {
+      between = { 65536, 2 ^ 40 },
       about = "Memory of a `counter` (32m); what was not used for the longest time leaves when it is full.",
     },
     headers = t.one_of {
@@ -300,6 +307,20 @@ return t.record(with(
       default = true,
       about = "Kong's: whether requests pass when the counters cannot be asked.",
     },
+    sync = t.one_of {
+      "strict",
+      "leased",
+      about = "Of `policy: redis`: each request asks (strict), or the node leases slices of the budget and decides by "
+        .. "itself; without it as `sync_rate` says.",
+    },
+    on_failure = t.one_of {
+      "open",
+      "closed",
+      "local",
+      about = "What happens when the counters cannot be asked: requests pass, are refused, or are counted here; without "
+        .. "it as `fault_tolerant` says.",
+    },
+    timeout = t.duration { about = "How long the store may take (20ms)." },
     sync_rate = t.number { default = -1, about = "Kong's; -1: each request asks the store." },
     redis = redis(),
     t.check(check_use),

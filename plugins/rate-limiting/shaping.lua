@@ -1,8 +1,9 @@
---- Limits of which one is a leaky bucket that requests wait in. The others are taken first, so that nobody waits for
---- what would be refused, and are given back when the queue is full.
+--- Takes from limits that may have to wait: because their store is elsewhere, or because one of them is a leaky bucket
+--- with a queue. That one comes last, so that nobody waits for what would be refused; when its queue is full, what was
+--- taken from the others is given back.
 local M = {}
 
--- What the counter answers is used again while the request waits.
+-- What a counter answers is used again while the request waits.
 local function copy(answer)
   return {
     allowed = answer.allowed,
@@ -12,41 +13,55 @@ local function copy(answer)
   }
 end
 
+local function asks_of(set, keys, costs)
+  local asks = {}
+  for i = 1, set.n do
+    if i ~= set.shaper then asks[#asks + 1] = { keys[i], set.limits[i].rule, costs[i] } end
+  end
+  return asks
+end
+
+local function give_back(counter, asks)
+  for _, ask in ipairs(asks) do
+    counter:adjust(ask[1], ask[2], -ask[3])
+  end
+end
+
+-- The queue, behind what was taken of the others; its answer goes to its place among theirs.
+local function wait_in_line(counter, set, key, cost, asks, taken)
+  local shaper, rule = set.shaper, set.limits[set.shaper].rule
+  local answers = {}
+  for i, answer in ipairs(taken.list) do
+    answers[i < shaper and i or i + 1] = copy(answer)
+  end
+  local allowed, answer = taken.allowed, nil
+  if allowed then
+    allowed, answer = counter:queue(key, rule, cost)
+    if not allowed then give_back(counter, asks) end
+  else
+    answer = { allowed = true, remaining = rule.limit, reset = 0, retry_after = 0 } -- nobody asked the queue
+  end
+  answers[shaper] = copy(answer)
+  if taken.allowed then answers[shaper].allowed = allowed end
+  return allowed, answers
+end
+
 --- Takes from all, or from none. Waits.
 ---@param counter table
----@param set table    see uses.lua; `set.shaper` is the place of the one that waits
+---@param set table    see uses.lua; `set.shaper` is the place of the one with a queue
 ---@param keys string[]
 ---@param costs number[]
 ---@return boolean allowed
 ---@return table[] answers
 function M.take(counter, set, keys, costs)
-  local limits, shaper, asks, answers = set.limits, set.shaper, {}, {}
-  for i = 1, set.n do
-    if i ~= shaper then asks[#asks + 1] = { keys[i], limits[i].rule, costs[i] } end
-  end
-  local allowed = true
+  local asks = asks_of(set, keys, costs)
+  local allowed, list = true, {}
   if asks[1] then
-    local taken
-    allowed, taken = counter:take_all(asks)
-    for i, answer in ipairs(taken) do
-      answers[i < shaper and i or i + 1] = copy(answer)
-    end
+    allowed, list = counter:take_all(asks)
   end
-  local rule, key, cost = limits[shaper].rule, keys[shaper], costs[shaper]
-  if not allowed then
-    local _, answer = counter:look(key, rule, cost)
-    answers[shaper] = copy(answer)
-    return false, answers
-  end
-  local passed, answer = counter:queue(key, rule, cost)
-  answers[shaper] = copy(answer)
-  answers[shaper].allowed = passed
-  if not passed then
-    for _, ask in ipairs(asks) do
-      counter:adjust(ask[1], ask[2], -ask[3])
-    end
-  end
-  return passed, answers
+  if not set.shaper then return allowed, list end
+  local taken = { allowed = allowed, list = list }
+  return wait_in_line(counter, set, keys[set.shaper], costs[set.shaper], asks, taken)
 end
 
 return M

@@ -10,7 +10,7 @@ local rules = require("rate-limiting.rules")
 
 local M = {}
 
-local COUNTER = "uses" -- where uses without a `counter` of their own count
+local COUNTERS = { ["local"] = "uses", redis = "uses_redis", file = "uses_file" }
 
 -- ── one limit ────────────────────────────────────────────────────────────────
 
@@ -53,6 +53,11 @@ local function shapes(made, conf) return made.algorithm == "leaky-bucket" and no
 
 -- ── the limits of a request ──────────────────────────────────────────────────
 
+-- One limit that is put right afterwards needs no more than its own key.
+local function keeps(set, conf)
+  return set.shaper ~= nil or set.n > 1 and (set.reconciles == true or conf.policy ~= "local")
+end
+
 local function set_of(conf, tier, scope)
   local limits = rules.limits(conf, tier)
   local set = { limits = limits, n = #limits, asks = {}, answers = {}, told = limit_headers.new(limits) }
@@ -62,6 +67,7 @@ local function set_of(conf, tier, scope)
     set.reconciles = set.reconciles or made.reconciles
     if shapes(made, conf) then set.shaper = i end
   end
+  set.keeps = keeps(set, conf)
   return set
 end
 
@@ -128,6 +134,48 @@ local function check_shared(shared, conf, where, set, tier)
   end
 end
 
+-- ── where it counts ──────────────────────────────────────────────────────────
+
+local REDIS = { "host", "port", "timeout", "username", "password", "database", "ssl", "ssl_verify", "server_name" }
+
+-- Where a Redis is: the name of a connection, a record, or what Kong's older files have in a field for each.
+local function redis_of(conf)
+  if conf.redis ~= nil and (type(conf.redis) ~= "table" or conf.redis.host) then return conf.redis end
+  local record = {}
+  for _, name in ipairs(REDIS) do
+    record[name] = conf["redis_" .. name]
+  end
+  return record.host and record or nil
+end
+
+local function on_failure(conf) return conf.on_failure or (conf.fault_tolerant and "open" or "closed") end
+
+-- Kong's sync_rate: -1 asks for each request, seconds are how long a node may count for itself.
+local function sync(conf) return conf.sync or (conf.sync_rate > 0 and "leased" or "strict") end
+
+-- What the store of each policy is told beside the size.
+local STORES = {
+  ["local"] = function() return {} end,
+  redis = function(conf)
+    return {
+      store = "redis",
+      redis = redis_of(conf),
+      sync = sync(conf),
+      on_failure = on_failure(conf),
+      timeout = conf.timeout,
+    }
+  end,
+  file = function(conf) return { store = "file", on_failure = on_failure(conf) } end,
+}
+
+-- Uses without a counter of their own share one for each policy: what they count is apart by their rules' names.
+local function counter_of(conf)
+  local options = STORES[conf.policy](conf)
+  options.size = conf.size
+  if conf.counter then options.shared = true end
+  return limit.counter(conf.counter or COUNTERS[conf.policy], options)
+end
+
 local function tell(conf)
   if conf.hide_client_headers or conf.dry_run then return false end
   return limit_headers.STYLES[conf.headers] or false
@@ -143,18 +191,11 @@ function M.prepare(conf, shared)
   local made = {
     conf = conf,
     label = label_of(use),
-    counter = conf.counter and limit.counter(conf.counter, { shared = true, size = conf.size })
-      or limit.counter(COUNTER),
+    counter = counter_of(conf),
     set = set_of(conf, nil, scope),
     tell = tell(conf),
   }
   made.sets = { made.set }
-  if made.set.shaper and not made.counter.queue then
-    error(
-      use.where .. ": a leaky-bucket that requests wait in is known, not in this version: write nodelay: true",
-      0
-    )
-  end
   if conf.counter then check_shared(shared, conf, use.where, made.set, "") end
   for _, name in ipairs(rules.tiers(conf)) do
     made.tiers = made.tiers or {}

@@ -143,6 +143,79 @@ describe("2.6 (2) a leaky bucket of 50 with 5 a second", function()
   end)
 end)
 
+describe("2.6 (2) a leaky bucket of 50 with 5 a second that requests wait in", function()
+  local function queue(config)
+    config.algorithm, config.queue_size, config.drain_rate = "leaky-bucket", 50, 5
+    return open(config)
+  end
+
+  -- So many at once; when each was served, in seconds from now on, and the answers of the refused.
+  local function rush(gw, count)
+    local began, handles, served, refused = gw.clock:elapsed(), {}, {}, {}
+    gw.upstream:reply(function()
+      served[#served + 1] = gw.clock:elapsed() - began
+      return { status = 200 }
+    end)
+    for i = 1, count do
+      handles[i] = gw:start("GET", "/")
+    end
+    for _, handle in ipairs(handles) do
+      if handle.done and handle.response.status == 429 then refused[#refused + 1] = handle.response end
+    end
+    return served, refused, handles
+  end
+
+  it("serves one at once and 50 after it 200 ms apart; the 52nd is refused", function()
+    local gw = queue {}
+    local served, refused = rush(gw, 52)
+    assert.equal(1, #refused)
+    assert.is_problem(refused[1], 429)
+    assert.is_truthy(tonumber(refused[1].headers["retry-after"]) >= 1)
+    gw.clock:advance(10)
+    assert.equal(51, #served)
+    for i = 2, 51 do
+      assert.is_true(math.abs(served[i] - served[i - 1] - 0.2) <= 0.005, ("%d: %.4f"):format(i, served[i]))
+    end
+  end)
+
+  it("moves everybody forward when a client goes away", function()
+    local gw = queue {}
+    local served, _, handles = rush(gw, 11)
+    for i = 2, 6 do
+      handles[i]:cancel()
+    end
+    gw.clock:advance(1.0)
+    assert.equal(6, #served)
+  end)
+
+  it(
+    "is the last of several limits: what those refuse does not wait, and what it refuses takes nothing of theirs",
+    function()
+      local gw = open {
+        limits = {
+          { algorithm = "leaky-bucket", queue_size = 1, drain_rate = 1 },
+          { limit = 4, window = "year" },
+        },
+      }
+      local served, refused = rush(gw, 10)
+      assert.equal(8, #refused)
+      assert.same({ "queue" }, refused[1]:json()["violated-policies"])
+      gw.clock:advance(3)
+      assert.equal(2, #served)
+      assert.equal(2, (send(gw, 1)) + (gw.clock:advance(2) or 0) + (send(gw, 1)))
+      local passed, last = send(gw, 1)
+      assert.equal(0, passed)
+      assert.same({ "year" }, last:json()["violated-policies"])
+    end
+  )
+
+  it("waits for nobody in a dry run", function()
+    local gw = queue { dry_run = true }
+    local served = rush(gw, 60)
+    assert.equal(60, #served)
+  end)
+end)
+
 describe("2.6 (5) a limit", function()
   it("does not care for the clock of the wall but at the start", function()
     local gw = open { limit = 1, window = 60, align = "first" }

@@ -136,6 +136,8 @@ describe("the configuration of rate-limiting", function()
       "limits: [{ algorithm: leaky-bucket, queue_size: 1, drain_rate: 1 }, { algorithm: leaky-bucket, queue_size: 1, drain_rate: 2 }]",
       "limits: may hold one leaky-bucket to wait in: write nodelay: true at the others",
     },
+    { "limit: 5\nwindow: 60\nsize: 1m", "size: is of a counter that has a name: write counter" },
+    { "limit: 5\nwindow: 60\nsize: 1k\ncounter: x", "size: must be between 65536 and 1099511627776, got 1024" },
     { "limits: []", "limits: must not be empty" },
     { "limits: [{ limit: 1 }]", "limits[0].window: is required, because algorithm is fixed-window" },
     {
