@@ -233,6 +233,7 @@ void gw_flight_respond(struct gw_flight *flight)
     if (!end)
         limit_queue(x);
     gw_stream_send_head(x->down, &x->response, end);
+    gw_flight_throttle(flight);
     if (flight->tunnel) {
         start_tunnel(flight);
         return;

@@ -199,6 +199,9 @@ bool gw_flight_responded(const struct gw_flight *flight);
 
 /* ── sides.c ───────────────────────────────────────────────────────────────────── */
 
+/* Before a relay starts: its bytes keep the pace that a plugin asked for. */
+void gw_flight_throttle(struct gw_flight *flight);
+
 extern const struct gw_stream_events gw_down_events, gw_up_events; /* the owner is the flight */
 
 /* Holds each side, or lets it go on, according to who wants its bytes now. Called at the end of

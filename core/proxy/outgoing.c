@@ -284,6 +284,7 @@ enum gw_error gw_flight_call(struct gw_flight *flight)
     gw_stream_send_head(x->up, head, end);
     if (x->route && x->route->mirror)
         gw_mirror_begin(flight, head, end, options.body);
+    gw_flight_throttle(flight);
     if (end)
         flight->to_service.ended = true;
     else /* what a hook has read already goes first */

@@ -94,10 +94,21 @@ static bool takes(const struct gw_relay *relay)
     return relay->to && !relay->ended && !relay->ending && !relay->failed && !relay->broken;
 }
 
+/* 0: the throttle will say when. */
+static size_t may_pass(struct gw_relay *relay, size_t len)
+{
+    return relay->throttle ? gw_throttle_pass(relay->throttle, len) : len;
+}
+
 static void pump_memory(struct gw_relay *relay)
 {
     while (relay->memory.len && !relay->blocked && !relay->waits && !relay->failed) {
-        size_t len = relay->memory.len < MEMORY_PIECE ? relay->memory.len : MEMORY_PIECE;
+        size_t most = relay->memory.len < MEMORY_PIECE ? relay->memory.len : MEMORY_PIECE;
+        size_t len = may_pass(relay, most);
+
+        if (len == 0)
+            return;
+
         struct gw_slice piece = gw_slice(relay->memory.ptr, len);
 
         relay->memory = gw_slice_skip(relay->memory, len);
@@ -127,14 +138,40 @@ void gw_relay_start(struct gw_relay *relay, struct gw_stream *to, struct gw_slic
         .trailers = trailers,
         .memory_is_all = all,
         .bytes = relay->bytes,
+        .throttle = relay->throttle,
         .mirror = relay->mirror,
     };
     pump_memory(relay);
 }
 
+/* The source is held from here on until all that is kept has passed. */
+static void through_throttle(struct gw_relay *relay, struct gw_slice bytes, bool end)
+{
+    size_t len = gw_throttle_pass(relay->throttle, bytes.len);
+
+    if (len == bytes.len) {
+        give(relay, bytes, NULL, end);
+        return;
+    }
+    relay->memory = gw_throttle_keep(relay->throttle, bytes);
+    relay->memory_is_all = end;
+    relay->owner = NULL;
+    if (len) {
+        struct gw_slice first = gw_slice(relay->memory.ptr, len);
+
+        relay->memory = gw_slice_skip(relay->memory, len);
+        give(relay, first, NULL, false);
+    }
+    pump_memory(relay);
+}
+
 void gw_relay_take(struct gw_relay *relay, struct gw_slice bytes, bool end)
 {
-    if (takes(relay))
+    if (!takes(relay))
+        return;
+    if (relay->throttle && bytes.len)
+        through_throttle(relay, bytes, end);
+    else
         give(relay, bytes, NULL, end);
 }
 
@@ -153,6 +190,12 @@ void gw_relay_go_on(struct gw_relay *relay)
         pump_memory(relay);
 }
 
+void gw_relay_resume(struct gw_relay *relay)
+{
+    if (takes(relay))
+        pump_memory(relay);
+}
+
 void gw_relay_piped(struct gw_relay *relay, bool failed, struct gw_slice out)
 {
     relay->waits = false;
@@ -164,6 +207,8 @@ void gw_relay_piped(struct gw_relay *relay, bool failed, struct gw_slice out)
 void gw_relay_stop(struct gw_relay *relay)
 {
     relay->to = NULL;
+    if (relay->throttle)
+        gw_throttle_stop(relay->throttle);
     if (relay->x)
         gw_pipe_cancel(relay->x, relay->phase);
     relay->waits = relay->failed = false;

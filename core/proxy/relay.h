@@ -5,6 +5,7 @@
  * more: the other side has no room, or a hook waits. */
 #include "http/exchange.h"
 #include "http/websocket.h"
+#include "proxy/throttle.h"
 
 struct gw_mirror;
 
@@ -25,7 +26,8 @@ struct gw_relay {
     struct gw_websocket_reader *reader; /* judges the frames; NULL: nobody does */
     enum gw_websocket_code broken;      /* what it says of one: nothing goes on */
     uint64_t bytes;
-    struct gw_mirror *mirror; /* gets a copy of what goes on; NULL: nobody does */
+    struct gw_throttle *throttle; /* how fast; NULL: as fast as it goes */
+    struct gw_mirror *mirror;     /* gets a copy of what goes on; NULL: nobody does */
 };
 
 /* Puts the hooks of that phase between; before the start. NULL takes them away. */
@@ -43,6 +45,9 @@ void gw_relay_end_with(struct gw_relay *relay, const struct gw_fields *trailers)
 /* `to` has room again. */
 void gw_relay_go_on(struct gw_relay *relay);
 
+/* The throttle lets more pass. */
+void gw_relay_resume(struct gw_relay *relay);
+
 /* The hooks that waited are through. */
 void gw_relay_piped(struct gw_relay *relay, bool failed, struct gw_slice out);
 
@@ -53,5 +58,5 @@ void gw_relay_stop(struct gw_relay *relay);
 static inline bool gw_relay_wants(const struct gw_relay *relay)
 {
     return relay->to && !relay->ended && !relay->blocked && !relay->waits && !relay->ending &&
-           !relay->failed && !relay->memory_is_all;
+           !relay->failed && !relay->memory_is_all && relay->memory.len == 0;
 }

@@ -75,9 +75,21 @@ void gw_flight_close_up(struct gw_flight *flight, enum gw_error why)
 
 /* ── a client that is too slow ─────────────────────────────────────────────── */
 
+/* Who may not be faster need not be: half of its pace is enough, or, where others share it,
+ * anything at all. */
+static uint64_t least_bytes(uint64_t rate, const struct gw_throttle *throttle)
+{
+    uint64_t least = rate * (PACE_US / 1000000), most;
+
+    if (!throttle)
+        return least;
+    most = throttle->pace->gate ? 1 : (uint64_t)throttle->pace->rate * (PACE_US / 1000000) / 2;
+    return least < most ? least : most;
+}
+
 static bool sends_too_slowly(const struct gw_flight *flight)
 {
-    uint64_t least = flight->x.limits->body_min_rate * (PACE_US / 1000000);
+    uint64_t least = least_bytes(flight->x.limits->body_min_rate, flight->to_service.throttle);
 
     return !flight->request_ended && !flight->down_held && !flight->tunnel && !flight->x.grpc &&
            (flight->asked_for_body || !flight->x.request.expect_continue) &&
@@ -101,7 +113,9 @@ static bool has_rate(const struct gw_flight *flight)
 
 static bool reads_too_slowly(const struct gw_flight *flight)
 {
-    uint64_t least = has_rate(flight) ? flight->x.limits->body_min_rate * (PACE_US / 1000000) : 1;
+    uint64_t least = has_rate(flight)
+                         ? least_bytes(flight->x.limits->body_min_rate, flight->to_client.throttle)
+                         : 1;
 
     return flight->to_client.blocked && taken(flight) - flight->paced_out < least;
 }
@@ -347,6 +361,41 @@ void gw_flight_on_piped(struct gw_exchange *x, enum gw_phase phase, bool failed,
     gw_relay_piped(phase == GW_PHASE_BODY ? &flight->to_client : &flight->to_service, failed, out);
     watch_reader(flight);
     after_event(flight);
+}
+
+/* ── from throttles ────────────────────────────────────────────────────────── */
+
+static void go_on(struct gw_flight *flight, struct gw_relay *relay)
+{
+    gw_relay_resume(relay);
+    watch_reader(flight);
+    after_event(flight);
+}
+
+static void on_to_service_ready(struct gw_throttle *throttle)
+{
+    struct gw_flight *flight = throttle->owner;
+
+    go_on(flight, &flight->to_service);
+}
+
+static void on_to_client_ready(struct gw_throttle *throttle)
+{
+    struct gw_flight *flight = throttle->owner;
+
+    go_on(flight, &flight->to_client);
+}
+
+void gw_flight_throttle(struct gw_flight *flight)
+{
+    struct gw_exchange *x = &flight->x;
+
+    if (x->pace[0])
+        flight->to_service.throttle =
+            gw_throttle_of(flight->to_service.throttle, x, x->pace[0], on_to_service_ready, flight);
+    if (x->pace[1])
+        flight->to_client.throttle =
+            gw_throttle_of(flight->to_client.throttle, x, x->pace[1], on_to_client_ready, flight);
 }
 
 const struct gw_stream_events gw_up_events = {

@@ -9,6 +9,8 @@ local ARGUMENTS = {
   ["request:get_path_param"] = "'id'",
   ["request:count_header"] = "'x-a'",
   ["request:limit_body"] = "1024",
+  ["request:limit_rate"] = "1024",
+  ["response:limit_rate"] = "1024, 0",
   ["request:set_method"] = "'POST'",
   ["request:set_path"] = "'/x'",
   ["request:set_query"] = "{ a = 1 }",

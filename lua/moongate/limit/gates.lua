@@ -1,6 +1,7 @@
 --- What waits under a key: queues that let one through after the other, and holds. They are apart from what a counter
 --- counts, in a table of their own (core/policy/gates.h), and of this process alone, wherever the counter is kept.
 local ffi = require("ffi")
+local check = require("moongate.pdk.check")
 local core = require("moongate.core")
 local declaring = require("moongate.declaring")
 
@@ -105,6 +106,19 @@ function M.hold(gates, key, limit, size, timeout)
   end
   tell(limit, 0, 0, 1, 0)
   return false, answer, REASONS[code]
+end
+
+--- A pace that all requests of a key share: of a request's body (ctx.request, 0) or a response's (ctx.response, 1).
+---@param part table
+---@param direction integer
+---@param rate number   bytes a second
+---@param burst number  bytes
+---@param gates table
+---@param key string
+---@return boolean  false: there are too many keys
+function M.pace(part, direction, rate, burst, gates, key)
+  local h = check.enter(part, "limit_rate", check.BEFORE)
+  return C.gw_pdk_pace(h, direction, rate, burst, gates, key, #key) == 1
 end
 
 --- How many wait and are held, of all keys.

@@ -282,6 +282,19 @@ function M:limit_body(max)
   return C.gw_pdk_limit_body(h, max) ~= 0
 end
 
+--- How fast this request's body may come: what is faster waits at the client. A hook that reads the body as a whole is
+--- not held up. The last word counts.
+---@phase rewrite, access
+---@param rate number    bytes a second
+---@param burst? number  bytes that pass without waiting, at first and after a pause; those of a second where nothing
+---is said
+function M:limit_rate(rate, burst)
+  local what = "ctx.request:limit_rate"
+  local h = enter(self, what, check.BEFORE)
+  rate = check.integer(rate, what, "rate", 1, 2 ^ 50)
+  C.gw_pdk_pace(h, 0, rate, check.integer(burst, what, "burst", 0, 2 ^ 50, rate), nil, nil, 0)
+end
+
 --- The body as a table, by its Content-Type: JSON or a form; of files in a form, their bytes. Waits for it.
 ---@phase rewrite, access, response
 ---@param mimetype? string  read it as this instead

@@ -47,6 +47,19 @@ function M:get_source()
   return SOURCES[C.gw_pdk_number(enter(self, "ctx.response:get_source", AFTER), C.GW_PDK_SOURCE)]
 end
 
+--- How fast the body may go out, also of an answer that is made here, and what the service sends in a tunnel. The last
+--- word counts.
+---@phase rewrite, access, response
+---@param rate number    bytes a second
+---@param burst? number  bytes that pass without waiting, at first and after a pause; those of a second where nothing
+---is said
+function M:limit_rate(rate, burst)
+  local what = "ctx.response:limit_rate"
+  local h = enter(self, what, ANSWER)
+  rate = check.integer(rate, what, "rate", 1, 2 ^ 50)
+  C.gw_pdk_pace(h, 1, rate, check.integer(burst, what, "burst", 0, 2 ^ 50, rate), nil, nil, 0)
+end
+
 --- How many bytes of the body went out.
 ---@phase log
 ---@return number

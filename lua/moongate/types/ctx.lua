@@ -278,6 +278,14 @@ function Request:get_body_length() end
 ---@return boolean ok # false when it is known already that the body is larger
 function Request:limit_body(max) end
 
+---How fast this request's body may come: what is faster waits at the client. A hook that reads the body as a whole is
+---not held up. The last word counts.
+---
+---In rewrite, access.
+---@param rate number # bytes a second
+---@param burst? number # bytes that pass without waiting, at first and after a pause; those of a second where nothing is said
+function Request:limit_rate(rate, burst) end
+
 ---The body as a table, by its Content-Type: JSON or a form; of files in a form, their bytes. Waits for it.
 ---
 ---In rewrite, access, response.
@@ -356,6 +364,14 @@ function Response:get_headers(max) end
 ---In response, body, log.
 ---@return "service"|"exit"|"error"
 function Response:get_source() end
+
+---How fast the body may go out, also of an answer that is made here, and what the service sends in a tunnel. The last
+---word counts.
+---
+---In rewrite, access, response.
+---@param rate number # bytes a second
+---@param burst? number # bytes that pass without waiting, at first and after a pause; those of a second where nothing is said
+function Response:limit_rate(rate, burst) end
 
 ---How many bytes of the body went out.
 ---
