@@ -317,8 +317,8 @@ return t.record(with(
       "open",
       "closed",
       "local",
-      about = "What happens when the counters cannot be asked: requests pass, are refused, or are counted here; without "
-        .. "it as `fault_tolerant` says.",
+      about = "What happens when the counters cannot be asked: requests pass, are refused, or are counted here. "
+        .. "Without it as `fault_tolerant` says.",
     },
     timeout = t.duration { about = "How long the store may take (20ms)." },
     sync_rate = t.number { default = -1, about = "Kong's; -1: each request asks the store." },

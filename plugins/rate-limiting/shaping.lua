@@ -34,15 +34,14 @@ local function wait_in_line(counter, set, key, cost, asks, taken)
   for i, answer in ipairs(taken.list) do
     answers[i < shaper and i or i + 1] = copy(answer)
   end
-  local allowed, answer = taken.allowed, nil
-  if allowed then
-    allowed, answer = counter:queue(key, rule, cost)
-    if not allowed then give_back(counter, asks) end
-  else
-    answer = { allowed = true, remaining = rule.limit, reset = 0, retry_after = 0 } -- nobody asked the queue
+  if not taken.allowed then
+    answers[shaper] = { allowed = true, remaining = rule.limit, reset = 0, retry_after = 0 } -- nobody asked the queue
+    return false, answers
   end
+  local allowed, answer = counter:queue(key, rule, cost)
   answers[shaper] = copy(answer)
-  if taken.allowed then answers[shaper].allowed = allowed end
+  answers[shaper].allowed = allowed
+  if not allowed then give_back(counter, asks) end
   return allowed, answers
 end
 

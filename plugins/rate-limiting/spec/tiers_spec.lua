@@ -185,4 +185,29 @@ describe("the counter of a use", function()
       refused("limit: 3, window: 60", "limit: 3, window: 60, size: 1m")
     )
   end)
+
+  it("is there for plugins, too, by its name and the limit's", function()
+    local left_of, rule_of
+    local gw = gateway.new {
+      auto_advance = false,
+      plugins = {
+        { name = "rate-limiting", config = { limit = 5, window = 60, counter = "plan", limit_by = "ip" } },
+        {
+          name = "left",
+          priority = 800,
+          init = function()
+            local moongate_limit = require("moongate.limit")
+            left_of = moongate_limit.counter("plan", { shared = true })
+            rule_of = moongate_limit.rule { limit = 5, window = 60, name = "plan/minute" }
+          end,
+          access = function(_, ctx)
+            local _, answer = left_of:look(ctx.client:get_ip(), rule_of)
+            return ctx.response:exit(200, tostring(answer.remaining))
+          end,
+        },
+      },
+    }
+    assert.equal("4", gw:get("/").body)
+    assert.equal("3", gw:get("/").body)
+  end)
 end)
