@@ -4,6 +4,7 @@
 #include "script/event.h"
 #include "server/tls_services.h"
 #include "sink/sink.h"
+#include "store/redis.h"
 #include "telemetry/access_log.h"
 #include "telemetry/metrics.h"
 
@@ -33,6 +34,7 @@ struct gw_harness *gw_harness_new(const struct gw_harness_options *options)
     harness->loop->outside = &harness->outside;
     harness->registry = gw_registry_new();
     harness->pool = gw_pool_new(harness->loop);
+    harness->redis = gw_redis_hub_new(harness->loop);
     harness->metrics = gw_metrics_new(1);
     harness->sinks = gw_sinks_new(&(struct gw_sinks_options){
         .loop = harness->loop, .alone = true, .no_datagrams = !options->network });
@@ -83,6 +85,7 @@ void gw_harness_free(struct gw_harness *harness)
     gw_script_unref(harness->script);
     free_unused(harness);
     gw_config_unref(harness->config);
+    gw_redis_hub_free(harness->redis);
     gw_pool_free(harness->pool);
     gw_registry_stop(harness->registry);
     gw_loop_free(harness->loop);
@@ -115,6 +118,7 @@ static void commit(struct gw_harness *harness, struct gw_config *config, struct 
     gw_registry_bind(harness->registry, config);
     gw_registry_listen(harness->registry, on_health_event, harness);
     gw_registry_run(harness->registry, harness->loop, NULL, NULL);
+    gw_script_give_redis(script, harness->redis);
     gw_script_attach(script, harness->loop, harness->pool, harness->registry);
     if (script_before)
         gw_script_retire(script_before);

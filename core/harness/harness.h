@@ -39,6 +39,7 @@ struct gw_harness {
     struct gw_loop *loop;
     struct gw_registry *registry;
     struct gw_pool *pool;
+    struct gw_redis_hub *redis;
     struct gw_metrics *metrics;
     struct gw_sinks *sinks; /* of log plugins */
     struct gw_zones *zones;

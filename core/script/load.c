@@ -37,6 +37,9 @@ static void push_core(lua_State *L, struct gw_script *script, const char *home)
     lua_pushlightuserdata(L, script);
     lua_pushcclosure(L, gw_sink_open_from_lua, 1);
     lua_setfield(L, -2, "sink_open");
+    lua_pushlightuserdata(L, script);
+    lua_pushcclosure(L, gw_redis_open_from_lua, 1);
+    lua_setfield(L, -2, "redis_open");
     gw_pattern_push(L);
     lua_setfield(L, -2, "capped");
     lua_pushinteger(L, (lua_Integer)script->config->lua_tasks);
@@ -182,6 +185,8 @@ static const struct {
     { "stream_close", gw_await_stream_close },
     { "fetch_send", gw_await_fetch_send },
     { "gate_wait", gw_await_gate },
+    { "redis_wait", gw_await_redis },
+    { "redis_take", gw_await_redis_take },
     { "task", gw_task_declare },
 };
 

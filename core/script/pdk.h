@@ -314,3 +314,8 @@ int gw_pdk_regex_group(const struct gw_regex *regex, const char *text, size_t le
 uint32_t gw_pdk_regex_groups(const struct gw_regex *regex);
 uint32_t gw_pdk_regex_name(const struct gw_regex *regex, uint32_t n, const char **name,
                            size_t *name_len);
+
+/* Redis (pdk_redis.c): whether the program was built with what speaks to it, and an enum
+ * gw_redis_end in words. */
+int gw_pdk_redis_available(void);
+const char *gw_pdk_redis_reason(int end);

@@ -218,6 +218,11 @@ void gw_script_guard(struct gw_script *script, struct gw_guard *guard)
     script->guard = guard;
 }
 
+void gw_script_give_redis(struct gw_script *script, struct gw_redis_hub *redis)
+{
+    script->redis = redis;
+}
+
 void gw_script_watch(struct gw_script *script, struct gw_call_watch *watch)
 {
     script->watch = watch;
@@ -255,6 +260,7 @@ void gw_script_free(struct gw_script *script)
     gw_tasks_free(script);
     gw_events_free(script);
     gw_script_close_sinks(script);
+    gw_script_forget_redis(script);
     gw_ctx_free_all(script);
     gw_script_release_zones(script);
     gw_script_free_crypto(script);

@@ -18,6 +18,7 @@
  *                  credentials = { ["key-auth"] = { { key, id, … } } } } }
  *   fetch      { allow = { "host", "host:port", "*.example.com" } }
  *   zones      { ["plugin/name"] = { size = bytes } }, or nil
+ *   redis      { [name] = what core.redis_open() takes (lua/moongate/redis.lua) }, or nil
  *
  *   entry      { use = index in uses, or nil,
  *                by_consumer = { [consumer's id] = index in uses }, or nil }
@@ -42,6 +43,7 @@ struct gw_call_watch {
     void (*ended)(struct gw_call_watch *watch, struct gw_slice service,
                   const struct gw_call_info *call, enum gw_error error);
 };
+struct gw_redis_hub;
 struct gw_sinks;
 
 struct gw_script_options {
@@ -78,6 +80,9 @@ void gw_script_attach(struct gw_script *script, struct gw_loop *loop, struct gw_
 /* The guard of the thread that runs it, for lua.budget and lua.stuck_limit; without one nothing is
  * stopped. Outlives the script's runs. */
 void gw_script_guard(struct gw_script *script, struct gw_guard *guard);
+
+/* The connections to Redis of the thread that runs it; they outlive the script's runs. */
+void gw_script_give_redis(struct gw_script *script, struct gw_redis_hub *redis);
 
 /* Where somebody counts; outlives the script's runs. */
 void gw_script_watch(struct gw_script *script, struct gw_call_watch *watch);

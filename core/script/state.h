@@ -1,6 +1,7 @@
 #pragma once
 /* What the files of script/ share: the state of one script and the ctxs of the exchanges in it.
  * Nobody else includes this. */
+#include "base/buf.h"
 #include "base/list.h"
 #include "base/refs.h"
 #include "script/pdk.h"
@@ -115,6 +116,11 @@ struct gw_script {
     struct gw_sink **open_sinks; /* one use each; Lua knows them by index */
     unsigned open_sink_count;
 
+    struct gw_redis_hub *redis;             /* of the thread that runs it; NULL: there is none */
+    struct gw_redis_server **redis_servers; /* Lua knows them by index */
+    unsigned redis_count;
+    struct gw_buf redis_bytes; /* of the command that is being written */
+
     void (*on_unused)(struct gw_script *script, void *ctx);
     void *on_unused_ctx;
 };
@@ -172,6 +178,10 @@ void gw_script_close_sinks(struct gw_script *script);
 
 /* Opens one: a table of checked options → its index, or nil and why not. Upvalue 1: the script. */
 int gw_sink_open_from_lua(lua_State *L);
+
+/* Describes a Redis: a table of checked options → its index, or nil and why not (pdk_redis.c). */
+int gw_redis_open_from_lua(lua_State *L);
+void gw_script_forget_redis(struct gw_script *script);
 
 /* May raise. In a borrowed state the memory stays with the state, for who keeps what belongs to
  * it. */

@@ -3,13 +3,15 @@
 #include "base/alloc.h"
 #include "script/event.h"
 #include "server/watchdog.h"
+#include "store/redis.h"
 
 struct gw_hearing {
     struct gw_loop *loop;
     struct gw_registry *registry;
     struct gw_watchdog *watchdog;
     struct gw_guard guard;
-    struct gw_pool *pool; /* made at first use */
+    struct gw_pool *pool;       /* made at first use */
+    struct gw_redis_hub *redis; /* the same */
     struct gw_script *script;
 };
 
@@ -41,6 +43,9 @@ void gw_hearing_commit(struct gw_hearing *hearing, struct gw_script *script)
     if (script) {
         if (!hearing->pool)
             hearing->pool = gw_pool_new(hearing->loop);
+        if (!hearing->redis)
+            hearing->redis = gw_redis_hub_new(hearing->loop);
+        gw_script_give_redis(script, hearing->redis);
         gw_script_guard(script, &hearing->guard);
         gw_script_attach(script, hearing->loop, hearing->pool, hearing->registry);
     }
@@ -55,6 +60,8 @@ void gw_hearing_free(struct gw_hearing *hearing)
     gw_registry_listen(hearing->registry, NULL, NULL);
     gw_hearing_commit(hearing, NULL);
     gw_watchdog_forget(hearing->watchdog, &hearing->guard);
+    if (hearing->redis)
+        gw_redis_hub_free(hearing->redis);
     if (hearing->pool)
         gw_pool_free(hearing->pool);
     gw_free(hearing);

@@ -14,6 +14,7 @@
 #include "server/log_writer.h"
 #include "server/name_rules.h"
 #include "server/watchdog.h"
+#include "store/redis.h"
 
 #include <inttypes.h>
 
@@ -37,6 +38,7 @@ struct gw_worker {
     struct gw_loop *loop; /* NULL once the thread has ended */
     uv_thread_t thread;
     struct gw_pool *pool;
+    struct gw_redis_hub *redis;
     struct gw_proxy *proxy;
     struct gw_script
         *script; /* of the current generation, one reference; NULL before the first commit */
@@ -93,6 +95,7 @@ static void take_commit(struct gw_message *message, struct gw_loop *loop)
     struct gw_script *before = worker->script;
 
     gw_script_guard(commit->script, &worker->guard);
+    gw_script_give_redis(commit->script, worker->redis);
     gw_name_rules_use(loop, commit->config);
     gw_script_attach(commit->script, loop, worker->pool, worker->options.registry);
     if (before)
@@ -349,6 +352,8 @@ static void take_down(struct gw_worker *worker)
     gw_script_unref(worker->script);
     worker->script = NULL;
     gw_watchdog_forget(worker->options.watchdog, &worker->guard);
+    gw_redis_hub_free(worker->redis);
+    worker->redis = NULL;
     gw_pool_free(worker->pool);
     worker->pool = NULL;
     gw_loop_free(loop);
@@ -370,6 +375,7 @@ static void run_thread(void *arg)
 
     uv_mutex_lock(&worker->lock);
     worker->pool = options.pool;
+    worker->redis = gw_redis_hub_new(worker->loop);
     worker->proxy = gw_proxy_new(&options);
     uv_mutex_unlock(&worker->lock);
     gw_watchdog_watch(worker->options.watchdog, &worker->guard);

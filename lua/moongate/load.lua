@@ -162,6 +162,7 @@ local plan = core.plan ~= "" and buffer.decode(core.plan)
   or { plugins = {}, uses = {}, plans = { {} }, global = 1, routes = {}, services = {}, consumers = {} }
 core.plan = nil
 core.zones, core.declared_zones = plan.zones or {}, {}
+core.redis = plan.redis or {}
 entities.fill(plan)
 
 -- For control: the plugins that hear events, and no request's plan.

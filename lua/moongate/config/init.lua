@@ -19,6 +19,7 @@
 ---     log             { access = "stdout" | "off" | PATH, error = "stderr" | PATH, level }
 ---     fetch           { allow = { … } }
 ---     trusted_proxies { "10.0.0.0/8", … }             plugin_paths    { absolute folders }
+---     redis           { [name] = { name, host | unix_socket, …, ca = PEM | nil } } (redis.lua)
 ---     services[]      { id, name, tags, enabled, protocol, host, port, path, upstream = index | nil, retries,
 ---                       connect_timeout, write_timeout, read_timeout, response_timeout,
 ---                       event_stream_timeout | nil, websocket_timeout | nil, grpc_idle_timeout | nil,
@@ -49,6 +50,7 @@ local groups = require("moongate.config.groups")
 local json = require("moongate.config.json")
 local native = require("moongate.config.native")
 local plugins = require("moongate.config.plugins")
+local redis = require("moongate.config.redis")
 local report = require("moongate.config.report")
 local services = require("moongate.config.services")
 local tls = require("moongate.config.tls")
@@ -117,6 +119,7 @@ local function entities(rep, config, value, opts)
   local state = collect.run(rep)
   local known = finder(config, opts)
   certificates.run(state, config)
+  redis.run(state, config, value and value.redis)
   config.services, config.routes = {}, {}
   for i, item in ipairs(state.items.services) do
     config.services[i] = services.service(state, item, value, config)

@@ -154,6 +154,7 @@ function M.make(normal)
     consumers = map(normal.consumers, consumer_of),
     fetch = normal.fetch or { allow = {} },
     zones = normal.zones,
+    redis = normal.redis,
   }
 end
 

@@ -6,6 +6,7 @@ local entities = require("moongate.config.entities")
 local later = require("moongate.config.later")
 local tls = require("moongate.config.tls")
 local limits = require("moongate.config.limits")
+local redis = require("moongate.config.redis")
 local words = require("moongate.schema.words")
 
 local M = {}
@@ -207,6 +208,7 @@ local function fields()
     },
     limits = limits.of_listener,
     dns = dns.RECORD,
+    redis = redis.RECORD,
     lua = t.record {
       budget = t.duration {
         unit = "ms",

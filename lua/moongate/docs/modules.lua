@@ -41,6 +41,7 @@ M.PUBLIC = {
   "health",
   "task",
   "sink",
+  "redis",
   "table",
   "inspect",
   "version",
