@@ -42,85 +42,39 @@ local none = t.none
 M.top = merged(
   group(WHO, { vaults = none, keys = none, key_sets = none }),
   group(KONG, {
-    filter_chains = none,
-    licenses = none,
-    parameters = none,
-    workspaces = none,
-    custom_entities = none,
-    degraphql_routes = none,
-    graphql_ratelimiting_cost_decorations = none,
-    partials = none,
-    consumer_group_plugins = none,
-    rbac_roles = none,
-    _plugin_configs = none,
+    filter_chains = none, licenses = none, parameters = none, workspaces = none, custom_entities = none,
+    degraphql_routes = none, graphql_ratelimiting_cost_decorations = none, partials = none,
+    consumer_group_plugins = none, rbac_roles = none, _plugin_configs = none,
   })
 )
 
 M.service = group(TLS, { tls_sans = none })
 
-M.route = merged(group(KONG, {
-  destinations = none,
-  expression = none,
-  priority = none,
-  path_handling = "v0",
-  request_buffering = true,
-  response_buffering = true,
-}))
+M.route = merged(
+  group(KONG, {
+    destinations = none, expression = none, priority = none, path_handling = "v0",
+    request_buffering = true, response_buffering = true,
+  })
+)
 
 M.upstream = {}
 
-M.plugin = merged(group(KONG, { ordering = none, condition = none, partials = none }))
+M.plugin = merged(
+  group(KONG, { ordering = none, condition = none, partials = none })
+)
 
 M.listener = {}
 
 --- Plugins of Kong's that have no folder here yet.
 M.PLUGINS = {}
 for _, name in ipairs {
-  "acl",
-  "acme",
-  "ai-prompt-decorator",
-  "ai-prompt-guard",
-  "ai-prompt-template",
-  "ai-proxy",
-  "ai-request-transformer",
-  "ai-response-transformer",
-  "aws-lambda",
-  "azure-functions",
-  "basic-auth",
-  "bot-detection",
-  "cors",
-  "datadog",
-  "file-log",
-  "grpc-gateway",
-  "grpc-web",
-  "hmac-auth",
-  "http-log",
-  "ip-restriction",
-  "jwt",
-  "ldap-auth",
-  "loggly",
-  "oauth2",
-  "opentelemetry",
-  "post-function",
-  "pre-function",
-  "prometheus",
-  "proxy-cache",
-  "rate-limiting",
-  "redirect",
-  "request-size-limiting",
-  "request-termination",
-  "response-ratelimiting",
-  "session",
-  "standard-webhooks",
-  "statsd",
-  "syslog",
-  "tcp-log",
-  "udp-log",
-  "zipkin",
-  "key-auth",
-  "correlation-id",
-  "request-transformer",
-  "response-transformer",
+  "acl", "acme", "ai-prompt-decorator", "ai-prompt-guard", "ai-prompt-template", "ai-proxy", "ai-request-transformer",
+  "ai-response-transformer", "aws-lambda", "azure-functions", "basic-auth", "bot-detection", "cors", "datadog",
+  "file-log", "grpc-gateway", "grpc-web", "hmac-auth", "http-log", "ip-restriction", "jwt", "ldap-auth", "loggly",
+  "oauth2", "opentelemetry", "post-function", "pre-function", "prometheus", "proxy-cache", "rate-limiting",
+  "redirect", "request-size-limiting", "request-termination", "response-ratelimiting", "session",
+  "standard-webhooks", "statsd", "syslog", "tcp-log", "udp-log", "zipkin", "key-auth", "correlation-id",
+  "request-transformer", "response-transformer",
 } do
   M.PLUGINS[name] = true
 end
@@ -130,7 +84,9 @@ end
 ---@param reason string  what the finder of plugins said
 ---@return string
 function M.plugin_reason(name, reason)
-  if M.PLUGINS[name] and reason:find("^no plugin named") then return ('"%s" is %s'):format(name, M.MESSAGE) end
+  if M.PLUGINS[name] and reason:find("^no plugin named") then
+    return ('"%s" is %s'):format(name, M.MESSAGE)
+  end
   return reason
 end
 
