@@ -1,15 +1,12 @@
 --- The refusal of a request whose limits are exceeded.
+local problem = require("moongate.problem")
+
 local ceil, max, huge = math.ceil, math.max, math.huge
 
 local M = {}
 
-local PROBLEM = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+local TYPE = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 local TITLE = "Request cannot be satisfied as assigned quota has been exceeded"
-
---- What a problem says of the limits that were exceeded.
----@param names string[]
----@return table
-function M.members(names) return { type = PROBLEM, title = TITLE, ["violated-policies"] = names } end
 
 --- Whether it is this limit that refuses.
 ---@param answer table
@@ -21,12 +18,21 @@ end
 
 local is_over = M.is_over
 
-local function exceeded(set, answers)
+-- What is said of those that are exceeded, made once for each combination of them.
+local function problem_of(set, answers)
+  local which = 0
+  for i = 1, set.n do
+    if is_over(answers[i]) then which = which + 2 ^ i end
+  end
+  local made = set.problems[which]
+  if made then return made end
   local names = {}
   for i = 1, set.n do
     if is_over(answers[i]) then names[#names + 1] = set.limits[i].name end
   end
-  return M.members(names)
+  made = assert(problem.new { type = TYPE, title = TITLE, ["violated-policies"] = names })
+  set.problems[which] = made
+  return made
 end
 
 -- When all of them would let it pass. What never can is told to come when all there is is back.
@@ -48,9 +54,8 @@ end
 ---@param set table       the limits, see uses.lua
 ---@param answers table[]
 function M.refuse(conf, response, set, answers)
-  local members = set.n == 1 and set.limits[1].members or exceeded(set, answers)
   response:set_header("Retry-After", wait(set, answers))
-  return response:error(conf.error_code, conf.error_message, nil, members)
+  return response:error(conf.error_code, conf.error_message, nil, problem_of(set, answers))
 end
 
 return M

@@ -1,6 +1,5 @@
 --- Makes ready what each use of the plugin needs for a request: its limits with their rules, the functions that make
 --- their keys, its counter, and the texts of its headers. All of it in `init`: a request makes none of it.
-local answers = require("rate-limiting.answers")
 local entities = require("moongate.entities")
 local expression = require("moongate.expression")
 local keys = require("moongate.limit.keys")
@@ -44,7 +43,6 @@ local function finish(made, scope)
   made.cost = type(made.cost) == "number" and made.cost or 1
   made.rule = rule_of(made, scope)
   made.reconciles = made.cost_from ~= nil
-  made.members = answers.members { made.name }
   return made
 end
 
@@ -60,7 +58,8 @@ end
 
 local function set_of(conf, tier, scope)
   local limits = rules.limits(conf, tier)
-  local set = { limits = limits, n = #limits, asks = {}, answers = {}, told = limit_headers.new(limits) }
+  local set =
+    { limits = limits, n = #limits, asks = {}, answers = {}, problems = {}, told = limit_headers.new(limits) }
   for i, made in ipairs(limits) do
     finish(made, scope)
     set.asks[i] = { "", made.rule, made.cost }

@@ -91,6 +91,10 @@ local CALLS = {
     ["Gauge:add"] = "P.gauge:add(1)",
     ["Histogram:observe"] = "P.histogram:observe(1)",
   },
+  problem = {
+    ["M.new"] = "assert(problem.new { title = 'x', limits = { 'a' } })",
+    ["M.is"] = "assert(not problem.is {})",
+  },
   expression = {
     ["M.check"] = "assert(expression.check('request.path'))",
     ["M.compile"] = "expression.compile('request.path')",
@@ -171,7 +175,7 @@ local HOOKS = { "rewrite", "access", "request_body", "response", "body", "log" }
 
 local PLUGIN = [[
 local NAMES = {
-  "breaker", "crypto", "expression", "health", "inspect", "ip", "json", "limit", "metrics", "regex", "shared", "sink", "table",
+  "breaker", "crypto", "expression", "health", "inspect", "ip", "json", "limit", "metrics", "problem", "regex", "shared", "sink", "table",
   "task", "time", "uuid", "http",
 }
 local env = setmetatable({ P = {}, N = 0 }, { __index = _G })

@@ -34,6 +34,7 @@ M.PUBLIC = {
   "ip",
   "regex",
   "expression",
+  "problem",
   "metrics",
   "shared",
   "limit",

@@ -4,6 +4,7 @@ local body = require("moongate.pdk.body")
 local check = require("moongate.pdk.check")
 local fields = require("moongate.pdk.fields")
 local json = require("moongate.json")
+local problem = require("moongate.problem")
 
 local C = require("moongate.cdef")
 local enter = check.enter
@@ -183,48 +184,31 @@ function M:stream(status, headers, fn)
   C.gw_pdk_reply_stream(h)
 end
 
--- What of a problem the gateway writes itself.
-local OWN_MEMBERS = { status = true, detail = true, instance = true, correlationId = true }
-local TEXT_MEMBERS = { type = true, title = true, reason = true }
-
--- Members of a problem beside those of the gateway, as JSON that begins with a comma.
-local function further_members(members)
-  local more = {}
-  for name, value in pairs(members) do
-    if type(name) ~= "string" or OWN_MEMBERS[name] then
-      error(("ctx.response:error: the members must not hold %q"):format(tostring(name)), 3)
-    elseif not TEXT_MEMBERS[name] then
-      more[name] = value
-    elseif type(value) ~= "string" then
-      error(("ctx.response:error: the member %q must be a string"):format(name), 3)
-    end
-  end
-  if next(more) == nil then return "" end
-  local text, reason = json.encode(more)
-  if not text then error("ctx.response:error: the members cannot be JSON: " .. reason, 3) end
-  return "," .. text:sub(2, -2)
-end
-
 --- Answers with a problem (RFC 9457): application/problem+json that carries the correlation id. A call of gRPC gets
 --- grpc-status and the detail as grpc-message.
 ---@phase rewrite, access, response
 ---@param status integer  400 to 599
 ---@param detail? string  what went wrong, for people
 ---@param headers? table<string, string|number|boolean|string[]>
----@param members? table<string, any>  `type`, `title` and `reason` of the problem, and members of your own
+---@param members? moongate.problem.Problem|table<string, any>  `type`, `title` and `reason` of the problem, and members
+---  of your own; what moongate.problem made of them costs less
 function M:error(status, detail, headers, members)
   local h = enter(self, "ctx.response:error", ANSWER)
   check.integer(status, "ctx.response:error", "the status", 400, 599)
   detail = detail == nil and "" or check.text(detail, "ctx.response:error", "the detail")
-  if members ~= nil and type(members) ~= "table" then error("ctx.response:error: members must be a table", 2) end
-  local more = members and further_members(members)
+  if members ~= nil and not problem.is(members) then
+    if type(members) ~= "table" then error("ctx.response:error: members must be a table", 2) end
+    local made, reason = problem.new(members)
+    if not made then error("ctx.response:error: " .. reason, 2) end
+    members = made
+  end
   C.gw_pdk_reply_new(h, status)
   add_headers(h, "ctx.response:error", headers)
-  if not more then
+  if not members then
     C.gw_pdk_reply_problem(h, detail, #detail)
     return
   end
-  local kind, title, reason = members.type or "", members.title or "", members.reason or ""
+  local kind, title, reason, more = members.type, members.title, members.reason, members.more
   C.gw_pdk_reply_problem_of(h, detail, #detail, kind, #kind, title, #title, reason, #reason, more, #more)
 end
 

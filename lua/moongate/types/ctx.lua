@@ -440,7 +440,7 @@ function Response:stream(status, headers, fn) end
 ---@param status integer # 400 to 599
 ---@param detail? string # what went wrong, for people
 ---@param headers? table<string, string|number|boolean|string[]>
----@param members? table<string, any> # `type`, `title` and `reason` of the problem, and members of your own
+---@param members? moongate.problem.Problem|table<string, any> # `type`, `title` and `reason` of the problem, and members of your own; what moongate.problem made of them costs less
 function Response:error(status, detail, headers, members) end
 
 ---A field behind the body: for what is known only at its end, such as a checksum that a body hook reckons. The body
