@@ -266,13 +266,36 @@ bool gw_field_value_valid(struct gw_slice value)
     return gw_find_control(value.ptr, value.len) == value.len;
 }
 
+/* ── spellings ─────────────────────────────────────────────────────────────── */
+
+static char spelled(char c)
+{
+    return c == '_' || c == '.' ? '-' : c;
+}
+
 struct gw_slice gw_token_spelling(struct gw_slice name, char out[GW_TOKEN_SPELLING_MAX])
 {
     size_t len = name.len < GW_TOKEN_SPELLING_MAX ? name.len : GW_TOKEN_SPELLING_MAX;
 
     for (size_t i = 0; i < len; i++)
-        out[i] = name.ptr[i] == '_' || name.ptr[i] == '.' ? '-' : name.ptr[i];
+        out[i] = spelled(name.ptr[i]);
     while (len && out[len - 1] == '-')
         len--;
     return gw_slice(out, len);
+}
+
+static bool is_dashes(struct gw_slice text)
+{
+    while (text.len && spelled(text.ptr[text.len - 1]) == '-')
+        text.len--;
+    return text.len == 0;
+}
+
+bool gw_token_spelled_alike(struct gw_slice a, struct gw_slice b)
+{
+    /* From the back, because names of a kind begin alike. */
+    for (size_t i = a.len < b.len ? a.len : b.len; i > 0; i--)
+        if (spelled(a.ptr[i - 1]) != spelled(b.ptr[i - 1]))
+            return false;
+    return a.len < b.len ? is_dashes(gw_slice_skip(b, a.len)) : is_dashes(gw_slice_skip(a, b.len));
 }

@@ -34,3 +34,6 @@ size_t gw_count_controls(const char *ptr, size_t len);
 /* A field name (lower case) as lenient servers read it: "_" and "." are "-", dashes at the end do
  * not count. Longer names come out cut: longer than any we guard. */
 struct gw_slice gw_token_spelling(struct gw_slice name, char out[GW_TOKEN_SPELLING_MAX]);
+
+/* They are one name to such a server. */
+bool gw_token_spelled_alike(struct gw_slice a, struct gw_slice b);

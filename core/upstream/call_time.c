@@ -145,17 +145,14 @@ void gw_call_note_progress(struct gw_call *call)
 /* What the client says there is not ours to promise, in whatever spelling a service reads it. */
 static void remove_spellings(struct gw_fields *fields, struct gw_slice name)
 {
-    char wanted[GW_TOKEN_SPELLING_MAX], spelling[GW_TOKEN_SPELLING_MAX];
-    struct gw_slice canon = gw_token_spelling(name, wanted);
     unsigned kept = 0;
 
     for (unsigned i = 0; i < fields->count; i++) {
-        struct gw_slice other = fields->items[i].name;
-
-        if (other.len && other.ptr[0] == name.ptr[0] &&
-            gw_slice_equal(gw_token_spelling(other, spelling), canon))
+        if (gw_token_spelled_alike(fields->items[i].name, name))
             continue;
-        fields->items[kept++] = fields->items[i];
+        if (kept != i)
+            fields->items[kept] = fields->items[i];
+        kept++;
     }
     fields->count = kept;
 }

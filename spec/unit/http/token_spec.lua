@@ -86,6 +86,25 @@ describe("token", function()
     end
   end)
 
+  it("is spelled alike where a lenient server sees no difference", function()
+    for _, pair in ipairs {
+      { "x-a-b", "x-a-b", true },
+      { "x-a-b", "x_a.b", true },
+      { "x-a-b", "x-a-b_-.", true },
+      { "x-a-b.", "x-a_b", true },
+      { "x-a-b", "x-a-bc", false },
+      { "x-a-b", "x-a-b-c", false },
+      { "x-a-b", "x-a", false },
+      { "x-a-b", "x-a--b", false },
+      { "x-a-b", "", false },
+      { "", "-_", true },
+    } do
+      local a, b, alike = c.slice(pair[1]), c.slice(pair[2]), pair[3]
+      assert.equal(alike, c.gw_token_spelled_alike(a, b), pair[1] .. " " .. pair[2])
+      assert.equal(alike, c.gw_token_spelled_alike(b, a), pair[2] .. " " .. pair[1])
+    end
+  end)
+
   it("tells visible ASCII", function()
     for byte = 0, 255 do
       local text = "a" .. string.char(byte) .. "b"
