@@ -187,6 +187,8 @@ static void zone_stats(struct gw_zone *zone, struct gw_zone_stats *stats)
         .max_bytes = own.max_bytes,
         .entries = own.gates,
         .evicted = own.evicted,
+        .waiting = own.waiting,
+        .active = own.active,
     };
 }
 

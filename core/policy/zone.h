@@ -10,7 +10,8 @@ struct gw_zone;
 struct gw_zone_stats {
     uint64_t bytes, max_bytes; /* held, and the most there may be */
     uint64_t entries;
-    uint64_t evicted; /* had to leave although they had not expired */
+    uint64_t evicted;         /* had to leave although they had not expired */
+    uint64_t waiting, active; /* of gates: requests that wait there, or are inside */
 };
 
 struct gw_zone_kind {

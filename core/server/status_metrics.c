@@ -1,5 +1,6 @@
 /* /metrics: what the threads counted (telemetry/metrics.h), and what control knows without
  * counting. */
+#include "policy/gates.h"
 #include "server/error_log.h"
 #include "server/log_writer.h"
 #include "server/parent.h"
@@ -97,17 +98,22 @@ static void write_workers(struct gw_buf *out, const struct gw_server *server)
 
 static const struct {
     const char *name, *type, *help;
-    size_t offset; /* in struct gw_zone_stats */
+    size_t offset;                 /* in struct gw_zone_stats */
+    const struct gw_zone_kind *of; /* NULL: all have it */
 } zone_metrics[] = {
-    { "moongate_zone_bytes", "gauge", "What the zone holds.",
-      offsetof(struct gw_zone_stats, bytes) },
+    { "moongate_zone_bytes", "gauge", "What the zone holds.", offsetof(struct gw_zone_stats, bytes),
+      NULL },
     { "moongate_zone_max_bytes", "gauge", "What it may hold.",
-      offsetof(struct gw_zone_stats, max_bytes) },
+      offsetof(struct gw_zone_stats, max_bytes), NULL },
     { "moongate_zone_entries", "gauge", "How many entries it has.",
-      offsetof(struct gw_zone_stats, entries) },
+      offsetof(struct gw_zone_stats, entries), NULL },
     { "moongate_zone_evicted_total", "counter",
       "Entries that left before their time, for want of room.",
-      offsetof(struct gw_zone_stats, evicted) },
+      offsetof(struct gw_zone_stats, evicted), NULL },
+    { "moongate_zone_active", "gauge", "Requests that have a place there now.",
+      offsetof(struct gw_zone_stats, active), &gw_gates_kind },
+    { "moongate_zone_waiting", "gauge", "Requests that wait there for one, or for their turn.",
+      offsetof(struct gw_zone_stats, waiting), &gw_gates_kind },
 };
 
 struct zone_lines {
@@ -122,6 +128,8 @@ static void write_zone(const struct gw_zone *zone, const struct gw_zone_stats *s
     const char *name = zone_metrics[lines->row].name;
     uint64_t value;
 
+    if (zone_metrics[lines->row].of && zone_metrics[lines->row].of != zone->kind)
+        return;
     memcpy(&value, (const char *)stats + zone_metrics[lines->row].offset, sizeof(value));
     if (!lines->has_head)
         write_head(lines->out, name, zone_metrics[lines->row].type, zone_metrics[lines->row].help);

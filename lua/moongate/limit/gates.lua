@@ -20,7 +20,9 @@ local REASONS = {
 local SIZE_DEFAULT = 16 * 1024 * 1024
 local MOST = 1e6 -- places, and how many may wait
 
-local M = {}
+local M = {
+  opened = {}, -- by zone, for specs
+}
 
 local asked = ffi.new("struct gw_pdk_gate_answer") -- for the length of one call
 local stats = ffi.new("struct gw_pdk_gates_stats")
@@ -93,18 +95,19 @@ function M.hold(gates, key, limit, size, timeout)
   number(size, 0, "hold", "queue_size")
   number(timeout, 0, "hold", "queue_timeout")
   local code = C.gw_pdk_gate_hold(script, gates, key, #key, limit, size, asked)
-  local active = asked.active
+  local active, waited = asked.active, 0
   if code == WAITS then
+    local start = C.gw_pdk_monotonic(script)
     code = gate_wait(timeout)
-    active = limit
+    active, waited = limit, max(C.gw_pdk_monotonic(script) - start, 1e-6)
   end
   if code == PASSED then
-    tell(limit, max(limit - active, 0), 0, 0, 0)
+    tell(limit, max(limit - active, 0), 0, 0, waited)
     return true, answer
   elseif code == NOT_HERE then
     refuse_here("hold")
   end
-  tell(limit, 0, 0, 1, 0)
+  tell(limit, 0, 0, 1, waited)
   return false, answer, REASONS[code]
 end
 
@@ -145,6 +148,7 @@ function M.open(zone, what)
   local other_kind = ffi.new("const char *[1]")
   local gates = C.gw_pdk_gates(script, name, #name, SIZE_DEFAULT, other_kind)
   if gates == nil then error(("%s: %q: %s"):format(what, name, declaring.no_zone(other_kind)), 3) end
+  M.opened[zone] = gates
   return gates
 end
 
