@@ -128,11 +128,17 @@ static void settle_in(struct step *step)
     step->place.cell = cell;
 }
 
-static void charge_all(struct step *steps, size_t count)
+/* First of all, so that none of them has to leave for another one; and when they are refused, too:
+ * who goes on asking must not be forgotten because others come. */
+static void touch_all(const struct step *steps, size_t count)
 {
-    for (size_t i = 0; i < count; i++) /* first of all, so that none of them has to leave */
+    for (size_t i = 0; i < count; i++)
         if (!steps[i].same && !is_new(&steps[i]))
             gw_limit_touch(steps[i].place.stripe, steps[i].place.cell);
+}
+
+static void charge_all(struct step *steps, size_t count)
+{
     for (size_t i = 0; i < count; i++) {
         struct step *step = &steps[i];
 
@@ -193,6 +199,8 @@ static bool decide(struct gw_limit_table *limits, const struct gw_limit_ask *ask
     }
     bool charged = take && all;
 
+    if (take)
+        touch_all(steps, count);
     if (charged)
         charge_all(steps, count);
     for (size_t i = 0; i < count; i++)
@@ -221,6 +229,7 @@ void gw_limit_adjust(struct gw_limit_table *limits, const struct gw_limit_ask *a
     prepare(limits, ask, now_us, &step);
     pthread_mutex_lock(&step.place.stripe->lock);
     enter(&step, 0);
+    touch_all(&step, 1);
     charge_all(&step, 1);
     step.micro = 0;
     answer(&step, step.ops->room(&step.place) >= 0, true, out);

@@ -6,7 +6,7 @@
 
 static gw_limit_pico level_of(const struct gw_limit_bucket *bucket)
 {
-    return (gw_limit_pico)bucket->level_high << 64 | bucket->level_low;
+    return bucket->level_high * ((gw_limit_pico)1 << 64) + bucket->level_low;
 }
 
 static void set_level(struct gw_limit_bucket *bucket, gw_limit_pico level)
