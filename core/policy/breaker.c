@@ -78,11 +78,12 @@ static void reopen(struct gw_breaker *breaker, const struct gw_breaker_rules *ru
     open_it(breaker, rules, why, now_us, event);
 }
 
-static void close_it(struct gw_breaker *breaker, struct gw_breaker_event *event)
+static void close_it(struct gw_breaker *breaker, enum gw_breaker_why why,
+                     struct gw_breaker_event *event)
 {
     breaker->reopened = 0;
     memset(breaker->buckets, 0, sizeof(breaker->buckets));
-    set_state(breaker, GW_BREAKER_CLOSED, GW_BREAKER_PROBE, event);
+    set_state(breaker, GW_BREAKER_CLOSED, why, event);
 }
 
 /* ── asking ────────────────────────────────────────────────────────────────── */
@@ -218,7 +219,7 @@ static void end_probe(struct gw_breaker *breaker, const struct gw_breaker_rules 
     switch (outcome) {
     case GW_BREAKER_SUCCESS:
         if (++breaker->successes >= wanted)
-            close_it(breaker, event);
+            close_it(breaker, GW_BREAKER_PROBE, event);
         break;
     case GW_BREAKER_FAILURE:
         reopen(breaker, rules, GW_BREAKER_PROBE, now_us, event);
@@ -258,6 +259,14 @@ void gw_breaker_end(struct gw_breaker *breaker, const struct gw_breaker_rules *r
     pthread_mutex_unlock(&breaker->lock);
 }
 
+void gw_breaker_close(struct gw_breaker *breaker, struct gw_breaker_event *event)
+{
+    pthread_mutex_lock(&breaker->lock);
+    close_it(breaker, GW_BREAKER_ORDER, event);
+    event->moved = event->from != GW_BREAKER_CLOSED;
+    pthread_mutex_unlock(&breaker->lock);
+}
+
 /* ── for people ────────────────────────────────────────────────────────────── */
 
 struct gw_breaker_look gw_breaker_look(struct gw_breaker *breaker, uint64_t now_us)
@@ -290,7 +299,7 @@ const char *gw_breaker_why_text(enum gw_breaker_why why)
     static const char *const texts[] = {
         [GW_BREAKER_IN_A_ROW] = "failures in a row", [GW_BREAKER_RATIO] = "failure ratio",
         [GW_BREAKER_TIME] = "time to probe",         [GW_BREAKER_PROBE] = "probes",
-        [GW_BREAKER_PROBE_STUCK] = "probes stuck",
+        [GW_BREAKER_PROBE_STUCK] = "probes stuck",   [GW_BREAKER_ORDER] = "operator",
     };
 
     return texts[why];

@@ -63,6 +63,7 @@ enum gw_breaker_why {
     GW_BREAKER_TIME,  /* it was open for long enough */
     GW_BREAKER_PROBE, /* a probe failed, or enough succeeded */
     GW_BREAKER_PROBE_STUCK,
+    GW_BREAKER_ORDER,
 };
 
 /* A move, for metrics, log and hooks. */
@@ -98,6 +99,9 @@ uint64_t gw_breaker_ask(struct gw_breaker *breaker, const struct gw_breaker_rule
 void gw_breaker_end(struct gw_breaker *breaker, const struct gw_breaker_rules *rules,
                     const struct gw_breaker_pass *pass, enum gw_breaker_outcome outcome,
                     uint64_t now_us, struct gw_breaker_event *event);
+
+/* Whatever it found: closed, and nothing is counted. */
+void gw_breaker_close(struct gw_breaker *breaker, struct gw_breaker_event *event);
 
 /* What it looks like now: an open one whose time is over still says OPEN until somebody asks. */
 struct gw_breaker_look {

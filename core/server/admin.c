@@ -38,6 +38,7 @@ static void get_status(struct gw_admin *admin, struct gw_admin_request *request)
 static void get_breakers(struct gw_admin *admin, struct gw_admin_request *request);
 static void get_upstreams(struct gw_admin *admin, struct gw_admin_request *request);
 static void post_target(struct gw_admin *admin, struct gw_admin_request *request);
+static void post_breaker(struct gw_admin *admin, struct gw_admin_request *request);
 static void get_config(struct gw_admin *admin, struct gw_admin_request *request);
 static void post_reload(struct gw_admin *admin, struct gw_admin_request *request);
 static void get_metrics(struct gw_admin *admin, struct gw_admin_request *request);
@@ -49,7 +50,7 @@ static const struct endpoint endpoints[] = {
     { "POST", "/reload", false, post_reload },     { "GET", "/metrics", true, get_metrics },
     { "GET", "/health/live", true, get_live },     { "GET", "/health/ready", true, get_ready },
     { "GET", "/breakers", false, get_breakers },   { "GET", "/upstreams", false, get_upstreams },
-    { "POST", "/upstreams/", false, post_target },
+    { "POST", "/upstreams/", false, post_target }, { "POST", "/breakers/", false, post_breaker },
 };
 
 /* --- handlers --- */
@@ -82,6 +83,11 @@ static void get_upstreams(struct gw_admin *admin, struct gw_admin_request *reque
 static void post_target(struct gw_admin *admin, struct gw_admin_request *request)
 {
     gw_admin_order_target(admin->server, request);
+}
+
+static void post_breaker(struct gw_admin *admin, struct gw_admin_request *request)
+{
+    gw_admin_close_breaker(admin->server, request);
 }
 
 static void get_config(struct gw_admin *admin, struct gw_admin_request *request)

@@ -51,3 +51,18 @@ void gw_admin_order_target(struct gw_server *server, struct gw_admin_request *re
         gw_admin_refuse(request, 404,
                         found < 0 ? "no such upstream" : "the upstream has no such target");
 }
+
+/* /breakers/NAME/close */
+void gw_admin_close_breaker(struct gw_server *server, struct gw_admin_request *request)
+{
+    struct gw_slice path = gw_slice_skip(request->head->path, strlen("/breakers/"));
+    struct gw_slice name = next_part(&path);
+
+    if (!gw_slice_equal(path, GW_SLICE("close")))
+        gw_admin_refuse(request, 404, "the path is /breakers/NAME/close");
+    else if (gw_registry_close_breakers(server->registry,
+                                        gw_uri_decode(name, false, request->arena)) > 0)
+        gw_admin_answer(request, 204, "application/json", GW_SLICE_EMPTY);
+    else
+        gw_admin_refuse(request, 404, "no service or route of that name has a circuit breaker");
+}

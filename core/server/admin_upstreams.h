@@ -9,3 +9,4 @@ void gw_admin_show_upstreams(struct gw_server *server, struct gw_admin_request *
 
 /* POST /upstreams/NAME/targets/TARGET/healthy and …/unhealthy */
 void gw_admin_order_target(struct gw_server *server, struct gw_admin_request *request);
+void gw_admin_close_breaker(struct gw_server *server, struct gw_admin_request *request);

@@ -123,6 +123,8 @@ void gw_status_write(struct gw_buf *out, struct gw_server *server)
     gw_buf_append(out, GW_SLICE(",\"targets\":"));
     gw_registry_describe(server->registry, out);
     gw_buf_append_char(out, ',');
+    gw_status_write_failing(out, server);
+    gw_buf_append_char(out, ',');
     write_warnings(out, server);
     gw_buf_append(out, GW_SLICE("}\n"));
 }

@@ -8,6 +8,8 @@ void gw_status_write(struct gw_buf *out, struct gw_server *server);
 void gw_status_write_metrics(struct gw_buf *out, struct gw_server *server);
 
 /* /breakers: an array of every service's circuit breaker; and their part of /metrics. */
+/* Three fields of /status. */
+void gw_status_write_failing(struct gw_buf *out, struct gw_server *server);
 void gw_status_write_breakers(struct gw_buf *out, struct gw_server *server);
 void gw_status_write_breaker_metrics(struct gw_buf *out, struct gw_server *server);
 

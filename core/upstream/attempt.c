@@ -2,6 +2,7 @@
  * another one follows is decided in attempt_retry.c. */
 #include "http/h1.h"
 #include "upstream/call_private.h"
+#include "upstream/complaints.h"
 #include "upstream/health.h"
 #include "upstream/registry_private.h"
 
@@ -57,6 +58,8 @@ static struct gw_target *pick(struct gw_call *call, const bool *tried)
     call->chosen = gw_view_choose(call->view, &ask, &why);
     if (why == GW_BALANCE_PANIC || why == GW_BALANCE_NONE)
         note_panic(call, why);
+    if (!tried && call->view->set->count > 0)
+        gw_note_mood(upstream_of(call), call->view->set, why);
     return call->chosen < 0 ? NULL : call->view->set->items[call->chosen].target;
 }
 
@@ -277,6 +280,8 @@ void gw_attempt_learn(struct gw_call *call, int status, enum gw_error error)
     if (gw_view_learns(call->view))
         learn_latency(call, error);
     gw_place_learn(call, status, error);
+    if (error && !is_idle_race(call, error))
+        gw_target_complain(upstream_of(call), call->target, error, loop_of(call)->clock.now_us);
     if (call->view->set->how.health && !is_idle_race(call, error))
         gw_health_learn(upstream_of(call), call->view->set, (unsigned)call->chosen, status, error,
                         &loop_of(call)->clock);

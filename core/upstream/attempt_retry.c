@@ -5,9 +5,10 @@
  * before anything of an answer went to the owner. That a connection was reused changes how many
  * tries there are (one more), never the rule.
  *
- * A service without rules of its own has Kong's: what did not get there is tried again at once. One
- * with rules (policy/retry.h) says which failures and answers are, within a budget, after a pause.
- * Neither ever goes beyond the time there is for an answer. */
+ * A service without rules of its own has Kong's: what did not get there is tried again, at once
+ * where it goes to another target and after a pause where there is none. One with rules
+ * (policy/retry.h) says which failures and answers are, within a budget, after a pause. Neither
+ * ever goes beyond the time there is for an answer. */
 #include "base/log.h"
 #include "http/date.h"
 #include "upstream/call_private.h"
@@ -202,10 +203,10 @@ static bool can_afford(struct gw_call *call, uint64_t least_us, uint64_t *pause_
     uint64_t now_us = now_of(call);
 
     *pause_us = 0;
-    if (!call->retry)
+    if (!call->retry && has_others(call))
         return true;
 
-    struct gw_retry_rules rules = rules_of(call->retry);
+    struct gw_retry_rules rules = call->retry ? rules_of(call->retry) : gw_retry_defaults;
 
     *pause_us = gw_retry_backoff_us(&rules, ++call->retries_made, &loop_of(call)->random);
     if (*pause_us < least_us)

@@ -179,6 +179,27 @@ static void tell(struct gw_service_breaker *state, const struct gw_breaker_event
     gw_breaker_event_tell(state->registry, state->name, &heard);
 }
 
+int gw_registry_close_breakers(struct gw_registry *registry, struct gw_slice name)
+{
+    struct gw_map_entry *entry;
+    size_t at = 0;
+    int found = 0;
+
+    pthread_mutex_lock(&registry->lock);
+    while ((entry = gw_map_next(&registry->breakers, &at))) {
+        struct gw_service_breaker *state = entry->value;
+        struct gw_breaker_event event;
+
+        if (!gw_slice_equal(state->name, name))
+            continue;
+        gw_breaker_close(&state->breaker, &event);
+        tell(state, &event);
+        found++;
+    }
+    pthread_mutex_unlock(&registry->lock);
+    return found;
+}
+
 static bool may_pass(struct gw_call *call, const struct gw_breaker_use *use)
 {
     struct gw_call_pass *held = &call->passes[call->pass_count];

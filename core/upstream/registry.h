@@ -46,6 +46,9 @@ struct gw_breaker_info {
 void gw_registry_breakers(struct gw_registry *registry, uint64_t now_us,
                           void (*visit)(const struct gw_breaker_info *info, void *ctx), void *ctx);
 
+/* Closes those of that name, a service's and a route's. Returns how many there are. */
+int gw_registry_close_breakers(struct gw_registry *registry, struct gw_slice name);
+
 /* ── health ────────────────────────────────────────────────────────────────────── */
 
 enum gw_health_event_kind {

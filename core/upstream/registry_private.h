@@ -35,6 +35,12 @@ struct gw_spec {
     bool host_of_record;  /* the Host of a target is what its SRV record names */
 };
 
+enum gw_upstream_mood {
+    GW_MOOD_FINE,
+    GW_MOOD_PANIC,
+    GW_MOOD_REFUSES, /* there are targets, and none may be used */
+};
+
 struct gw_upstream {
     struct gw_registry *registry;
     char *key; /* "u:name" or "h:host:port"; owned */
@@ -45,6 +51,7 @@ struct gw_upstream {
     atomic_ullong moves;    /* of its targets' health: candidates are counted anew */
     atomic_bool slow_start; /* new and recovered targets start slowly */
     atomic_ullong panicked, panic_failed; /* requests that were sent, or refused, in panic */
+    atomic_uint mood; /* enum gw_upstream_mood, as the log was told of it last */
 
     struct gw_retry_budget retries;
     struct gw_line line;          /* of those who wait for a place, where there are so many */

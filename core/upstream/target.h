@@ -23,6 +23,8 @@ struct gw_target {
     atomic_ullong checks[GW_HEALTH_NOTHING + 1]; /* ended, by what they reported */
     atomic_ullong ejections[GW_EJECTION_RETURN]; /* by why */
     bool late;                                   /* it came when others were there already */
+    atomic_ullong complained_us; /* when the log last heard of a failure; 0: never */
+    atomic_uint unsaid;          /* failures since */
 
     /* On control's thread. */
     struct gw_check *check; /* NULL: it is not checked */

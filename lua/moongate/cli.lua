@@ -49,6 +49,16 @@ local function print_list(title, list)
   end
 end
 
+-- "targets      5, 1 unhealthy"; nothing where there are none.
+local function print_counts(title, all, kinds)
+  if all == 0 then return end
+  local text = ("%-12s %d"):format(title, all)
+  for _, kind in ipairs(kinds) do
+    if kind[1] > 0 then text = ("%s, %d %s"):format(text, kind[1], kind[2]) end
+  end
+  print(text)
+end
+
 local function print_reload(last)
   if last.ok then
     print(("last reload  good, at %s, %.1f ms"):format(last.at, last.tookMs))
@@ -71,6 +81,17 @@ function M.status(status, body)
   for _, listener in ipairs(answer.listeners) do
     print(("listener     %s, %d connections"):format(listener.address, listener.connections))
   end
+  print_counts("targets", answer.health.targets, {
+    { answer.health.unhealthy, "unhealthy" },
+    { answer.health.ejected, "ejected" },
+    { answer.health.unchecked, "unchecked" },
+    { answer.health.panics, "upstreams in panic" },
+  })
+  print_counts("breakers", answer.breakers.all, {
+    { answer.breakers.open, "open" },
+    { answer.breakers.halfOpen, "half open" },
+  })
+  print_list("failing", answer.failing)
   print_reload(answer.lastReload)
   print_list("warnings", answer.warnings)
   return answer.lastReload.ok and GOOD or BAD

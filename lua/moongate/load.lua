@@ -113,6 +113,12 @@ local function load_handlers(plan)
   return names, handlers
 end
 
+-- Where an error came from; what init refuses by itself, with error(text, 0), needs no such thing.
+local function traced(reason)
+  if type(reason) == "string" and not reason:find("^[^\n]-:%d+: ") then return reason end
+  return debug.traceback(reason, 2)
+end
+
 -- init may not wait and gets what every use of the plugin was configured with.
 local function run_init_of(name, handler, uses, trusted)
   if not handler or not handler.init then return end
@@ -122,7 +128,7 @@ local function run_init_of(name, handler, uses, trusted)
   end
   core.declaring, core.declaring_trusted = name, trusted -- for the modules in which init declares
   C.gw_pdk_loading(name, "init")
-  local ok, reason = xpcall(handler.init, debug.traceback, configs)
+  local ok, reason = xpcall(handler.init, traced, configs)
   C.gw_pdk_loading(nil, nil)
   core.declaring = nil
   if not ok then problem("plugin %s, init: %s", name, (tostring(reason):gsub("\n%s*", " | "))) end

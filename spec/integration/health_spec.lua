@@ -164,6 +164,40 @@ describe("targets' health", function()
     assert.equal(200, (gw:reload()))
     assert.same({ [503] = 4 }, ask(4))
     assert.equal(4, gw:metric('moongate_upstream_refused_total{upstream="u"}'))
+    assert.is_truthy(gw:wait_log("upstream u: panic: less than 60 %% of its weight may be used"))
+    assert.is_truthy(gw:wait_log("upstream u: too few of its targets may be used: requests get 503"))
+    gw:ask("POST", (path:gsub("unhealthy", "healthy")))
+    assert.same({ [200] = 4 }, ask(4))
+    assert.is_truthy(gw:wait_log("upstream u: enough of its targets may be used again"))
+    assert.equal(1, select(2, gw:stderr():gsub("upstream u: panic", ""))) -- and not a line a request
+    gw:stop()
+  end)
+
+  it("is a line of the log where nothing looks at it, one for many failures", function()
+    start("panic_threshold: 0")
+    backends[1].service:close()
+    local found = ask(30)
+    assert.equal(30, found[200] + found[502])
+    assert.is_true(found[502] > 3)
+    local line = ("upstream u: target 127.0.0.1:%d (127.0.0.1:%d): cannot connect to the upstream"):format(
+      backends[1].port,
+      backends[1].port
+    )
+    assert.is_truthy(wire.wait(function() return gw:stderr():find(line, 1, true) end))
+    assert.equal(1, select(2, gw:stderr():gsub("cannot connect to the upstream", "")))
+    gw:stop()
+  end)
+
+  it("is told by `moongate status`", function()
+    start("panic_threshold: 0\n    ejection: { consecutive_failures: 9 }")
+    local path = ("/upstreams/u/targets/127.0.0.1:%d/unhealthy"):format(backends[1].port)
+    local function told() return moongate.command({ "status", "-c", gw.config }, gw.folder).stdout end
+    assert.matches("\ntargets      2\n", told())
+    gw:ask("POST", path)
+    local text = told()
+    assert.matches("\ntargets      2, 1 unhealthy\n", text)
+    assert.matches("\n  upstream u: target 127.0.0.1:%d+ %(127.0.0.1:%d+%) is unhealthy %(operator%)\n", text)
+    assert.same({ targets = 2, unhealthy = 1, ejected = 0, unchecked = 0, panics = 0 }, gw:status().health)
     gw:stop()
   end)
 

@@ -200,6 +200,10 @@ services:
     assert(wire.wait(function() return gw:metric("moongate_breaker_refused_total{") == 997 end, 30))
     assert(wire.wait(function() return #slow.held == 3 end))
     assert.equal(503, gw:get("/").status)
+    assert.matches(
+      "\nbreakers     1, 1 half open\n",
+      moongate.command({ "status", "-c", gw.config }, gw.folder).stdout
+    )
     slow.let_go() -- one success closes it
     assert(wire.wait(function() return gw:metric('moongate_breaker_state{service="up",state="closed"}') == 1 end))
     slow.let_go()
@@ -248,6 +252,21 @@ services:
       assert.equal("closed", (state()))
     end
   )
+
+  it("a breaker closes when the operator says so", function()
+    local status = 500
+    service = http.service(function() return { status = status } end)
+    start(service.port, "    circuit_breaker: { failure_threshold: 2 }\n")
+    assert.same({ 500, 500, 503 }, { gw:get("/").status, gw:get("/").status, gw:get("/").status })
+    assert.equal(405, gw:ask("GET", "/breakers/up/close").status)
+    assert.equal(404, gw:ask("POST", "/breakers/down/close").status)
+    assert.equal(404, gw:ask("POST", "/breakers/up/open").status)
+    assert.equal(503, gw:get("/").status)
+    status = 200
+    assert.equal(204, gw:ask("POST", "/breakers/up/close").status)
+    assert.equal(200, gw:get("/").status)
+    assert.is_truthy(gw:wait_log("service up: circuit breaker is closed %(operator%)"))
+  end)
 
   it("a service that always fails is asked at most 1.2 times for each request (3.4.28)", function()
     service = http.service(function() return { status = 503, body = "busy" } end)

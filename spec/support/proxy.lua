@@ -501,6 +501,12 @@ function Client:write(...) return self.conn:write(...) end
 
 function Client:text() return self.conn:text():sub(self.taken + 1) end
 
+--- The next whole response, while time goes by.
+function Client:late_response()
+  self.world:pass_until(function() return M.parse_response(self:text()) end, "a late response")
+  return self:response()
+end
+
 --- The next whole response; the parts of it that came are taken away.
 function Client:response(method)
   local response, rest
@@ -542,6 +548,15 @@ function M:until_true(done, what)
     self.loop:turn(false)
     assert(os.time() < deadline, "waited for too long: " .. (what or "?"))
   end
+end
+
+--- The same while time goes by: pauses between tries end.
+function M:pass_until(done, what)
+  self:until_true(function()
+    if done() then return true end
+    self:advance(0.01)
+    return false
+  end, what)
 end
 
 function M:settle(turns) self.loop:settle(turns or 50) end

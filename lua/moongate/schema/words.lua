@@ -78,6 +78,10 @@ local function plain(word) return (word:lower():gsub("[-_ ]", "")) end
 function M.suggest(word, candidates)
   if type(word) ~= "string" or #word > 100 then return nil end
   local target = plain(word)
+  local many = target:gsub("ys$", "ies")
+  for i = 1, many ~= target and math.min(#candidates, MAX_COMPARED) or 0 do -- retrys: of retry and retries the latter
+    if plain(candidates[i]) == many then return candidates[i] end
+  end
   local best, best_cost = nil, math.min(3, math.floor(#target / 3)) + 1
   for i = 1, math.min(#candidates, MAX_COMPARED) do
     local candidate = candidates[i]

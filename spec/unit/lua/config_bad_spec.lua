@@ -209,6 +209,8 @@ local CASES = {
     "services[0].hedge.after", "must be more than 0" },
   { "hedging without a time", H .. "services:\n  - host: a\n    retry: {}\n    hedge: {}\n", 5, "services[0].hedge.after",
     "is required" },
+  { "many retries, misspelt", H .. "services:\n  - host: a\n    retrys: 3\n", 4, "services[0].retrys",
+    'did you mean "retries"?' },
   { "a bound that finds itself, and is no record",
     H .. "services:\n  - host: a\n    concurrency: { adaptive: true }\n", 4, "services[0].concurrency.adaptive",
     "expected a map of settings, got true" },

@@ -174,6 +174,26 @@ describe("gw_breaker half open (2.14.2, 2.14.3)", function()
     assert.equal(CLOSED, one.state())
   end)
 
+  it("closes when it is told to, whatever it found, and forgets it", function()
+    local one = new()
+    one.fail(5)
+    c.gw_breaker_close(one.breaker, one.event)
+    assert.same({ true, OPEN, CLOSED }, {
+      one.event.moved,
+      tonumber(one.event.from),
+      tonumber(one.event.to),
+    })
+    one.fail(4)
+    assert.equal(CLOSED, one.state())
+    c.gw_breaker_close(one.breaker, one.event) -- is no move, but forgets, too
+    assert.is_false(one.event.moved)
+    one.fail(4)
+    assert.equal(CLOSED, one.state())
+    one.fail(1)
+    assert.equal(OPEN, one.state())
+    assert.equal(60 * SECOND, tonumber(one.event.open_for_us))
+  end)
+
   it("does not take calls for probes that began before it opened", function()
     local one = new()
     local old = one.ask()

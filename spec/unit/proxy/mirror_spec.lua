@@ -97,7 +97,7 @@ describe("a mirrored request", function()
   it("delays and fails nothing where its service refuses, hangs or breaks off", function()
     start { port = proxy.closed_port() }
     assert.equal("main", world:client():ask("GET /shop HTTP/1.1\nhost: x").body)
-    until_counted("connect")
+    world:pass_until(function() return counted("connect") == 1 end, "connect")
     free()
     world = proxy.new()
     start({ timeout = 3 }, function() end)

@@ -292,7 +292,7 @@ describe("the request's way", function()
 
   describe("failing services", function()
     it("says 502 when nobody listens", function()
-      world:start { routes = { { name = "all", targets = { proxy.closed_port() }, service = { retries = 1 } } } }
+      world:start { routes = { { name = "all", targets = { proxy.closed_port() }, service = { retries = 0 } } } }
       local response = world:client():ask("GET / HTTP/1.1\nhost: a")
       assert.equal(502, response.status)
       assert.equal("connect", problem(response))

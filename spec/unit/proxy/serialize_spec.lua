@@ -136,7 +136,7 @@ describe("ctx.log:serialize", function()
   end)
 
   it("tells of a service that is not there", function()
-    start({ world.closed_port() }, { retries = 1 })
+    start({ world.closed_port(), world.closed_port() }, { retries = 1 })
     local said = serialized("GET / HTTP/1.1\nhost: a")
     assert.same({ 502, "kong", 2, "connect" }, {
       said.response.status,

@@ -66,7 +66,7 @@ describe("ctx:fetch_all", function()
     all_asked("/a", "/slow")
     held["/a"]:write(answer(500, ""))
     world:settle()
-    world:advance(1.1)
+    world:pass_until(function() return client:text() ~= "" end, "an answer")
     assert.same({
       down = { ok = false, reason = "cannot connect to the upstream" },
       unknown = { ok = false, reason = 'no service named "bck" in the configuration' },

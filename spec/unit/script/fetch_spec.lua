@@ -108,7 +108,9 @@ describe("ctx:fetch", function()
 
   it("gives the reason when nobody answers", function()
     start("{ service = 'back' }", nil, { back = proxy.closed_port() })
-    assert.equal("cannot connect to the upstream", ask().body)
+    local client = world:client()
+    client:write("GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+    assert.equal("cannot connect to the upstream", client:late_response().body) -- it pauses between its tries
   end)
 
   it("gives up after its timeout", function()

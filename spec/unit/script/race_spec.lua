@@ -316,7 +316,7 @@ describe("ctx:race between requests", function()
   it("gives nil and the first reason when none came", function()
     start([[local which, why = ctx:race({ service = "down" }, { service = "down" })
       ctx.response:exit(200, tostring(which) .. " " .. why)]])
-    assert.equal("nil cannot connect to the upstream", client:response().body)
+    assert.equal("nil cannot connect to the upstream", client:late_response().body)
   end)
 
   it("gives nil and a reason when none could be asked", function()

@@ -111,7 +111,7 @@ describe("ctx:fetch { stream = true }", function()
     assert.equal(
       'cannot connect to the upstream|no upstream named "bck" in the configuration|'
         .. 'no service named "bck" in the configuration',
-      client:response().body
+      client:late_response().body
     )
   end)
 
@@ -419,7 +419,7 @@ describe("a function as the body of ctx:fetch", function()
       [[local n, res, why = 0, ctx:fetch { service = "down", method = "PUT", body = function() ctx:sleep(9) end }
       ctx.response:exit(200, why)]]
     )
-    assert.equal("cannot connect to the upstream", client:response().body)
+    assert.equal("cannot connect to the upstream", client:late_response().body)
   end)
 
   it("says so when it raises an error", function()

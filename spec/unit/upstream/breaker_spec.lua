@@ -68,7 +68,9 @@ describe("a service's circuit breaker", function()
 
   it("counts what cannot be reached", function()
     up = { port = world.closed_port() }
-    start { failure_threshold = 2 }
+    local one = route { failure_threshold = 2 }
+    one.service = { retries = 0 }
+    world:start { routes = { one } }
     assert.same({ 502, 502, 503 }, { ask().status, ask().status, ask().status })
   end)
 

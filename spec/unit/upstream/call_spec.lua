@@ -113,10 +113,32 @@ describe("gw_call", function()
       end
     end)
 
-    it("as often as retries says, then tells the last error", function()
-      local result, probe = get(bind({ proxy.closed_port() }, { retries = 2 }))
-      assert.equal("connect", result)
+    it(
+      "as often as retries says, after pauses where there is no other target, then tells the last error",
+      function()
+        local probe = open(bind({ proxy.closed_port() }, { retries = 2 }))
+        probe:ask({}, true)
+        world:until_true(function() return probe.info.tries == 1 and world:in_flight() == 0 end)
+        world:settle()
+        assert.equal(1, probe.info.tries) -- nothing is dialled while time stands still
+        world:advance(0.025) -- by chance, at most so long …
+        world:until_true(function() return probe.info.tries == 2 and world:in_flight() == 0 end)
+        world:settle()
+        assert.is_nil(probe:error())
+        world:advance(0.05) -- … and twice that
+        assert.equal("connect", wait(probe))
+        assert.equal(3, probe.info.tries)
+      end
+    )
+
+    it("at once at the others, and only then after pauses", function()
+      local ports = { proxy.closed_port(), proxy.closed_port(), proxy.closed_port() }
+      local probe = open(bind(ports, { retries = 5 }))
+      probe:ask({}, true)
+      world:until_true(function() return probe.info.tries == 3 and world:in_flight() == 0 end)
+      world:settle()
       assert.equal(3, probe.info.tries)
+      probe:close()
     end)
 
     it("not at all with retries 0", function()

@@ -155,7 +155,7 @@ describe("an upstream by name", function()
       for _, conn in ipairs(up.conns) do
         conn:write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi")
       end
-      world:until_true(function() return clients[1].received ~= "" or clients[2].received ~= "" end)
+      world:until_true(function() return clients[1]:text() ~= "" or clients[2]:text() ~= "" end)
     end
   )
 

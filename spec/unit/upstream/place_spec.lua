@@ -144,7 +144,7 @@ describe("an upstream's concurrency", function()
         for i = 1, 4 do
           world:until_true(function() return #held >= before + i end)
           held[before + i]:write(status and OK:gsub("200 OK", status) or OK)
-          world:until_true(function() return clients[i].received ~= "" end)
+          world:until_true(function() return clients[i]:text() ~= "" end)
         end
       end
     end
