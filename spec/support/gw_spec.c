@@ -4,6 +4,7 @@
  *     gw-spec spec/unit/base */
 #include "base/check.h"
 #include "harness/harness.h"
+#include "scratch.h"
 
 #include <lauxlib.h>
 #include <luajit.h>
@@ -69,6 +70,7 @@ static void push_host(lua_State *L, int argc, char **argv)
     lua_newtable(L);
     set_string(L, "source_dir", GW_SOURCE_DIR);
     set_string(L, "build_dir", GW_BUILD_DIR);
+    set_string(L, "scratch_dir", spec_scratch_open());
     lua_pushcfunction(L, host_set_running);
     lua_setfield(L, -2, "set_running");
 }
@@ -104,5 +106,6 @@ int main(int argc, char **argv)
     }
     snprintf(running, sizeof(running), "the end, when everything should have been freed");
     lua_close(L);
+    spec_scratch_close();
     return exit_code < 0 ? 0 : exit_code;
 }

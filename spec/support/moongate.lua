@@ -61,7 +61,7 @@ function M.replace(path, text)
 end
 
 local function new_folder()
-  local name = ffi.new("char[64]", "/tmp/moongate-spec-XXXXXX")
+  local name = ffi.new("char[64]", (host.scratch_dir or "/tmp") .. "/moongate-XXXXXX")
   assert(ffi.C.moongate_mkdtemp(name) ~= nil)
   return ffi.string(name)
 end

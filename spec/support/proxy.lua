@@ -358,7 +358,7 @@ end
 -- ── one plugin, in all routes ───────────────────────────────────────────────────
 
 function M:write_plugin(build, handler, routes, fetch)
-  local pipe = assert(io.popen("mktemp -d /tmp/gw-spec-XXXXXX"))
+  local pipe = assert(io.popen("mktemp -d"))
   self.folder = pipe:read("*l")
   pipe:close()
   local file = assert(io.open(self.folder .. "/handler.lua", "wb"))

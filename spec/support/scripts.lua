@@ -41,7 +41,7 @@ local function write(path, text)
 end
 
 local function temporary_folder()
-  local pipe = assert(io.popen("mktemp -d /tmp/gw-spec-XXXXXX"))
+  local pipe = assert(io.popen("mktemp -d"))
   local path = pipe:read("*l")
   pipe:close()
   return path

@@ -26,7 +26,7 @@ return M
 ]]
 
 setup(function()
-  local pipe = assert(io.popen("mktemp -d /tmp/gw-spec-XXXXXX"))
+  local pipe = assert(io.popen("mktemp -d"))
   folder = pipe:read("*l")
   pipe:close()
   os.execute("mkdir -p " .. folder .. "/tried")
