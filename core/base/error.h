@@ -34,6 +34,7 @@ enum gw_retry {
     X(BAD_FRAMING,        "the length of the request body is ambiguous",            400, DOWNSTREAM, NEVER)  \
     X(BAD_BODY,           "the request body is malformed",                          400, DOWNSTREAM, NEVER)  \
     X(BODY_CUT,           "the client ended the request before its body was whole", 400, DOWNSTREAM, NEVER)  \
+    X(WEBSOCKET_KEY,      "a WebSocket needs one Sec-WebSocket-Key of 16 bytes",    400, DOWNSTREAM, NEVER)  \
     X(BAD_DEADLINE,       "grpc-timeout is malformed",                              400, DOWNSTREAM, NEVER)  \
     X(NO_ROUTE,           "no route matches this request",                          404, DOWNSTREAM, NEVER)  \
     X(NO_METHOD,          "this resource does not answer to that method",           405, DOWNSTREAM, NEVER)  \

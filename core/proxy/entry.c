@@ -97,7 +97,8 @@ void gw_proxy_abort(struct gw_proxy *proxy, enum gw_error why)
     GW_LIST_EACH(&proxy->flights, node) {
         struct gw_exchange *x = container_of(node, struct gw_exchange, in_worker);
 
-        abort_flight(gw_flight_of(x), why);
+        if (!gw_flight_part_frames(gw_flight_of(x), why))
+            abort_flight(gw_flight_of(x), why);
     }
 }
 

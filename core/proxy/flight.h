@@ -182,6 +182,13 @@ void gw_flight_read_frames(struct gw_flight *flight);
 /* One of them found something: the WebSocket ends. */
 void gw_flight_break_frames(struct gw_flight *flight);
 
+/* The gateway stops: both sides of a WebSocket whose frames are judged are told so, and have a
+ * second to go. False: it is none. */
+bool gw_flight_part_frames(struct gw_flight *flight, enum gw_error why);
+
+/* Whether a handshake over HTTP/1.1 can be proven. */
+bool gw_flight_has_websocket_key(const struct gw_exchange *x);
+
 /* ── answer.c ──────────────────────────────────────────────────────────────────── */
 
 /* Puts a problem in x.reply, in the place of any other. */

@@ -183,6 +183,11 @@ void gw_flight_route(struct gw_flight *flight)
         gw_flight_refuse(flight, GW_E_NOT_GRPC);
         return;
     }
+    if (gw_slice_equal(x->request.protocol, GW_WEBSOCKET) && x->request.version < 20 &&
+        !gw_flight_has_websocket_key(x)) {
+        gw_flight_refuse(flight, GW_E_WEBSOCKET_KEY);
+        return;
+    }
     keep_captures(x, &match);
     fill_outgoing(x, match.matched);
     gw_flight_start_total_timeout(flight);

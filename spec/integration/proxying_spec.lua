@@ -246,7 +246,8 @@ describe("an upgrade", function()
     moongate.stop_all()
   end)
 
-  local REQUEST = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+  local REQUEST =
+    "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
   it("becomes a tunnel after the service's 101, with half-close each way", function()
     local conn, service, request = arrive(REQUEST)

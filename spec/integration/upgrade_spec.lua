@@ -119,7 +119,9 @@ describe("an upgrade", function()
     local client, service = open("GET /up HTTP/1.1\r\nHost: a\r\n\r\n")
     service:send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
     assert.is_truthy(client:read_until("hello"))
-    local tunnel, far = open("GET /up HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+    local tunnel, far = open(
+      "GET /up HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
     far:send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
     assert.equal(101, http.read_response(tunnel).status)
     local before = upgrade()

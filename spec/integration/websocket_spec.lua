@@ -117,7 +117,8 @@ describe_ws("a WebSocket" .. (why and (" (" .. why .. ")") or ""), function()
   end)
 
   it("waits for the settings of a service, alone, and no longer than its client", function()
-    local upgrade = "GET /mute/%s HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    local upgrade =
+      "GET /mute/%s HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     local gone = gw:connect()
     gone:send(upgrade:format("gone"))
     local server = assert(mute:accept(5))

@@ -171,7 +171,9 @@ describe("a mirrored request", function()
   it("is never made of an upgrade", function()
     start({})
     local client = world:client()
-    client:write("GET /shop HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n")
+    client:write(
+      "GET /shop HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
     client:response()
     world:settle()
     assert.equal(0, #copy.requests)

@@ -423,7 +423,8 @@ describe("the request's way", function()
   end)
 
   describe("a tunnel", function()
-    local hello = "GET /chat HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
+    local hello =
+      "GET /chat HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
     local function echo(conn, text)
       if text:find("^GET") then
