@@ -3,6 +3,12 @@
 local c = require("support.c")
 local ffi = require("ffi")
 
+ffi.cdef([[
+struct gw_spec_limit_sums { double window, sliding, bucket, both; uint64_t end_us; };
+void gw_spec_limit_race(unsigned times, const struct gw_limit_rule *window, const struct gw_limit_rule *sliding,
+                        const struct gw_limit_rule *bucket, struct gw_spec_limit_sums *sums);
+]])
+
 local STEPS = tonumber(os.getenv("GW_MODEL_STEPS")) or 20000
 local MICRO, SECOND = 1000000, 1000000
 local START = 1700000000 * SECOND
@@ -274,5 +280,20 @@ describe("a table of limits (2.6.4)", function()
     assert.equal(hot, counted)
     assert.is_true(worst <= 8)
     assert.is_true(tonumber(stats.evicted) > KEYS / 2)
+  end)
+end)
+
+describe("limits of several threads (2.6.3)", function()
+  it("let exactly as much pass as one thread would get, while the table changes its size", function()
+    local times, sums = 5000, ffi.new("struct gw_spec_limit_sums")
+    local window = rule_of { nil, "GW_LIMIT_FIXED_WINDOW", limit = 1500, window = 86400, by_first = true }
+    local sliding = rule_of { nil, "GW_LIMIT_SLIDING_WINDOW", limit = 1000, window = 3600 }
+    local bucket = rule_of { nil, "GW_LIMIT_TOKEN_BUCKET", limit = 500, rate = 20000 }
+    ffi.C.gw_spec_limit_race(times, window, sliding, bucket, sums)
+    assert.equal(1500, sums.window + sums.both)
+    assert.equal(1000, sums.sliding + sums.both)
+    -- Each thread's clock lags by a few steps at most, so that the last tokens may still have been to come.
+    local all = 500 + (tonumber(sums.end_us) - 1e9) * 20000 / SECOND
+    assert.is_true(sums.bucket <= all and sums.bucket > all - 5, ("%d of %d"):format(sums.bucket, all))
   end)
 end)
