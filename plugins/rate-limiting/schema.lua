@@ -249,7 +249,7 @@ local function redis_fields()
 end
 
 -- Where counters can be; what is false is known, and not in this version.
-local POLICIES = { ["local"] = true, redis = false, file = false, cluster = false }
+local POLICIES = { ["local"] = true, redis = true, file = false, cluster = false }
 
 local function policy()
   return t.one_of {

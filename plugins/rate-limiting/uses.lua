@@ -1,5 +1,6 @@
 --- Makes ready what each use of the plugin needs for a request: its limits with their rules, the functions that make
 --- their keys, its counter, and the texts of its headers. All of it in `init`: a request makes none of it.
+local crypto = require("moongate.crypto")
 local entities = require("moongate.entities")
 local expression = require("moongate.expression")
 local keys = require("moongate.limit.keys")
@@ -138,13 +139,36 @@ end
 local REDIS = { "host", "port", "timeout", "username", "password", "database", "ssl", "ssl_verify", "server_name" }
 
 -- Where a Redis is: the name of a connection, a record, or what Kong's older files have in a field for each.
+local function text_of(value)
+  if type(value) ~= "table" then return tostring(value) end
+  local names, parts = {}, {}
+  for name in pairs(value) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    parts[i] = name .. "=" .. text_of(value[name])
+  end
+  return table.concat(parts, ";")
+end
+
+-- Equal records are one, so that uses which say the same share a counter.
+local records = {}
+
+local function same_record(record)
+  local text = text_of(record)
+  records[text] = records[text] or record
+  return records[text]
+end
+
 local function redis_of(conf)
-  if conf.redis ~= nil and (type(conf.redis) ~= "table" or conf.redis.host) then return conf.redis end
+  if type(conf.redis) == "string" then return conf.redis end
+  if type(conf.redis) == "table" and conf.redis.host then return same_record(conf.redis) end
   local record = {}
   for _, name in ipairs(REDIS) do
     record[name] = conf["redis_" .. name]
   end
-  return record.host and record or nil
+  return record.host and same_record(record) or nil
 end
 
 local function on_failure(conf) return conf.on_failure or (conf.fault_tolerant and "open" or "closed") end
@@ -172,7 +196,13 @@ local function counter_of(conf)
   local options = STORES[conf.policy](conf)
   options.size = conf.size
   if conf.counter then options.shared = true end
-  return limit.counter(conf.counter or COUNTERS[conf.policy], options)
+  local name = conf.counter or COUNTERS[conf.policy]
+  if conf.policy == "redis" and not conf.counter then
+    -- Who asks another Redis, or in another way, has another counter; in Redis all of them count in one place.
+    name = ("%s_%s"):format(name, crypto.hex_encode(crypto.md5(text_of(options)):sub(1, 6)))
+    options.prefix = "rate-limiting"
+  end
+  return limit.counter(name, options)
 end
 
 local function tell(conf)

@@ -1,0 +1,128 @@
+--- Limits in Redis: two gateways, several workers each, one budget.
+local moongate = require("support.moongate")
+local process = require("support.process")
+local redis_server = require("support.redis")
+
+local CURL = "/usr/bin/curl"
+
+local YAML = [[
+workers: 2
+listeners: [{ address: "127.0.0.1:0" }]
+redis:
+  main: { unix_socket: %s, connect_timeout: 200ms }
+routes:
+  - name: api
+    paths: [/]
+    public: true
+    plugins:
+      - name: rate-limiting
+        config: { %s, policy: redis, redis: main, limit_by: route }
+      - name: request-termination
+        config: { status_code: 200 }
+]]
+
+-- A curl with many requests at once.
+local function load(gw, count)
+  local argv = { CURL, "-s", "-Z", "--parallel-max", "32", "-w", "%{http_code}\n" }
+  argv[#argv + 1] = ("http://127.0.0.1:%d/[1-%d]"):format(gw.port, count)
+  return process.start(argv, gw.folder)
+end
+
+local function count(loads, code)
+  local found = 0
+  for _, one in ipairs(loads) do
+    assert(one:wait(60), "curl did not end")
+    for _ in one:stdout():gmatch(code) do
+      found = found + 1
+    end
+  end
+  return found
+end
+
+describe("limits in Redis", function()
+  local server, folder
+
+  setup(function()
+    folder = moongate.folder()
+    server = redis_server.server(folder)
+  end)
+
+  teardown(function()
+    server:stop()
+    moongate.stop_all()
+  end)
+
+  before_each(function() server:cli("FLUSHALL") end)
+
+  local function gateways(config, n)
+    local list = {}
+    for i = 1, n do
+      list[i] = moongate.start { yaml = YAML:format(server.socket, config) }
+    end
+    return list
+  end
+
+  local function load_all(list, each)
+    local loads = {}
+    for i, gw in ipairs(list) do
+      loads[i] = load(gw, each)
+    end
+    return loads
+  end
+
+  local function one(gw)
+    local loads = { load(gw, 1) }
+    return count(loads, "200\n") == 1 and 200 or count(loads, "429\n") == 1 and 429 or 0
+  end
+
+  it("share one budget exactly where they are strict", function()
+    local list = gateways("limit: 300, window: year, timeout: 5s", 2)
+    local loads = load_all(list, 400)
+    assert.equal(300, count(loads, "200\n"))
+    assert.equal(500, count(loads, "429\n"))
+    assert.equal("", server:cli("--raw", "KEYS", "*api*"):gsub("\n", "")) -- nobody's key is readable
+  end)
+
+  it("take all of several limits or none", function()
+    local several = "limits: [{ limit: 50, window: year, name: a }, { algorithm: sliding-window, limit: 20, window: 3600, "
+      .. "name: b }], timeout: 5s"
+    local list = gateways(several, 2)
+    local loads = load_all(list, 100)
+    assert.equal(20, count(loads, "200\n"))
+    local left = list[1]:get("/").headers.ratelimit
+    assert.matches('"a";r=30', left)
+  end)
+
+  for what, expected in pairs { open = 200, closed = 429, ["local"] = 200 } do
+    it(("let on_failure: %s decide while Redis is gone, and ask again when it is back"):format(what), function()
+      local gw = gateways("limit: 3, window: year, timeout: 100ms, on_failure: " .. what, 1)[1]
+      assert.equal(200, one(gw))
+      server:stop()
+      for _ = 1, 3 do
+        assert.equal(expected, one(gw))
+      end
+      if what == "local" then assert.equal(429, one(gw)) end
+      server:start() -- empty
+      local deadline = os.time() + 30
+      repeat
+        one(gw)
+      until not server:cli("DBSIZE"):find("^0") or os.time() > deadline
+      local seen = 0
+      for _ = 1, 3 do
+        seen = seen + (one(gw) == 200 and 1 or 0)
+      end
+      assert.is_true(seen < 3) -- it counts there
+      assert.is_truthy(gw:stderr():find("limits of .- are decided without Redis"))
+    end)
+  end
+
+  it("do not hold requests while Redis is stopped by a signal", function()
+    local gw = gateways("limit: 100000, window: year, timeout: 20ms, on_failure: open", 1)[1]
+    assert.equal(200, one(gw))
+    server:pause()
+    local loads = load_all({ gw }, 500)
+    assert.equal(500, count(loads, "200\n"))
+    server:go_on()
+    assert.equal(200, one(gw))
+  end)
+end)
