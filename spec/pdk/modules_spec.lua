@@ -66,6 +66,16 @@ local CALLS = {
     ["Counter:queue"] = false, -- they wait, and are of requests: spec/unit/script/gates_spec.lua
     ["Counter:hold"] = false,
   },
+  redis = { -- with a real one: spec/integration/redis_spec.lua
+    ["M.connect"] = false,
+    ["M.script"] = false,
+    ["Redis:call"] = false,
+    ["Redis:pipeline"] = false,
+    ["Redis:transaction"] = false,
+    ["Redis:run"] = false,
+    ["Redis:post"] = false,
+    ["Redis:with"] = false,
+  },
   inspect = { ["M.text"] = "inspect.text({ a = 1 })" },
   ip = {
     ["M.set"] = "ip.set({ '10.0.0.0/8' })",
