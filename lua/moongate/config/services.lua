@@ -98,6 +98,38 @@ local function check_fallback(state, item)
   collect.resolve(state, "upstreams", name, report.join(item.path, "circuit_breaker", "fallback", "upstream"))
 end
 
+-- Names of hosts that differ in their numbers are different machines.
+local function without_digits(name) return (name:gsub("%d", "")) end
+
+-- A host that is written nearly as an upstream is, and is none.
+local function warn_of_name(state, item, host)
+  if not host or host:find("^unix:") or types.is_ipv4(host) or types.is_ipv6(host) then return end
+  local names = {}
+  for name in pairs(state.names.upstreams) do
+    if without_digits(name) ~= without_digits(host) then names[#names + 1] = name end
+  end
+  table.sort(names)
+  local meant = words.suggest(host, names, 2)
+  if not meant then return end
+  report.warn(
+    state.report,
+    report.join(item.path, item.value.url and "url" or "host"),
+    ("%s is taken as a name of DNS (did you mean the upstream %s?)"):format(words.quote(host), words.quote(meant))
+  )
+end
+
+-- Calls need HTTP/2 all the way.
+local function warn_of_calls(state, item, service)
+  if not service or not service.value or service.value.http2 then return end
+  local protocol = tostring(service.value.protocol or service.value.url)
+  if protocol:find("^grpc") then return end
+  report.warn(
+    state.report,
+    report.join(item.path, "protocols"),
+    "takes calls of gRPC, and HTTP/1.1 is spoken to its service (write http2: true or grpc://… there)"
+  )
+end
+
 --- A service. `upstream` is the index of the upstream its host names.
 ---@param state table  from collect.lua
 ---@param item table
@@ -119,6 +151,7 @@ function M.service(state, item, top, config)
   retry.check_hedge(state.report, item.path, value)
   check_fallback(state, item)
   local upstream = place.host and state.names.upstreams[place.host]
+  if not upstream then warn_of_name(state, item, place.host) end
   if upstream and value.concurrency then
     report.error(
       state.report,
@@ -175,6 +208,7 @@ function M.route(state, item, config, top, opts)
   retry.check(state.report, item.path, value.retry)
   check_fallback(state, item)
   local service = item.parents.service
+  if grpc then warn_of_calls(state, item, service) end
   local service_limits = service and service.value and service.value.limits
   local own = {}
   for _, layer in ipairs { service_limits or {}, value.limits or {} } do

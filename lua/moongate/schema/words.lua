@@ -74,15 +74,16 @@ local function plain(word) return (word:lower():gsub("[-_ ]", "")) end
 --- The candidate that was most likely meant, or nil when none is near.
 ---@param word any
 ---@param candidates string[]
+---@param most integer?  how far away it may be
 ---@return string?
-function M.suggest(word, candidates)
+function M.suggest(word, candidates, most)
   if type(word) ~= "string" or #word > 100 then return nil end
   local target = plain(word)
   local many = target:gsub("ys$", "ies")
   for i = 1, many ~= target and math.min(#candidates, MAX_COMPARED) or 0 do -- retrys: of retry and retries the latter
     if plain(candidates[i]) == many then return candidates[i] end
   end
-  local best, best_cost = nil, math.min(3, math.floor(#target / 3)) + 1
+  local best, best_cost = nil, math.min(most or 3, math.floor(#target / 3)) + 1
   for i = 1, math.min(#candidates, MAX_COMPARED) do
     local candidate = candidates[i]
     local other = plain(candidate)

@@ -207,6 +207,30 @@ services:
     assert.is_truthy(c.warnings[2].message:find("has no targets", 1, true))
   end)
 
+  it("warns of a host that is nearly an upstream's name, and of calls over HTTP/1.1", function()
+    local function warnings(host, more)
+      local text =
+        'listeners: [{ address: "127.0.0.1:0" }]\nupstreams: [{ name: billing2, targets: [{ target: "a:1" }] }]\n'
+      local service = "services: [{ host: %s%s, routes: [{ name: r, paths: [/], public: true }] }]\n"
+      local said = {}
+      for _, warning in ipairs(load(text .. service:format(host, more or "")).warnings) do
+        if warning.path ~= "upstreams[0]" then said[#said + 1] = warning.path .. ": " .. warning.message end
+      end
+      return table.concat(said, "\n")
+    end
+    local meant = 'services[0].host: "%s" is taken as a name of DNS (did you mean the upstream "billing2"?)'
+    for _, host in ipairs { "biling2", "billign2", "bilin2", "billing-2" } do
+      assert.equal(meant:format(host), warnings(host))
+    end
+    for _, host in ipairs { "billing2", "billing3", "billing", "filing", "10.0.0.1", "billing2.internal" } do
+      assert.equal("", warnings(host))
+    end
+    local route = ", routes: [{ name: c, paths: [/a.B], protocols: [grpc], public: true }] }]#"
+    assert.matches("routes%[0%]%.protocols: takes calls of gRPC, and HTTP/1%.1 is spoken", warnings("a", route))
+    assert.equal("", warnings("a", ", http2: true" .. route))
+    assert.equal("", warnings("a", ", protocol: grpc, port: 80" .. route))
+  end)
+
   it("takes what a route matches apart", function()
     local route = load(OPEN .. [[
 routes:
