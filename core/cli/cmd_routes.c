@@ -1,6 +1,7 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "cli/commands.h"
+#include "cli/refusal.h"
 #include "config/cidr.h"
 #include "config/router.h"
 #include "http/uri.h"
@@ -220,8 +221,11 @@ static int explain(const struct gw_load *load, const struct gw_route_query *quer
 {
     struct gw_route_candidate candidates[CANDIDATES_MAX];
     size_t count = gw_router_explain(load->config->router, query, candidates, CANDIDATES_MAX);
+    bool refused = gw_refusal_print(load->config, count ? candidates[0].route : NULL, query);
     char allowed[256];
 
+    if (count == 0 && refused)
+        return GW_EXIT_BAD; /* it is not looked for */
     if (count == 0) {
         size_t len =
             gw_router_allowed_methods(load->config->router, query, allowed, sizeof(allowed));
@@ -238,7 +242,7 @@ static int explain(const struct gw_load *load, const struct gw_route_query *quer
         print_route(i == 1 ? "before     " : "           ", &candidates[i]);
         printf("             %s\n", candidates[i].why);
     }
-    return GW_EXIT_GOOD;
+    return refused ? GW_EXIT_BAD : GW_EXIT_GOOD;
 }
 
 int gw_command_explain(const struct gw_options *options)

@@ -1,3 +1,4 @@
+local certs = require("support.certs")
 local moongate = require("support.moongate")
 
 local GOOD = [[
@@ -33,6 +34,26 @@ services:
     routes:
       - { name: hooks, paths: [/hooks], plugins: [{ name: echo, priority: 7, when: client.trusted }] }
 ]]
+
+-- Each answer that stands in the way of a route.
+local WAYS = [[
+listeners:
+  - { address: 127.0.0.1:0, redirect_https: 307 }
+  - { address: 127.0.0.1:0 }
+  - { address: 127.0.0.1:0, tls: {} }
+services:
+  - name: users
+    url: http://127.0.0.1:9
+    http2: true
+    routes:
+      - { name: calls, paths: [/calls.Greeter], protocols: [grpc, grpcs], public: true }
+      - { name: secure, paths: [/secure], protocols: [https], public: true }
+      - { name: moved, paths: [/moved], protocols: [https], https_redirect_status_code: 301, public: true }
+      - { name: shown, paths: [/shown], hosts: [shown.test], client_certificate: required, client_ca: ca.pem, public: true }
+      - { name: all, paths: [/], public: true }
+]]
+
+local function explain(code, out, ...) return { { "explain", "-c", "ways.yaml", ... }, code, out = out } end
 
 local folder
 
@@ -90,6 +111,18 @@ local ROWS = {
   },
   { { "explain", "DELETE", "/users", "-c", "good.yaml" }, 1, out = "405, Allow: GET, POST" },
   { { "explain", "GET", "/nothing", "-c", "good.yaml" }, 1, out = "route      none: 404" },
+  explain(0, "answer     307 on 127.0.0.1:0: to https://HOST/a\nroute      all", "GET", "/a"),
+  explain(1, "answer     415 not_grpc: this route takes gRPC alone", "GET", "/calls.Greeter/Say"),
+  explain(1, "answer     415 not_grpc", "GET", "/calls.Greeter/Say", "-H", "Content-Type: application/grpc"),
+  explain(0, "route      calls", "POST", "/calls.Greeter/Say", "-H", "Content-Type: application/grpc"),
+  explain(1, "answer     426 https_only: this resource is served over HTTPS only", "GET", "/secure"),
+  explain(0, "route      secure", "GET", "https://a.test/secure"),
+  explain(1, "answer     301: to https://a.test/moved\n", "GET", "http://a.test/moved"),
+  explain(1, "answer     403 client_certificate", "GET", "http://shown.test/shown"),
+  explain(0, "client     must show a certificate that is accepted; else 403", "GET", "https://shown.test/shown"),
+  explain(1, "answer     421 misdirected on 127.0.0.1:0: ", "GET", "https://shown.test/shown", "--sni", "a.test"),
+  explain(1, "answer     421 misdirected", "GET", "https://a.test/", "--sni", "shown.test"),
+  explain(0, "route      all", "GET", "https://a.test/", "--sni", "b.test"),
   {
     { "explain", "GET", "users", "-c", "good.yaml" },
     2,
@@ -111,9 +144,18 @@ local ROWS = {
 }
 
 describe("moongate", function()
-  setup(
-    function() folder = moongate.folder { ["good.yaml"] = GOOD, ["bad.yaml"] = BAD, ["plugins.yaml"] = PLUGINS } end
-  )
+  setup(function()
+    folder = moongate.folder {
+      ["good.yaml"] = GOOD,
+      ["bad.yaml"] = BAD,
+      ["plugins.yaml"] = PLUGINS,
+      ["ways.yaml"] = WAYS,
+    }
+    local authority = certs.folder()
+    authority:authority("ca")
+    moongate.write(folder .. "/ca.pem", authority:text("ca.pem"))
+    authority:remove()
+  end)
   teardown(moongate.stop_all)
 
   for _, row in ipairs(ROWS) do
