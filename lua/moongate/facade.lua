@@ -266,6 +266,7 @@ local MODULES = {
     functions.set = nil
     return functions
   end,
+  ["moongate.limit"] = function() return require("moongate.limit.facade").module(show, real_of) end,
   ["moongate.shared"] = function() return with("moongate.shared", { "dict" }, making) end,
   ["moongate.metrics"] = function() return with("moongate.metrics", { "counter", "gauge", "histogram" }, making) end,
   ["moongate.task"] = function() return with("moongate.task", { "every", "once" }, task) end,

@@ -220,6 +220,66 @@ describe("a plugin that is not trusted", function()
     assert.equal("1 2 1 GET /a/b", x:reply().body)
   end)
 
+  local LIMITED = [[
+    local limit = require("moongate.limit")
+    local counter, rule
+    local M = {}
+    function M.init()
+      counter = limit.counter("c", { size = "64k" })
+      rule = limit.rule { limit = 2, window = 60 }
+    end
+    function M.access(conf, ctx)
+      local function run() %s end
+      ctx.response:exit(200, tostring(select(2, pcall(run))))
+    end
+    return M]]
+
+  it("has counters of its own, and answers that stay what they are", function()
+    for body, expected in pairs {
+      [ [[local _, first = counter:take("k", rule) local _, second = counter:take("k", rule)
+          return first.remaining .. " " .. second.remaining .. " " .. tostring((counter:take("k", rule)))]] ] = "1 0 false",
+      [ [[local ok, answers = counter:take_all { { "a", rule }, { "b", rule, 2 } }
+          counter:adjust("a", rule, -1) counter:forget("b", rule)
+          local _, left = counter:look_all({ { "a", rule }, { "b", rule } })
+          return tostring(ok) .. answers[2].remaining .. left[1].remaining .. left[2].remaining]] ] = "true022",
+      ["return tostring(counter:fits(rule)) .. counter:stats().entries .. rule.limit"] = "true02",
+    } do
+      start(LIMITED:format(body))
+      assert.is_nil(s.why)
+      x:run("access")
+      assert.equal(expected, x:reply().body)
+    end
+  end)
+
+  it("gets nothing from a rule or a counter that is none", function()
+    for body, expected in pairs {
+      ["return tostring(rule[1]) .. tostring(rawget(rule, 1)) .. tostring(counter[1]) .. tostring(counter.queue)"] = "^nilnilnilnil$",
+      ["counter:take('k', {})"] = "the rule must be what limit.rule made",
+      ["counter:take('k', ctx)"] = "the rule must be what limit.rule made",
+      ["counter:take_all { { 'k', {} } }"] = "the rule must be what limit.rule made",
+      ["counter.take({}, 'k', rule)"] = "is a method",
+      ["rule.limit = 9"] = "cannot be changed",
+      ["counter:take_all { {}, {}, {}, {}, {}, {}, {}, {}, {} }"] = "1 to 8 asks",
+    } do
+      start(LIMITED:format(body))
+      assert.is_nil(s.why)
+      x:run("access")
+      assert.matches(expected, x:reply().body)
+    end
+  end)
+
+  it("may have so much of limits, and no more", function()
+    for declared, why in pairs {
+      ['limit.counter("c", { size = "33m" })'] = "may ask for 32m at most",
+      ['limit.counter("c", { shared = true })'] = "counters of its own alone",
+      ['limit.counter("c", { store = "redis" })'] = "counts in memory",
+      ['for i = 1, 17 do limit.counter("c" .. i, { size = "64k" }) end'] = "may have 16 counters",
+    } do
+      start('local limit = require("moongate.limit") return { init = function() ' .. declared .. " end }")
+      assert.matches(why, s.why)
+    end
+  end)
+
   it("cannot set what ctx has", function()
     assert.matches("ctx.request cannot be set", says("return select(2, pcall(function() ctx.request = 1 end))"))
     assert.matches(
