@@ -16,6 +16,7 @@
  *   services   { { name, id, protocol, host, port, path, … } }
  *   consumers  { { id, username, custom_id, tags, groups,
  *                  credentials = { ["key-auth"] = { { key, id, … } } } } }
+ *   groups     { name, … } that are declared
  *   fetch      { allow = { "host", "host:port", "*.example.com" } }
  *   zones      { ["plugin/name"] = { size = bytes } }, or nil
  *   redis      { [name] = what core.redis_open() takes (lua/moongate/redis.lua) }, or nil

@@ -6,6 +6,7 @@ local M = {
   consumer_index = {}, -- by id
   consumer_by_id = {},
   consumer_by_username = {},
+  groups = {}, -- names of those that are declared
   credentials = {}, -- by the consumer's id: { ["key-auth"] = { … } }
   service_index = {}, -- by name
   uses = {},
@@ -40,7 +41,7 @@ end
 ---@param plan table  see core/script/script.h
 function M.fill(plan)
   M.routes, M.services, M.consumers = plan.routes, plan.services, plan.consumers
-  M.uses = plan.uses
+  M.uses, M.groups = plan.uses, plan.groups or {}
   show_routes(plan.routes, plan.services)
   note_secret_names(plan.uses)
   M.fetch_allow = plan.fetch and plan.fetch.allow or {}

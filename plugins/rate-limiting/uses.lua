@@ -7,6 +7,7 @@ local keys = require("moongate.limit.keys")
 local limit = require("moongate.limit")
 local limit_headers = require("moongate.limit_headers")
 local rules = require("rate-limiting.rules")
+local words = require("moongate.schema.words")
 
 local M = {}
 
@@ -210,6 +211,21 @@ local function tell(conf)
   return limit_headers.STYLES[conf.headers] or false
 end
 
+-- Where groups are declared, a tier is one of them; else any name may come with a request.
+local function check_tiers(names, where)
+  if #entities.groups == 0 then return end
+  local known = {}
+  for _, group in ipairs(entities.groups) do
+    known[group] = true
+  end
+  for _, name in ipairs(names) do
+    if not known[name] then
+      local meant = words.did_you_mean(name, entities.groups)
+      error(("%s: tiers: no consumer group named %s%s"):format(where, words.quote(name), meant), 0)
+    end
+  end
+end
+
 --- Everything a use needs.
 ---@param conf table
 ---@param shared table  what uses with a `counter` have said so far
@@ -226,7 +242,9 @@ function M.prepare(conf, shared)
   }
   made.sets = { made.set }
   if conf.counter then check_shared(shared, conf, use.where, made.set, "") end
-  for _, name in ipairs(rules.tiers(conf)) do
+  local tiers = rules.tiers(conf)
+  check_tiers(tiers, use.where)
+  for _, name in ipairs(tiers) do
     made.tiers = made.tiers or {}
     made.tiers[name] = set_of(conf, name, scope)
     made.sets[#made.sets + 1] = made.tiers[name]

@@ -152,6 +152,7 @@ function M.make(normal)
     routes = routes,
     services = map(normal.services, service_of),
     consumers = map(normal.consumers, consumer_of),
+    groups = map(normal.consumer_groups, function(group) return group.name end),
     fetch = normal.fetch or { allow = {} },
     zones = normal.zones,
     redis = normal.redis,

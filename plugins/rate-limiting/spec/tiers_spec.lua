@@ -118,6 +118,18 @@ describe("tiers", function()
   end)
 end)
 
+describe("a tier that is no group", function()
+  it("is refused where groups are declared, with what was meant", function()
+    local ok, reason =
+      pcall(open, "  - { name: rate-limiting, config: { limit: 2, window: 60, tiers: { glod: { limit: 5 } } } }\n")
+    assert.is_false(ok)
+    assert.matches(
+      'plugins%[1%]: tiers: no consumer group named "glod" %(did you mean "gold"%?%)',
+      tostring(reason)
+    )
+  end)
+end)
+
 describe("the use for a group", function()
   it("is one more way to have tiers, with counters of its own", function()
     local send = open [[

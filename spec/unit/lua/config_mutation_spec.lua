@@ -28,7 +28,8 @@ upstreams: [{ name: u, targets: [{ target: "a:1", weight: 1 }] }]
 targets: [{ upstream: { name: u }, target: b }]
 consumers:
   - { username: ann, custom_id: c, groups: [g], credentials: { key-auth: [{ key: k }] }, plugins: [{ name: echo }] }
-consumer_groups: [{ name: g }]
+consumer_groups: [{ name: g, consumers: [ann], plugins: [{ name: echo }] }]
+consumer_group_consumers: [{ consumer: ann, consumer_group: g }]
 plugins: [{ name: key-auth, instance_name: i, route: r, consumer: ann, tags: [t], config: { key_names: [a] } }]
 ]]
 
