@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+#define FAR_US 1e15 /* thirty years: rates may be tiny, and costs large */
+
 static struct gw_ticket *first_of(const struct gw_gate *gate)
 {
     struct gw_list_node *node = gw_list_first(&gate->tickets);
@@ -115,6 +117,8 @@ static uint64_t until(double at_us, uint64_t now_us)
 {
     double left_us = at_us - (double)now_us;
 
+    if (left_us > FAR_US)
+        return (uint64_t)FAR_US;
     return left_us > 0 ? (uint64_t)ceil(left_us) : 0;
 }
 

@@ -14,6 +14,8 @@
 
 static_assert((int)GW_PDK_GATE_CROWDED == (int)GW_GATE_CROWDED, "the same words");
 
+#define LOOK_MAX_US UINT64_C(3600000000)
+
 enum gate_wait_state {
     UNUSED, /* the script's spare one */
     ASKED,  /* in the queue; its run is about to wait */
@@ -104,8 +106,11 @@ static void look_again(struct gw_gate_wait *waits, uint64_t wait_us)
 
     if (waits->until_us && waits->until_us - now_us < wait_us)
         wait_us = waits->until_us - now_us;
-    if (wait_us != UINT64_MAX)
-        gw_timer_start(waits->loop, &waits->timer, wait_us ? wait_us : 1, on_timer);
+    if (wait_us == UINT64_MAX)
+        return;
+    if (wait_us > LOOK_MAX_US) /* and looks on then, or is told when it is the first */
+        wait_us = LOOK_MAX_US;
+    gw_timer_start(waits->loop, &waits->timer, wait_us ? wait_us : 1, on_timer);
 }
 
 static void look(struct gw_gate_wait *waits, bool told)

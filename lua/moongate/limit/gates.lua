@@ -19,6 +19,7 @@ local REASONS = {
 
 local SIZE_DEFAULT = 16 * 1024 * 1024
 local MOST = 1e6 -- places, and how many may wait
+local COST_MOST = 1e9
 
 local M = {
   opened = {}, -- by zone, for specs
@@ -61,9 +62,10 @@ end
 ---@return string? reason
 function M.queue(gates, key, size, rate, cost)
   check_key(key, "queue")
-  if not (cost >= 0 and cost <= MOST) then
-    error(("counter:queue: the cost must be a number from 0 to %d"):format(MOST), 3)
+  if not (cost >= 0 and cost <= COST_MOST) then
+    error(("counter:queue: the cost must be a number from 0 to %d"):format(COST_MOST), 3)
   end
+  if size > MOST then size = MOST end
   local code = C.gw_pdk_gate_queue(script, gates, key, #key, rate, size, cost, asked)
   local wait, waiting = asked.wait, asked.waiting
   if code == PASSED then
