@@ -4,6 +4,7 @@ local entities = require("moongate.entities")
 local gates = require("moongate.limit.gates")
 local keys = require("moongate.limit.keys")
 local metrics = require("moongate.metrics")
+local problem = require("moongate.problem")
 
 local M = { version = "1.0.0", priority = 905 }
 
@@ -28,10 +29,8 @@ local function prepare(conf)
     gates = gates.open("concurrency-limiting/" .. (conf.counter or use.id), "concurrency-limiting"),
   }
   made.key, made.by = keys.maker(conf)
-  made.members = {
-    title = "Too many requests at once",
-    ["violated-policies"] = { made.label },
-  }
+  made.problem =
+    assert(problem.new { title = "Too many requests at once", ["violated-policies"] = { made.label } })
   return made
 end
 
@@ -65,7 +64,7 @@ local function refuse(use, ctx, reason)
   local conf = use.conf
   use[reason == "timeout" and "timeout" or "refused"]:add()
   ctx.response:set_header("Retry-After", conf.retry_after)
-  return ctx.response:error(conf.error_code, conf.error_message, nil, use.members)
+  return ctx.response:error(conf.error_code, conf.error_message, nil, use.problem)
 end
 
 local function count_only(use, ctx, key, limit)
