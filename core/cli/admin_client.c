@@ -49,16 +49,30 @@ static bool read_config(struct place *place, const char *config)
     return true;
 }
 
+/* A gateway goes on when its file is gone, and its usual socket is named after the path. */
+static bool is_served(const char *path)
+{
+    struct place usual;
+    char why[512];
+
+    return path && access(path, F_OK) < 0 && errno == ENOENT &&
+           gw_runtime_socket(path, false, usual.address, sizeof(usual.address), why, sizeof(why)) &&
+           access(usual.address + strlen("unix:"), F_OK) == 0;
+}
+
 static bool find_place(struct place *place, const struct gw_admin_call *call)
 {
     char why[512];
 
     if (!call->address || !call->token) {
-        char *config = call->address ? NULL : gw_home_config(call->config);
+        bool gone = !call->address && is_served(call->config);
+        char *config = call->address ? NULL
+                       : gone        ? gw_strndup(call->config, strlen(call->config))
+                                     : gw_home_config(call->config);
 
         if (!config && !call->address)
             return false;
-        if (config && !read_config(place, config)) {
+        if (config && !gone && !read_config(place, config)) {
             gw_free(config);
             return false;
         }

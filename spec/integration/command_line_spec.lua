@@ -221,6 +221,22 @@ describe("moongate reload and status", function()
     gw:stop()
   end)
 
+  it("find it when the file is gone, and say so when nobody serves", function()
+    local gw = moongate.start { yaml = GOOD }
+    local env = { RUNTIME_DIRECTORY = gw:path("run") }
+    assert(os.remove(gw.config))
+    local status = moongate.command({ "status", "-c", gw.config }, gw.folder, env)
+    assert.equal(0, status.code, status.stderr)
+    assert.is_truthy(status.stdout:find("generation   1 (1 alive)", 1, true), status.stdout)
+    local reload = moongate.command({ "reload", "-c", gw.config }, gw.folder, env)
+    assert.equal(1, reload.code)
+    assert.is_truthy(reload.stderr:find("generation 1 keeps serving", 1, true), reload.stderr)
+    gw:stop()
+    status = moongate.command({ "status", "-c", gw.config }, gw.folder, env)
+    assert.equal(1, status.code)
+    assert.is_truthy(status.stderr:find("No such file or directory", 1, true), status.stderr)
+  end)
+
   it("says which port is taken and what to do", function()
     local gw = moongate.start { yaml = GOOD }
     local yaml = GOOD:gsub("127.0.0.1:0", "127.0.0.1:" .. gw.port)
