@@ -46,6 +46,7 @@ static void fill_tls(const struct gw_tls_facts *tls, struct gw_access_record *re
 static void log_access(const struct gw_proxy *proxy, const struct gw_exchange *x,
                        const struct gw_call_info *call, int grpc_status)
 {
+    const struct gw_slice *agent = gw_fields_get(&x->request.fields, GW_SLICE("user-agent"));
     struct gw_access_record record = {
         .correlation_id = x->correlation_id,
         .wall_us = x->times.wall_us,
@@ -63,10 +64,13 @@ static void log_access(const struct gw_proxy *proxy, const struct gw_exchange *x
         .bytes_in = x->counts.bytes_in,
         .bytes_out = x->counts.bytes_out,
         .client_ip = x->client_ip,
+        .host = x->request.authority,
         .version = x->request.version,
         .error = x->error ? gw_slice_from(gw_error_info(x->error)->reason) : GW_SLICE_EMPTY,
     };
 
+    if (agent)
+        record.user_agent = *agent;
     if (x->tls)
         fill_tls(x->tls, &record);
     fill_phases(x, call, &record);

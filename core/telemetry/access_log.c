@@ -9,12 +9,15 @@
  * There are no checks for room: every text is cut, and a byte becomes at most six. */
 #define PATH_MAX_BYTES 2048
 #define NAME_MAX_BYTES 256 /* route, service, consumer, upstream */
+#define HOST_MAX_BYTES 256
+#define AGENT_MAX_BYTES 512
 #define ID_MAX_BYTES 128
 #define SHORT_MAX_BYTES 64 /* method, client address, error */
 #define ESCAPED 6          /* \u001f, \ufffd */
 #define REST_MAX 1024      /* keys and numbers */
 
-static_assert(ESCAPED * (PATH_MAX_BYTES + 5 * NAME_MAX_BYTES + ID_MAX_BYTES + 5 * SHORT_MAX_BYTES) +
+static_assert(ESCAPED * (PATH_MAX_BYTES + 5 * NAME_MAX_BYTES + HOST_MAX_BYTES + AGENT_MAX_BYTES +
+                         ID_MAX_BYTES + 5 * SHORT_MAX_BYTES) +
                       REST_MAX <=
                   GW_ACCESS_LINE_MAX,
               "the longest line fits");
@@ -296,6 +299,10 @@ size_t gw_access_log_format(char out[GW_ACCESS_LINE_MAX], const struct gw_access
     at = put_number(at, record->bytes_out);
     at = PUT(at, ",\"clientIp\":");
     at = put_text_or_null(at, record->client_ip, SHORT_MAX_BYTES);
+    at = PUT(at, ",\"host\":");
+    at = put_text_or_null(at, record->host, HOST_MAX_BYTES);
+    at = PUT(at, ",\"userAgent\":");
+    at = put_text_or_null(at, record->user_agent, AGENT_MAX_BYTES);
     at = PUT(at, ",\"protocol\":");
     at = put_protocol(at, record->version);
     if (record->tls_version.len)

@@ -17,8 +17,9 @@ struct gw_access_record {
     unsigned tries;
     uint64_t bytes_in, bytes_out;
     struct gw_slice client_ip;
-    int version;                 /* of HTTP, as the client spoke it: 10, 11, 20; else null */
-    struct gw_slice tls_version; /* empty: no TLS, and nothing is written of it */
+    struct gw_slice host, user_agent; /* as the client sent them, cut; or null */
+    int version;                      /* of HTTP, as the client spoke it: 10, 11, 20; else null */
+    struct gw_slice tls_version;      /* empty: no TLS, and nothing is written of it */
     struct gw_slice tls_cipher;
     struct gw_slice sni; /* or null */
     bool tls_resumed;
@@ -27,7 +28,7 @@ struct gw_access_record {
 };
 
 /* No line is longer, whatever its texts hold. */
-#define GW_ACCESS_LINE_MAX 24576
+#define GW_ACCESS_LINE_MAX 28672
 
 /* Writes the line with its end. Returns the length. */
 size_t gw_access_log_format(char out[GW_ACCESS_LINE_MAX], const struct gw_access_record *record);

@@ -28,7 +28,8 @@ GW_FUZZ_TARGET(access_log)
                                        .body_us = (int64_t)fuzz_pick(&choice, 5000000) };
     struct gw_slice *texts[] = { &record.path,     &record.method,         &record.route,
                                  &record.service,  &record.correlation_id, &record.consumer,
-                                 &record.upstream, &record.client_ip,      &record.error };
+                                 &record.upstream, &record.client_ip,      &record.error,
+                                 &record.host,     &record.user_agent };
 
     for (size_t i = 0; i < GW_ARRAY_LEN(texts); i++)
         *texts[i] = part(&rest);

@@ -31,7 +31,11 @@ describe("the access log", function()
   end)
 
   it("has a line for every request, with the fields that were promised", function()
-    gw:request("POST", "/up/x?secret=1", { body = "abc" })
+    gw:request(
+      "POST",
+      "/up/x?secret=1",
+      { body = "abc", headers = { Host = "a.test", ["User-Agent"] = "spec/1" } }
+    )
     local line = gw:access_log(1)[1]
     assert.equal("POST", line.method)
     assert.equal(200, line.statusCode)
@@ -43,6 +47,8 @@ describe("the access log", function()
     assert.equal(3, line.bytesIn)
     assert.equal(5, line.bytesOut)
     assert.equal("127.0.0.1", line.clientIp)
+    assert.equal("a.test", line.host)
+    assert.equal("spec/1", line.userAgent)
     assert.is_truthy(line.path:find("^/up/x"))
     assert.is_truthy(line.correlationId:find("^%x+%-%x+%-7"))
     assert.is_truthy(line.timestamp:find("^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%dZ$"))

@@ -17,7 +17,7 @@ describe("the access log", function()
         record[name] = value
       end
     end
-    local out = ffi.new("char[24576]")
+    local out = ffi.new("char[28672]")
     return ffi.string(out, c.gw_access_log_format(out, record))
   end
 
@@ -27,7 +27,8 @@ describe("the access log", function()
       assert.equal(
         '{"correlationId":"id-1","timestamp":"2026-02-28T23:59:59.042Z","method":"GET","path":"/users/1?x=y","statusCode":200,'
           .. '"duration":12.345,"route":"users","service":"user-service","consumer":"ada","upstream":"10.0.0.1:80",'
-          .. '"upstreamStatus":201,"tries":2,"bytesIn":3,"bytesOut":18446744073709551615,"clientIp":"::1","protocol":"HTTP/2",'
+          .. '"upstreamStatus":201,"tries":2,"bytesIn":3,"bytesOut":18446744073709551615,"clientIp":"::1",'
+          .. '"host":"shop.test:8443","userAgent":"curl/8 \\"x\\"","protocol":"HTTP/2",'
           .. '"error":"reset",'
           .. '"phases":{"rewrite":0.001,"access":0.000,"connect":1.000,"head":10.100,"response":0.020,"body":null}}\n',
         line {
@@ -46,6 +47,8 @@ describe("the access log", function()
           bytes_in = 3,
           bytes_out = 0xffffffffffffffffULL,
           client_ip = "::1",
+          host = "shop.test:8443",
+          user_agent = 'curl/8 "x"',
           version = 20,
           error = "reset",
           rewrite_us = 1,
@@ -58,6 +61,12 @@ describe("the access log", function()
       )
     end
   )
+
+  it("cuts what clients say of themselves", function()
+    local parsed = json.decode(line { host = ("h"):rep(300), user_agent = ("\1"):rep(2000) })
+    assert.equal(("h"):rep(256), parsed.host)
+    assert.equal(("\1"):rep(512), parsed.userAgent)
+  end)
 
   it("knows the versions of HTTP", function()
     for version, name in pairs { [10] = "HTTP/1.0", [11] = "HTTP/1.1", [20] = "HTTP/2" } do
@@ -75,6 +84,8 @@ describe("the access log", function()
       "upstream",
       "upstreamStatus",
       "clientIp",
+      "host",
+      "userAgent",
       "protocol",
       "error",
     }) do
