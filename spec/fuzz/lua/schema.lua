@@ -8,6 +8,7 @@ cjson.encode_invalid_numbers(true) -- 1e999 is read as infinity
 local schemas = {}
 
 local function load_schemas()
+  package.path = source_dir .. "/plugins/?.lua;" .. package.path -- their own modules
   local pipe = assert(io.popen("ls '" .. source_dir .. "/plugins'"))
   for name in pipe:lines() do
     schemas[name] = dofile(source_dir .. "/plugins/" .. name .. "/schema.lua")
