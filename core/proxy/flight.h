@@ -204,6 +204,11 @@ void gw_flight_take_head(struct gw_flight *flight, struct gw_head *head, bool en
 void gw_flight_respond(struct gw_flight *flight);
 bool gw_flight_responded(const struct gw_flight *flight);
 
+/* ── slow.c ────────────────────────────────────────────────────────────────────── */
+
+/* Watches that the client sends and reads. */
+void gw_flight_watch_pace(struct gw_flight *flight);
+
 /* ── sides.c ───────────────────────────────────────────────────────────────────── */
 
 /* Before a relay starts: its bytes keep the pace that a plugin asked for. */
@@ -218,9 +223,6 @@ void gw_flight_set_holds(struct gw_flight *flight);
 /* What body hooks that waited made of their piece: gw_exchange_ops. */
 void gw_flight_on_piped(struct gw_exchange *x, enum gw_phase phase, bool failed,
                         struct gw_slice out);
-
-/* Watches that the client sends and reads. */
-void gw_flight_watch_pace(struct gw_flight *flight);
 
 /* Ends the stream towards the service or the reply, if there is one. */
 void gw_flight_close_up(struct gw_flight *flight, enum gw_error why);
