@@ -10,22 +10,6 @@ bool gw_slice_equal_nocase(struct gw_slice a, struct gw_slice b)
     return true;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-struct gw_slice gw_slice_trim(struct gw_slice slice)
-{
-    while (slice.len && is_blank(slice.ptr[0])) {
-        slice.ptr++;
-        slice.len--;
-    }
-    while (slice.len && is_blank(slice.ptr[slice.len - 1]))
-        slice.len--;
-    return slice;
-}
-
 bool gw_slice_next(struct gw_slice *rest, char separator, struct gw_slice *item)
 {
     if (!rest->ptr)

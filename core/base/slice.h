@@ -57,11 +57,25 @@ static inline char gw_lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
+static inline bool gw_is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
 /* ASCII only, whatever the locale. */
 bool gw_slice_equal_nocase(struct gw_slice a, struct gw_slice b);
 
 /* Without spaces and tabs at both ends (OWS of RFC 9110 5.6.3). */
-struct gw_slice gw_slice_trim(struct gw_slice slice);
+static inline struct gw_slice gw_slice_trim(struct gw_slice slice)
+{
+    while (slice.len && gw_is_blank(slice.ptr[0])) {
+        slice.ptr++;
+        slice.len--;
+    }
+    while (slice.len && gw_is_blank(slice.ptr[slice.len - 1]))
+        slice.len--;
+    return slice;
+}
 
 /* Cuts the next item off a list separated by `separator`, trimmed; false when nothing is left.
  * Empty items are returned as empty slices. */

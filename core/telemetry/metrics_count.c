@@ -4,21 +4,34 @@
 
 /* One thread writes a place: a relaxed load and store are enough, and no locked instruction. */
 
-struct gw_metric_writer *gw_metric_writer(struct gw_metrics *metrics, unsigned writer)
+GW_SELDOM static struct gw_metric_writer *make_writer(struct gw_metrics *metrics, unsigned writer)
 {
-    GW_ASSERT(writer < metrics->writer_count);
-    struct gw_metric_writer *tables =
-        atomic_load_explicit(&metrics->writers[writer], memory_order_acquire);
-
-    if (tables)
-        return tables;
-    struct gw_metric_writer *fresh = gw_alloc_zero(sizeof(*fresh));
+    struct gw_metric_writer *fresh = gw_alloc_zero(sizeof(*fresh)), *tables = NULL;
 
     /* Two may meet here: a level has the same writer for all. */
     if (atomic_compare_exchange_strong(&metrics->writers[writer], &tables, fresh))
         return fresh;
     gw_free(fresh);
     return tables;
+}
+
+struct gw_metric_writer *gw_metric_writer(struct gw_metrics *metrics, unsigned writer)
+{
+    GW_ASSERT(writer < metrics->writer_count);
+    struct gw_metric_writer *tables =
+        atomic_load_explicit(&metrics->writers[writer], memory_order_acquire);
+
+    return tables ? tables : make_writer(metrics, writer);
+}
+
+GW_SELDOM static struct gw_metric_values *make_values(_Atomic(struct gw_metric_values *) *slot)
+{
+    struct gw_metric_values *fresh = gw_alloc_zero(sizeof(*fresh)), *chunk = NULL;
+
+    if (atomic_compare_exchange_strong(slot, &chunk, fresh))
+        return fresh;
+    gw_free(fresh);
+    return chunk;
 }
 
 _Atomic int64_t *gw_metric_place(struct gw_metrics *metrics, gw_metric series, unsigned writer)
@@ -28,14 +41,8 @@ _Atomic int64_t *gw_metric_place(struct gw_metrics *metrics, gw_metric series, u
         &gw_metric_writer(metrics, writer)->values[series / GW_METRIC_CHUNK];
     struct gw_metric_values *chunk = atomic_load_explicit(slot, memory_order_acquire);
 
-    if (!chunk) {
-        struct gw_metric_values *fresh = gw_alloc_zero(sizeof(*fresh));
-
-        if (atomic_compare_exchange_strong(slot, &chunk, fresh))
-            chunk = fresh;
-        else
-            gw_free(fresh);
-    }
+    if (!chunk)
+        chunk = make_values(slot);
     return &chunk->places[series % GW_METRIC_CHUNK];
 }
 
