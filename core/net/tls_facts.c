@@ -84,6 +84,33 @@ bool gw_tls_facts_trusted(const struct gw_tls_facts *facts, const unsigned char 
            (!trust || memcmp(trust, facts->policy->trust, GW_TLS_TRUST_SIZE) == 0);
 }
 
+const char *gw_tls_facts_refused(const struct gw_tls_facts *facts)
+{
+    if (facts->shown == GW_TLS_SHOWN_NOTHING)
+        return "a client certificate is asked for, and none was shown";
+    if (facts->shown == GW_TLS_SHOWN_BAD) {
+        switch (facts->verdict) {
+        case X509_V_ERR_CERT_HAS_EXPIRED:
+            return "the client certificate, or one above it, has expired";
+        case X509_V_ERR_CERT_NOT_YET_VALID:
+            return "the client certificate, or one above it, is not valid yet";
+        case X509_V_ERR_CERT_REVOKED:
+            return "the client certificate is revoked";
+        case X509_V_ERR_INVALID_PURPOSE:
+            return "the client certificate is not made for clients";
+        case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+        case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+        case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+        case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+        case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+            break;
+        default:
+            return "the client certificate is not accepted";
+        }
+    }
+    return "the client certificate is of an issuer that is not accepted here";
+}
+
 const char *gw_tls_facts_problem(const struct gw_tls_facts *facts)
 {
     return X509_verify_cert_error_string(facts->verdict);

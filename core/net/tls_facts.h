@@ -45,5 +45,9 @@ bool gw_tls_facts_cover(const struct gw_tls_facts *facts, struct gw_slice host);
  * listener trusts. */
 bool gw_tls_facts_trusted(const struct gw_tls_facts *facts, const unsigned char *trust);
 
+/* Why a client that needs a certificate has none that counts, in words that it may read itself:
+ * nothing of whom we trust. Static text. */
+const char *gw_tls_facts_refused(const struct gw_tls_facts *facts);
+
 /* Why what it showed was not accepted; static text, for people. */
 const char *gw_tls_facts_problem(const struct gw_tls_facts *facts);

@@ -51,6 +51,17 @@ void gw_flight_refuse(struct gw_flight *flight, enum gw_error why)
         answer_instead(x, flight->call->refused_by);
 }
 
+void gw_flight_refuse_saying(struct gw_flight *flight, enum gw_error why, const char *detail)
+{
+    const struct gw_error_info *info = gw_error_info(why);
+    struct gw_problem problem = { .detail = gw_slice_from(detail),
+                                  .reason = gw_slice_from(info->reason),
+                                  .error = why };
+
+    set_reply(&flight->x, gw_problem_new(&flight->x, info->status, &problem));
+    flight->x.error = why;
+}
+
 static void bind_reply(struct gw_flight *flight, struct gw_reply *reply)
 {
     struct gw_exchange *x = &flight->x;

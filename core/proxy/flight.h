@@ -194,6 +194,9 @@ bool gw_flight_has_websocket_key(const struct gw_exchange *x);
 /* Puts a problem in x.reply, in the place of any other. */
 void gw_flight_refuse(struct gw_flight *flight, enum gw_error why);
 
+/* The same in other words than the error's own; static text. */
+void gw_flight_refuse_saying(struct gw_flight *flight, enum gw_error why, const char *detail);
+
 /* Puts the reply in the place of the service's stream. */
 void gw_flight_open_reply(struct gw_flight *flight);
 

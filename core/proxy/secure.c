@@ -1,5 +1,6 @@
 /* What is asked of the way a request came: that it was HTTPS, that its connection was made for its
  * host, that its client has shown a certificate. */
+#include "base/log.h"
 #include "http/uri.h"
 #include "net/tls_server.h"
 #include "proxy/flight.h"
@@ -84,6 +85,20 @@ static bool may_come(const struct gw_exchange *x)
            (!x->tls || x->tls->shown == GW_TLS_SHOWN_NOTHING);
 }
 
+/* In words for the client: what it can mend, and nothing of whom we trust. */
+static void refuse_client(struct gw_flight *flight)
+{
+    const struct gw_exchange *x = &flight->x;
+    const char *problem = x->tls ? gw_tls_facts_refused(x->tls)
+                                 : "a client certificate is asked for, and this is no TLS";
+
+    gw_info("request %.*s, route %.*s, client %.*s: %s%s%s", GW_SLICE_ARG(x->correlation_id),
+            GW_SLICE_ARG(x->route->name), GW_SLICE_ARG(x->client_ip), problem,
+            x->tls && x->tls->shown == GW_TLS_SHOWN_BAD ? ": " : "",
+            x->tls && x->tls->shown == GW_TLS_SHOWN_BAD ? gw_tls_facts_problem(x->tls) : "");
+    gw_flight_refuse_saying(flight, GW_E_CLIENT_CERTIFICATE, problem);
+}
+
 bool gw_flight_check_route(struct gw_flight *flight)
 {
     struct gw_exchange *x = &flight->x;
@@ -94,7 +109,7 @@ bool gw_flight_check_route(struct gw_flight *flight)
         return false;
     }
     if (route->clients && !may_come(x)) {
-        gw_flight_refuse(flight, GW_E_CLIENT_CERTIFICATE);
+        refuse_client(flight);
         return false;
     }
     return true;

@@ -126,10 +126,15 @@ describe("client certificates of a route", function()
     assert.equal(200, (curl("open.test", "/")))
     for _, host in ipairs { "closed.test", "x.deep.test" } do
       assert.equal(200, (curl(host, "/", with("alice"))), host)
-      for _, arguments in ipairs { "", with("mallory"), with("old") } do
+      for arguments, words in pairs {
+        [""] = "none was shown",
+        [with("mallory")] = "of an issuer that is not accepted here",
+        [with("old")] = "has expired",
+      } do
         local status, body = curl(host, "/", arguments)
         assert.equal(403, status, host .. arguments)
         assert.matches('"client_certificate"', body)
+        assert.matches('"detail":"[^"]*' .. words, body)
       end
     end
     assert.equal(200, (curl("closed.test", "/health")))
