@@ -352,6 +352,7 @@ struct gw_config {
     bool fetches_tls; /* plugins may fetch https:// URLs */
     unsigned workers; /* 0: auto */
     uint64_t drain_timeout_us;
+    uint64_t drain_delay_us; /* before it, while it is not ready any more but takes connections */
     struct gw_slice access_log;     /* "stdout", "off" or a path */
     struct gw_slice error_log;      /* "stderr" or a path */
     int log_level;                  /* enum gw_log_level */

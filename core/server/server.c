@@ -203,17 +203,37 @@ static void leave(struct gw_server *server)
     gw_reloader_close(server->reloader, on_reloader_closed, server);
 }
 
+static void drain_workers(struct gw_server *server)
+{
+    if (server->drain_timeout_us) /* else nothing was configured yet */
+        gw_notice("stopping: requests under way have %.1f s to end",
+                  (double)server->drain_timeout_us / 1e6);
+    for (unsigned i = 0; i < server->worker_count; i++)
+        gw_worker_drain(server->workers[i], server->drain_timeout_us, on_worker_done, server);
+}
+
+static void on_delay_over(struct gw_timer *timer)
+{
+    drain_workers(container_of(timer, struct gw_server, delay));
+}
+
+/* Whoever probes gets time to see that it is not ready, before connections are refused. */
 static void begin_drain(struct gw_server *server)
 {
-    uint64_t timeout = drain_timeout(server);
+    const struct gw_config *config = gw_reloader_config(server->reloader);
+    uint64_t delay_us = config && server->state == GW_SERVER_SERVES ? config->drain_delay_us : 0;
 
-    if (gw_reloader_config(server->reloader))
-        gw_notice("stopping: requests under way have %.1f s to end", (double)timeout / 1e6);
+    server->drain_timeout_us = drain_timeout(server);
     if (!server->retires)
         leave(server);
     server->retires = false;
-    for (unsigned i = 0; i < server->worker_count; i++)
-        gw_worker_drain(server->workers[i], timeout, on_worker_done, server);
+    if (!delay_us) {
+        drain_workers(server);
+        return;
+    }
+    gw_notice("stopping: not ready any more; takes connections for another %.1f s",
+              (double)delay_us / 1e6);
+    gw_timer_start(server->loop, &server->delay, delay_us, on_delay_over);
 }
 
 /* Another process serves: what drains beside it is in nobody's way and has all the time it
@@ -247,6 +267,7 @@ static void hurry_drain(struct gw_server *server)
     }
     if (server->workers_done == server->worker_count)
         leave_without_loader(server);
+    gw_timer_stop(&server->delay);
     gw_notice("told to stop again: ending what still runs");
     if (!gw_timer_running(&server->patience))
         gw_timer_start(server->loop, &server->patience, PATIENCE_US, on_out_of_patience);

@@ -48,7 +48,9 @@ struct gw_server {
     unsigned worker_count; /* 0 before generation 1 was loaded */
     unsigned workers_done;
     unsigned stops_by_signal, stops_by_parent; /* how often each told us to end */
-    bool retires;             /* drains without an end in sight, because another process serves */
+    bool retires;          /* drains without an end in sight, because another process serves */
+    struct gw_timer delay; /* runs until workers are told to drain */
+    uint64_t drain_timeout_us;
     struct gw_timer patience; /* runs once it was told twice to stop, or only a load is left */
     bool reloader_closed;
     struct gw_reloader *reloader;

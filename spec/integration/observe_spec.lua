@@ -218,6 +218,23 @@ describe("the end", function()
     moongate.stop_all()
   end)
 
+  it("is not ready first, and refuses connections after drain_delay only (2.19.5)", function()
+    for _, delay in ipairs { "1h", "200ms" } do
+      start()
+      gw:configure(YAML .. "\ndrain_delay: " .. delay .. "\n", { up = service.port })
+      assert.equal(200, (gw:reload()))
+      gw.process:kill("TERM")
+      if delay == "1h" then
+        assert.is_truthy(wire.wait(function() return gw:ask("GET", "/health/ready").status == 503 end))
+        assert.equal(200, gw:get("/up").status) -- on a connection of its own
+        assert.is_truthy(gw:wait_log("not ready any more; takes connections for another 3600.0 s"))
+        gw.process:kill("TERM")
+      end
+      assert.equal(0, gw.process:wait(20))
+      stop()
+    end
+  end)
+
   it("lets a running request finish and is not ready meanwhile (2.19.5)", function()
     start()
     local slow = wire.listen()

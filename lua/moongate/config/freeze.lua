@@ -41,6 +41,7 @@ local function put_top(build, config, normal)
   put_limits(config.limits, normal.limits)
   config.workers = normal.workers == "auto" and 0 or normal.workers
   config.drain_timeout_us = us(normal.drain_timeout)
+  config.drain_delay_us = us(normal.drain_delay)
   config.watch = normal.watch
   config.log_level = LEVELS[normal.log.level]
   config.lua_budget_us = us(normal.lua.budget)

@@ -8,6 +8,7 @@
 ---     workers         "auto" | N                      watch, strict   booleans
 ---     default_access  "deny" | "allow"                path_match      "segment" | "prefix"
 ---     drain_timeout   ms
+---     drain_delay     ms
 ---     limits          { head, headers, target, body, buffer, head_timeout, body_min_rate, idle_timeout,
 ---                       total_timeout, connections, connections_per_client, requests_per_connection, write_queue,
 ---                       pending }

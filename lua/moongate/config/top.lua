@@ -206,6 +206,14 @@ local function fields()
       default = "60s",
       about = "How long a stopping process waits for its streams.",
     },
+    drain_delay = t.duration {
+      unit = "ms",
+      off = true,
+      default = "off",
+      between = { 0, 3600000 },
+      about = "How long before that it goes on as before, but for `/health/ready`, which says 503: for load "
+        .. "balancers to see it.",
+    },
     limits = limits.of_listener,
     dns = dns.RECORD,
     redis = redis.RECORD,
@@ -362,6 +370,7 @@ function M.normalise(top, good, folder)
     default_access = top.default_access,
     path_match = top.path_match,
     drain_timeout = top.drain_timeout,
+    drain_delay = top.drain_delay,
     lua = top.lua,
     fetch = top.fetch,
     zones = top.zones,

@@ -399,6 +399,7 @@ upstreams:
 workers: 3
 watch: true
 drain_timeout: 5s
+drain_delay: 7s
 log: { access: "off", level: debug }
 trusted_proxies: [10.0.0.0/8, "::1"]
 admin: { address: "127.0.0.1:9000", token: hush }
@@ -422,6 +423,7 @@ consumers: [{ username: ann, custom_id: "7" }]
     assert.equal(3, conf.workers)
     assert.is_true(conf.watch)
     assert.equal(5000000, tonumber(conf.drain_timeout_us))
+    assert.equal(7000000, tonumber(conf.drain_delay_us))
     assert.equal("off", c.str(conf.access_log))
     assert.equal(0, conf.log_level)
     assert.equal("127.0.0.1:9000", c.str(conf.admin_address))

@@ -20,6 +20,7 @@ local CASES = {
   { "an old version", "_format_version: '1.1'\n", 1, "_format_version", "known, not in this version" },
   { "an unknown version", "_format_version: '4'\n", 1, "_format_version", "no version of Kong's format" },
   { "a duration without a unit", H .. "drain_timeout: 60\n", 2, "drain_timeout", 'expected a duration such as "30s"' },
+  { "a delay of more than an hour", H .. "drain_delay: 2h\n", 2, "drain_delay", "must be between 0 and 3600000" },
   { "a duration with a wrong unit", H .. "drain_timeout: 60sec\n", 2, "drain_timeout", "needs a number and its unit" },
   { "a mirror without a service", H .. "services:\n  - { name: a, host: a, mirror: {} }\n", 3, "services[0].mirror.service",
     "is required" },
