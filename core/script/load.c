@@ -138,6 +138,9 @@ static int load(lua_State *L)
     take_phases(L, script);
     lua_getfield(L, loaded, "new_slot");
     script->new_slot_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_getfield(L, loaded, "retire");
+    if (lua_isfunction(L, -1))
+        script->retire_ref = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_getfield(L, loaded, "runners");
     for (int i = 0; i < GW_PHASE_COUNT; i++) {
         lua_rawgeti(L, -1, i + 1);

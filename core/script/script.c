@@ -170,6 +170,7 @@ struct gw_script *gw_script_new(const struct gw_script_options *options, char **
     script->on_unused = options->on_unused;
     script->on_unused_ctx = options->on_unused_ctx;
     script->free_ctx = -1;
+    script->retire_ref = LUA_NOREF;
     script->init_clock = options->clock;
     script->owns_metrics = !options->metrics;
     script->metrics = options->metrics ? options->metrics : gw_metrics_new(options->worker + 1);
@@ -240,9 +241,34 @@ void gw_script_unref(struct gw_script *script)
         script->on_unused(script, script->on_unused_ctx);
 }
 
+static int call_retire(lua_State *L)
+{
+    const struct gw_script *script = lua_touserdata(L, 1);
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, script->retire_ref);
+    lua_call(L, 0, 0);
+    return 0;
+}
+
+/* Once: what it holds for others is given back. */
+static void tell_of_end(struct gw_script *script)
+{
+    int ref = script->retire_ref;
+    char *why = NULL;
+
+    if (ref == LUA_NOREF || !script->loop)
+        return;
+    if (!gw_script_protect(script, call_retire, script, &why))
+        gw_error("the end of generation %llu: %s", (unsigned long long)script->generation, why);
+    gw_free(why);
+    script->retire_ref = LUA_NOREF;
+    gw_script_forget(script, ref);
+}
+
 /* Running exchanges keep their runs. */
 void gw_script_retire(struct gw_script *script)
 {
+    tell_of_end(script);
     gw_tasks_cancel(script);
     gw_events_cancel(script);
     gw_debug("generation %llu of worker %u is no longer current",

@@ -105,6 +105,7 @@ struct gw_script {
     uint8_t *phases; /* bits of enum gw_phase by route index; the last is the global plan's */
     int phase_refs[GW_PHASE_COUNT]; /* functions of lua/moongate/phases.lua in the registry */
     int new_slot_ref;
+    int retire_ref;             /* of what is called when it is retired; LUA_NOREF: nothing */
     struct gw_list tasks;       /* struct task (task.c), from init on */
     struct gw_event_desk *desk; /* event.c; NULL: no plugin hears */
     const char *for_events;     /* while it loads: the plugins it is for; NULL: all */

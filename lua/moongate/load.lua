@@ -169,6 +169,7 @@ local plan = core.plan ~= "" and buffer.decode(core.plan)
 core.plan = nil
 core.zones, core.declared_zones = plan.zones or {}, {}
 core.redis = plan.redis or {}
+core.retiring = {} -- functions to be called when this generation is no longer current
 entities.fill(plan)
 
 -- For control: the plugins that hear events, and no request's plan.
@@ -219,6 +220,11 @@ local hears, hearing, call_event = require("moongate.hearing").build(plan, handl
 
 return {
   compiles = compiles,
+  retire = core.retiring[1] and function()
+    for _, retire in ipairs(core.retiring) do
+      retire()
+    end
+  end,
   hears = hears,
   hearing = hearing,
   call_event = call_event,

@@ -83,6 +83,49 @@ describe("limits in Redis", function()
     assert.equal("", server:cli("--raw", "KEYS", "*api*"):gsub("\n", "")) -- nobody's key is readable
   end)
 
+  it("never pass more of a fixed window where slices are leased, and leave nothing unused for long", function()
+    local list = gateways("limit: 600, window: year, timeout: 5s, sync: leased", 2)
+    local passed = 0
+    for _ = 1, 4 do
+      passed = passed + count(load_all(list, 200), "200\n")
+      assert.is_true(passed <= 600, passed)
+    end
+    local deadline = os.time() + 20
+    while passed < 600 and os.time() < deadline do -- what one holds comes back for the other
+      passed = passed + count({ load(list[1], 20) }, "200\n")
+    end
+    assert.equal(600, passed)
+    assert.equal(20, count({ load(list[2], 20) }, "429\n"))
+  end)
+
+  it("ask Redis far more seldom than they decide where slices are leased", function()
+    local list = gateways("limit: 100000, window: year, timeout: 5s, sync: leased", 1)
+    local function calls()
+      return tonumber(server:cli("INFO", "commandstats"):match("cmdstat_evalsha:calls=(%d+)") or 0)
+    end
+    assert.equal(50, count({ load(list[1], 50) }, "200\n"))
+    local before = calls()
+    assert.equal(2000, count({ load(list[1], 2000) }, "200\n"))
+    assert.is_true(calls() - before < 200, calls() - before)
+  end)
+
+  it("give what they leased back when their configuration goes", function()
+    local gw = gateways("limit: 1000, window: year, timeout: 5s, sync: leased", 1)[1]
+    local passed = count({ load(gw, 500) }, "200\n")
+    gw:stop()
+    local strict = gateways("limit: 1000, window: year, timeout: 5s", 1)[1]
+    local left = tonumber(strict:get("/").headers.ratelimit:match("r=(%d+)"))
+    assert.equal(1000 - passed - 1, left)
+  end)
+
+  it("bound what a leased bucket passes on top", function()
+    local list =
+      gateways("algorithm: token-bucket, capacity: 400, refill_rate: 0.001, timeout: 5s, sync: leased", 2)
+    local passed = count(load_all(list, 600), "200\n")
+    assert.is_true(passed <= 400, passed)
+    assert.is_true(passed > 300, passed)
+  end)
+
   it("take all of several limits or none", function()
     local several = "limits: [{ limit: 50, window: year, name: a }, { algorithm: sliding-window, limit: 20, window: 3600, "
       .. "name: b }], timeout: 5s"

@@ -6,20 +6,24 @@ local bit = require("bit")
 local core = require("moongate.core")
 local crypto = require("moongate.crypto")
 local declaring = require("moongate.declaring")
+local leases_module = require("moongate.limit.leases")
 local metrics = require("moongate.metrics")
 local redis = require("moongate.redis")
 local rules = require("moongate.limit.rule")
 local script_text = require("moongate.limit.redis_script")
+local task = require("moongate.task")
 local time = require("moongate.time")
 
 local C = require("moongate.cdef")
 local is_rule = rules.is_rule
-local floor, huge = math.floor, math.huge
+local floor, huge, max = math.floor, math.huge, math.max
+local want, put, refuse, clock = leases_module.want, leases_module.put, leases_module.refuse, leases_module.now
 
 local MOST = tonumber(C.GW_LIMIT_ASKS_MAX)
 local LEAKY, SLIDING = tonumber(C.GW_LIMIT_LEAKY_BUCKET), tonumber(C.GW_LIMIT_SLIDING_WINDOW)
 local MICRO, AMOUNT_MAX = 1e6, 1e18
 local TIMEOUT = 0.02
+local SWEEP_EVERY = 0.5
 local TELL_EVERY = 10 -- seconds between two lines of the log
 local WARN = 3
 
@@ -57,6 +61,7 @@ local function terms_of(rule)
     most = most,
     rate = own.algorithm == SLIDING and tonumber(own.log_max) or tonumber(own.rate_micro),
     window = tonumber(own.window_us),
+    is_sliding = rule.algorithm == "sliding-window",
   }
   known[rule] = terms
   return terms
@@ -88,10 +93,11 @@ local function compose(self, mode, asks, count, what)
     if type(ask) ~= "table" then error(("counter:%s: each ask is { key, rule, cost }"):format(what), 3) end
     local key, rule, cost = ask[1], ask[2], ask[3] == nil and 1 or ask[3]
     check(key, rule, cost, what, mode == "adjust" and -huge or 0)
-    local terms, at = terms_of(rule), 2 + (i - 1) * 6
+    local terms, at = terms_of(rule), 2 + (i - 1) * 7
     keys[i] = place_of(self, key, terms)
     args[at], args[at + 1], args[at + 2] = terms.algorithm, terms.align, terms.most
     args[at + 3], args[at + 4], args[at + 5] = terms.rate, terms.window, micro_of(cost)
+    args[at + 6] = 0
   end
   return keys, args
 end
@@ -113,7 +119,7 @@ local function take_answers(limits, reply)
   local count = #limits
   local list, all = answers[count], true
   for i = 1, count do
-    local answer, at = list[i], 2 + (i - 1) * 4
+    local answer, at = list[i], 2 + (i - 1) * 5
     local room, retry = reply[at + 1], reply[at + 3]
     answer.allowed, answer.limit = reply[at], limits[i]
     answer.remaining = room > 0 and room / MICRO or 0
@@ -155,6 +161,12 @@ local function without(self, limits, copies, take)
   return passes, list
 end
 
+-- What Redis says against a script is not for a label.
+local function why(reason)
+  if not reason then return "it answered with null" end
+  return reason:match("^%u+ ") and "it answered with an error" or reason
+end
+
 local function decide(self, mode, asks, count, what)
   if type(self) ~= "table" or not self.redis then
     error(("counter:%s is a method: call it with a colon"):format(what), 3)
@@ -171,10 +183,7 @@ local function decide(self, mode, asks, count, what)
   end
   local reply, reason = self.redis:run(self.script, keys, unpack(args))
   if type(reply) ~= "table" then
-    tell(
-      self,
-      reason and reason:match("^%u+ ") and "it answered with an error" or reason or "it answered with null"
-    )
+    tell(self, why(reason))
     return without(self, limits, copies, mode == "take")
   end
   return take_answers(limits, reply)
@@ -222,6 +231,180 @@ function Counter:crowd() return self.near:crowd() end
 --- Of what this process keeps beside Redis.
 function Counter:stats() return self.near:stats() end
 
+-- ── leased ───────────────────────────────────────────────────────────────────
+
+---@class moongate.limit.redis.Leased
+local Leased = setmetatable({}, { __index = Counter })
+Leased.__index = Leased
+
+local function tell_lease(answer, lease, most, now, allowed)
+  answer.allowed, answer.limit = allowed and 1 or 0, most
+  answer.remaining = max(lease.room, 0) + lease.left
+  answer.reset = max(lease.resets - now, 0)
+  answer.retry_after = allowed and 0 or max(lease.retry - now, 0)
+end
+
+-- What the script is told of the asks whose leases have not enough.
+local function compose_loan(self, asks, leases, count, now)
+  local wanting, keys, args = {}, {}, { "lease" }
+  for i = 1, count do
+    local lease, cost = leases[i], asks[i][3]
+    if now >= lease.expires or lease.left < cost then
+      local own = #wanting + 1
+      local terms, at = terms_of(asks[i][2]), 2 + (own - 1) * 7
+      wanting[own] = i
+      keys[own] = place_of(self, asks[i][1], terms)
+      args[at], args[at + 1], args[at + 2] = terms.algorithm, terms.align, terms.most
+      args[at + 3], args[at + 4], args[at + 5] = terms.rate, terms.window, micro_of(cost)
+      args[at + 6] = micro_of(cost > 0 and want(lease, cost, terms.most / MICRO, now) or 0)
+    end
+  end
+  return wanting, keys, args
+end
+
+local function take_loan(asks, leases, wanting, reply, now)
+  local all = true
+  for own = 1, #wanting do
+    all = all and reply[2 + (own - 1) * 5] == 1
+  end
+  for own, i in ipairs(wanting) do
+    local at, rule = 2 + (own - 1) * 5, asks[i][2]
+    local room, reset, retry = reply[at + 1] / MICRO, reply[at + 2] / 1e6, reply[at + 3]
+    if all then
+      put(leases[i], rule, reply[at + 4] / MICRO, room, reset, now)
+    elseif reply[at] == 0 then
+      refuse(leases[i], room, reset, retry < 0 and huge or retry / 1e6, now)
+    end
+  end
+  return all
+end
+
+-- Takes slices where they are needed, all or none. nil and a reason: Redis did not say.
+local function borrow(self, asks, leases, count, now)
+  local wanting, keys, args = compose_loan(self, asks, leases, count, now)
+  if #wanting == 0 then return true end
+  for _, i in ipairs(wanting) do
+    leases[i].asks = true
+  end
+  local reply, reason = self.redis:run(self.script, keys, unpack(args))
+  for _, i in ipairs(wanting) do
+    leases[i].asks = nil
+  end
+  if type(reply) ~= "table" then return nil, why(reason) end
+  return take_loan(asks, leases, wanting, reply, now)
+end
+
+-- Of the caller's list nothing is read after a wait.
+local function copy(asks, count)
+  local own = {}
+  for i = 1, count do
+    local ask = asks[i]
+    own[i] = { ask[1], ask[2], ask[3] == nil and 1 or ask[3] }
+    check(own[i][1], own[i][2], own[i][3], "take_all", 0)
+  end
+  return own
+end
+
+-- The leases of the asks; nil: they have to be decided in Redis, by themselves.
+local function leases_of(self, asks, count)
+  local list = {}
+  for i = 1, count do
+    local lease = not self.ends and self.leases:find(asks[i][1], asks[i][2], terms_of(asks[i][2]))
+    if not lease or lease.asks then return nil end
+    for before = 1, i - 1 do
+      if list[before] == lease then return nil end
+    end
+    list[i] = lease
+  end
+  return list
+end
+
+-- Why not is remembered by one of the leases.
+local function is_refused(leases, count, now)
+  for i = 1, count do
+    if now < leases[i].refused then return true end
+  end
+  return false
+end
+
+-- Of the leases that have enough each one is used, or none.
+local function use(asks, leases, count, good)
+  local now, list = clock(), answers[count]
+  for i = 1, count do
+    local lease = leases[i]
+    if good then lease.left = lease.left - asks[i][3] end
+    tell_lease(list[i], lease, limit_of(asks[i][2]), now, good or now >= lease.refused)
+  end
+  return good, list
+end
+
+local function without_redis(self, asks, count, reason)
+  local limits = {}
+  for i = 1, count do
+    limits[i] = limit_of(asks[i][2])
+  end
+  tell(self, reason)
+  return without(self, limits, asks, true)
+end
+
+local function take_leased(self, asks, count)
+  local leases = leases_of(self, asks, count)
+  if not leases then return decide(self, "take", asks, count, "take_all") end
+  local now = clock()
+  if is_refused(leases, count, now) then return use(asks, leases, count, false) end
+  local good, reason = borrow(self, asks, leases, count, now)
+  if good == nil then return without_redis(self, asks, count, reason) end
+  if good then
+    for i = 1, count do -- while it waited others used what it had found
+      if leases[i].left < asks[i][3] then return decide(self, "take", asks, count, "take_all") end
+    end
+  end
+  return use(asks, leases, count, good)
+end
+
+function Leased:take_all(asks, count)
+  count = count or #asks
+  if not (count >= 1 and count <= MOST) then
+    error(("counter:take_all: 1 to %d asks can be decided at once"):format(MOST), 2)
+  end
+  return take_leased(self, copy(asks, count), count)
+end
+
+function Leased:take(key, rule, cost)
+  if cost == nil then cost = 1 end
+  local of_rule = self.leases.rules[rule]
+  local lease = of_rule and of_rule[key]
+  if lease and cost >= 0 and lease.left >= cost then -- what most requests find
+    local now = clock()
+    if now < lease.expires then
+      local answer = answers[1][1]
+      lease.left = lease.left - cost
+      tell_lease(answer, lease, known[rule].most / MICRO, now, true)
+      return true, answer
+    end
+  end
+  check(key, rule, cost, "take", 0)
+  local all, list = take_leased(self, { { key, rule, cost } }, 1)
+  return all, list[1]
+end
+
+function Leased:forget(key, rule)
+  local of_rule = self.leases.rules[rule]
+  if of_rule and of_rule[key] then of_rule[key].left = 0 end
+  return Counter.forget(self, key, rule)
+end
+
+-- Makes a counter lend: what nobody uses is given back every half a second, and all of it when the generation ends.
+local function lend(counter)
+  counter.leases = leases_module.new(function(key, rule, amount) Counter.adjust(counter, key, rule, -amount) end)
+  task.every(SWEEP_EVERY, function() counter.leases:sweep(false) end, { worker = "each" })
+  core.retiring[#core.retiring + 1] = function()
+    counter.ends = true
+    counter.leases:sweep(true)
+  end
+  setmetatable(counter, Leased)
+end
+
 local SYNCS, FAILURES = { strict = true, leased = true }, { open = true, closed = true, ["local"] = true }
 
 local function choose(options, name, map, default, what)
@@ -261,9 +444,7 @@ function M.open(zone, options, what)
     failures = failures_of(declaring.plugin(what)),
   }, Counter)
   if counter.on_failure == "local" then counter.alone = near end
-  if choose(options, "sync", SYNCS, "strict", what) == "leased" then
-    error(("%s: sync = leased is known, not in this version"):format(what), 3)
-  end
+  if choose(options, "sync", SYNCS, "strict", what) == "leased" then lend(counter) end
   return counter
 end
 

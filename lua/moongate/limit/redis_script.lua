@@ -2,10 +2,10 @@
 --- there are doubles, so what may be larger than 2^53 is kept in two parts or computed digit by digit.
 ---
 ---     KEYS      a cell for each ask
----     ARGV[1]   "take", "look" or "adjust"
----     ARGV      six numbers an ask: algorithm, align (enums of policy/limit.h), most (millionths), rate (millionths a
----               second) or entries of a log, window (µs), cost (millionths)
----     →         now (µs), then for each ask: allowed, room (millionths), reset (µs), retry (µs; -1: never)
+---     ARGV[1]   "take", "look", "adjust", or "lease": takes more than the cost where there is plenty
+---     ARGV      seven numbers an ask: algorithm, align (enums of policy/limit.h), most (millionths), rate (millionths a
+---               second) or entries of a log, window (µs), cost and what is wanted (millionths)
+---     →         now (µs), then for each ask: allowed, room (millionths), reset (µs), retry (µs; -1: never), taken
 return [[
 if redis.replicate_commands then redis.replicate_commands() end
 local call, floor, ceil, fmod, max, min = redis.call, math.floor, math.ceil, math.fmod, math.max, math.min
@@ -281,10 +281,11 @@ local KINDS = { [TOKEN_BUCKET] = bucket, [LEAKY_BUCKET] = bucket, [FIXED] = fixe
 
 local steps, first_of, all = {}, {}, true
 for i = 1, #KEYS do
-  local at = 2 + (i - 1) * 6
+  local at = 2 + (i - 1) * 7
   local s = { key = KEYS[i], before = 0 }
   s.algorithm, s.align, s.most = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   s.rate, s.window, s.micro = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5])
+  s.want = tonumber(ARGV[at + 6])
   s.kind = KINDS[s.algorithm] or estimate
   local first = first_of[s.key]
   if first then
@@ -303,7 +304,14 @@ end
 
 local charged = mode ~= 'look' and all
 if charged then
-  for _, s in ipairs(steps) do s.kind.charge(s, s.micro) end
+  for _, s in ipairs(steps) do
+    s.grant = s.micro
+    if mode == 'lease' and s.want > s.micro and s.micro > 0 then
+      local plenty = floor((s.kind.room(s) - s.before) / 8 / s.micro) * s.micro
+      s.grant = max(s.micro, min(s.want, plenty))
+    end
+    s.kind.charge(s, s.grant)
+  end
 end
 local out = { now }
 for _, s in ipairs(steps) do
@@ -316,6 +324,7 @@ for _, s in ipairs(steps) do
   out[#out + 1] = s.kind.room(s)
   out[#out + 1] = s.kind.reset(s)
   out[#out + 1] = s.allowed and 0 or wanted > s.most and -1 or s.kind.retry(s, wanted)
+  out[#out + 1] = s.grant or 0
 end
 for _, s in ipairs(steps) do
   if not s.same and (charged or s.changed) then s.kind.keep(s) end
