@@ -6,10 +6,10 @@ local redis_server = require("support.redis")
 local CURL = "/usr/bin/curl"
 
 local YAML = [[
-workers: 2
+workers: %d
 listeners: [{ address: "127.0.0.1:0" }]
 redis:
-  main: { unix_socket: %s, connect_timeout: 200ms }
+  main: { unix_socket: %s, connect_timeout: 5s }
 routes:
   - name: api
     paths: [/]
@@ -41,6 +41,7 @@ end
 
 describe("limits in Redis", function()
   local server, folder
+  local started = {}
 
   setup(function()
     folder = moongate.folder()
@@ -52,12 +53,20 @@ describe("limits in Redis", function()
     moongate.stop_all()
   end)
 
-  before_each(function() server:cli("FLUSHALL") end)
+  -- Before the next one: what they leased goes back when they end.
+  after_each(function()
+    for i, gw in ipairs(started) do
+      gw:stop()
+      started[i] = nil
+    end
+    server:cli("FLUSHALL")
+  end)
 
-  local function gateways(config, n)
+  local function gateways(config, n, workers)
     local list = {}
     for i = 1, n do
-      list[i] = moongate.start { yaml = YAML:format(server.socket, config) }
+      started[#started + 1] = moongate.start { yaml = YAML:format(workers or 2, server.socket, config) }
+      list[i] = started[#started]
     end
     return list
   end
@@ -113,6 +122,7 @@ describe("limits in Redis", function()
     local gw = gateways("limit: 1000, window: year, timeout: 5s, sync: leased", 1)[1]
     local passed = count({ load(gw, 500) }, "200\n")
     gw:stop()
+    started = {}
     local strict = gateways("limit: 1000, window: year, timeout: 5s", 1)[1]
     local left = tonumber(strict:get("/").headers.ratelimit:match("r=(%d+)"))
     assert.equal(1000 - passed - 1, left)
@@ -138,7 +148,7 @@ describe("limits in Redis", function()
 
   for what, expected in pairs { open = 200, closed = 429, ["local"] = 200 } do
     it(("let on_failure: %s decide while Redis is gone, and ask again when it is back"):format(what), function()
-      local gw = gateways("limit: 3, window: year, timeout: 100ms, on_failure: " .. what, 1)[1]
+      local gw = gateways("limit: 3, window: year, timeout: 100ms, on_failure: " .. what, 1, 1)[1]
       assert.equal(200, one(gw))
       server:stop()
       for _ = 1, 3 do

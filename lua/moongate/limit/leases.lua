@@ -1,12 +1,12 @@
---- Leased limits: a worker takes a slice of what a key has left in Redis, which is charged there at once, and decides by
---- itself until it is used up. So the slices together are never more than the limit; what is not used is given back.
+--- Leased limits: a worker takes a slice of what a key has left in Redis, which is charged there at once, and decides
+--- by itself until it is used up. So the slices together are never more than the limit; what is not used is given back.
 ---
 ---   * The first request of a key takes what it costs. A slice that is used up within HURRY seconds makes the next one
 ---     twice as large, up to a twentieth of the limit, and Redis gives at most an eighth of what is left: near its end
 ---     a budget is decided request by request, as in strict.
----   * A slice is good for LIFE seconds, and of a fixed window until it ends: there nothing ever passes beyond the limit.
+---   * A slice is good for LIFE seconds, and of a fixed window until it ends: there nothing passes beyond the limit.
 ---     Of buckets and sliding windows it may be used that much later than it was counted, so within any window (or
----     beside a full bucket) at most the slices that are out may pass on top: a twentieth a worker.
+---     beside a full bucket) at most the slices that are out may pass on top: a twentieth of the limit a worker.
 ---   * Somebody may be refused while others hold slices that they will not use: for LIFE seconds at most.
 ---   * A refusal is remembered for as long as Redis says, at most REFUSAL seconds, so that a flood costs Redis nothing.
 local core = require("moongate.core")

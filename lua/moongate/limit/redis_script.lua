@@ -3,8 +3,8 @@
 ---
 ---     KEYS      a cell for each ask
 ---     ARGV[1]   "take", "look", "adjust", or "lease": takes more than the cost where there is plenty
----     ARGV      seven numbers an ask: algorithm, align (enums of policy/limit.h), most (millionths), rate (millionths a
----               second) or entries of a log, window (µs), cost and what is wanted (millionths)
+---     ARGV      seven numbers an ask: algorithm, align (enums of policy/limit.h), most (millionths), rate (millionths
+---               a second) or entries of a log, window (µs), cost and what is wanted (millionths)
 ---     →         now (µs), then for each ask: allowed, room (millionths), reset (µs), retry (µs; -1: never), taken
 return [[
 if redis.replicate_commands then redis.replicate_commands() end
