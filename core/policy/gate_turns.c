@@ -62,10 +62,11 @@ static void answer_of(const struct gw_gate *gate, struct gw_gate_answer *answer)
     answer->active = gate->active;
 }
 
-static struct gw_gate *ask(struct gw_gates *gates, enum gw_gate_kind kind, struct gw_slice key,
-                           uint64_t now_us, struct gw_ticket *ticket, struct gw_gate_answer *answer)
+static struct gw_gate *ask(struct gw_gates *gates, enum gw_gate_kind kind, uint64_t of,
+                           struct gw_slice key, uint64_t now_us, struct gw_ticket *ticket,
+                           struct gw_gate_answer *answer)
 {
-    struct gw_gate *gate = gw_gate_enter(gates, kind, key, now_us);
+    struct gw_gate *gate = gw_gate_enter(gates, kind, of, key, now_us);
 
     *answer = (struct gw_gate_answer){ 0 };
     ticket->gate = gate;
@@ -149,11 +150,11 @@ static enum gw_gate_result queue_up(struct gw_gate *gate, unsigned most, uint64_
     return GW_GATE_WAITS;
 }
 
-enum gw_gate_result gw_gates_queue(struct gw_gates *gates, struct gw_slice key, double rate,
-                                   unsigned most, double cost, uint64_t now_us,
+enum gw_gate_result gw_gates_queue(struct gw_gates *gates, uint64_t of, struct gw_slice key,
+                                   double rate, unsigned most, double cost, uint64_t now_us,
                                    struct gw_ticket *ticket, struct gw_gate_answer *answer)
 {
-    struct gw_gate *gate = ask(gates, GW_GATE_QUEUE, key, now_us, ticket, answer);
+    struct gw_gate *gate = ask(gates, GW_GATE_QUEUE, of, key, now_us, ticket, answer);
 
     if (!gate)
         return GW_GATE_CROWDED;
@@ -198,7 +199,7 @@ enum gw_gate_result gw_gates_hold(struct gw_gates *gates, struct gw_slice key, u
                                   unsigned most, uint64_t now_us, struct gw_ticket *ticket,
                                   struct gw_gate_answer *answer)
 {
-    struct gw_gate *gate = ask(gates, GW_GATE_HOLDS, key, now_us, ticket, answer);
+    struct gw_gate *gate = ask(gates, GW_GATE_HOLDS, 0, key, now_us, ticket, answer);
     enum gw_gate_result result = GW_GATE_PASSED;
 
     if (!gate)
@@ -228,7 +229,7 @@ void gw_gate_leave(struct gw_gate *gate, uint64_t now_us)
 
 struct gw_gate *gw_gates_share(struct gw_gates *gates, struct gw_slice key, uint64_t now_us)
 {
-    struct gw_gate *gate = gw_gate_enter(gates, GW_GATE_SHARED, key, now_us);
+    struct gw_gate *gate = gw_gate_enter(gates, GW_GATE_SHARED, 0, key, now_us);
 
     if (!gate)
         return NULL;

@@ -100,10 +100,10 @@ static bool is_used(const struct gw_gate *gate)
     return gate->waiting || gate->active || gate->unseen;
 }
 
-struct gw_gate *gw_gate_enter(struct gw_gates *gates, enum gw_gate_kind kind, struct gw_slice key,
-                              uint64_t now_us)
+struct gw_gate *gw_gate_enter(struct gw_gates *gates, enum gw_gate_kind kind, uint64_t of,
+                              struct gw_slice key, uint64_t now_us)
 {
-    struct gw_hash128 hash = gw_siphash128(&gates->secret, (uint64_t)kind, key);
+    struct gw_hash128 hash = gw_siphash128(&gates->secret, of << 2 | (uint64_t)kind, key);
     struct gw_gate_stripe *stripe = &gates->stripes[hash.high % GW_GATES_STRIPES];
 
     pthread_mutex_lock(&stripe->lock);

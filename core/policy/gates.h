@@ -63,9 +63,10 @@ void gw_gates_free(struct gw_gates *gates); /* it stays as long as a gate is in 
 /* --- a queue: each leaves it 1/rate after the one before, times its cost --- */
 
 /* PASSED: at once. WAITS: the ticket (with `tell` set) is in the queue: the caller looks at it
- * after wait_us, and when it is told that something has changed. `most` may wait. */
-enum gw_gate_result gw_gates_queue(struct gw_gates *gates, struct gw_slice key, double rate,
-                                   unsigned most, double cost, uint64_t now_us,
+ * after wait_us, and when it is told that something has changed. `most` may wait. `of`: whose queue
+ * it is, of several that the same keys wait in. */
+enum gw_gate_result gw_gates_queue(struct gw_gates *gates, uint64_t of, struct gw_slice key,
+                                   double rate, unsigned most, double cost, uint64_t now_us,
                                    struct gw_ticket *ticket, struct gw_gate_answer *answer);
 
 /* --- holds: at most `limit` at once --- */

@@ -48,9 +48,9 @@ struct gw_gate {
     unsigned limit;                         /* of holds */
 };
 
-/* The gate of that key, with its stripe locked; NULL: every gate is in use. */
-struct gw_gate *gw_gate_enter(struct gw_gates *gates, enum gw_gate_kind kind, struct gw_slice key,
-                              uint64_t now_us);
+/* The gate of that key and of whose it is, with its stripe locked; NULL: every gate is in use. */
+struct gw_gate *gw_gate_enter(struct gw_gates *gates, enum gw_gate_kind kind, uint64_t of,
+                              struct gw_slice key, uint64_t now_us);
 
 /* The same of one that is known and in use. */
 void gw_gate_lock(struct gw_gate *gate, uint64_t now_us);

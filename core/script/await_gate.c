@@ -3,6 +3,7 @@
  * core.gate_wait next. A ticket may be told from any thread: that comes here as a message. */
 #include "base/alloc.h"
 #include "base/check.h"
+#include "policy/limit.h"
 #include "script/await.h"
 #include "script/gates.h"
 #include "script/run.h"
@@ -190,8 +191,9 @@ static int outcome(struct gw_script *script, struct gw_gate_wait *waits, enum gw
     return (int)result;
 }
 
-int gw_pdk_gate_queue(struct gw_script *script, struct gw_gates *gates, const char *key, size_t len,
-                      double rate, double most, double cost, struct gw_pdk_gate_answer *out)
+int gw_pdk_gate_queue(struct gw_script *script, struct gw_gates *gates,
+                      const struct gw_limit_rule *rule, const char *key, size_t len, double rate,
+                      double most, double cost, struct gw_pdk_gate_answer *out)
 {
     struct gw_gate_answer answer;
 
@@ -202,7 +204,7 @@ int gw_pdk_gate_queue(struct gw_script *script, struct gw_gates *gates, const ch
 
     waits->is_hold = false;
     return outcome(script, waits,
-                   gw_gates_queue(gates, gw_slice(key, len), rate, (unsigned)most, cost,
+                   gw_gates_queue(gates, rule->id, gw_slice(key, len), rate, (unsigned)most, cost,
                                   script->loop->clock.now_us, &waits->ticket, &answer),
                    &answer, out);
 }

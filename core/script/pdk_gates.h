@@ -6,6 +6,7 @@
 #endif
 
 struct gw_gates;
+struct gw_limit_rule;
 struct gw_pdk;
 struct gw_script;
 
@@ -33,9 +34,10 @@ struct gw_gates *gw_pdk_gates(struct gw_script *script, const char *name, size_t
                               const char **other_kind);
 void gw_pdk_gates_stats(struct gw_gates *gates, struct gw_pdk_gates_stats *stats);
 
-/* enum gw_pdk_gate. Of a hold: it ends with the request. */
-int gw_pdk_gate_queue(struct gw_script *script, struct gw_gates *gates, const char *key, size_t len,
-                      double rate, double most, double cost, struct gw_pdk_gate_answer *answer);
+/* enum gw_pdk_gate. A queue belongs to a rule, as its cells do; a hold ends with the request. */
+int gw_pdk_gate_queue(struct gw_script *script, struct gw_gates *gates,
+                      const struct gw_limit_rule *rule, const char *key, size_t len, double rate,
+                      double most, double cost, struct gw_pdk_gate_answer *answer);
 int gw_pdk_gate_hold(struct gw_script *script, struct gw_gates *gates, const char *key, size_t len,
                      double limit, double most, struct gw_pdk_gate_answer *answer);
 

@@ -198,7 +198,7 @@ function Counter:queue(key, rule, cost)
   if cost == nil then cost = 1 end
   enter(self, key, rule, cost, "queue")
   if rule.algorithm ~= "leaky-bucket" then error("counter:queue: the rule must be a leaky bucket", 2) end
-  return gates.queue(self[2], key, rule.limit, rule.rate, cost)
+  return gates.queue(self[2], key, rule, cost)
 end
 
 --- Takes one of `limit` places that a key has, over all workers, until this request ends, however it does. Where there

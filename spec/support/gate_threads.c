@@ -93,7 +93,7 @@ static void queue(struct gate_walker *walker, struct gw_slice name)
     struct walk walk = { .ticket.tell = on_tell };
     struct gw_gate_answer answer;
 
-    if (gw_gates_queue(walker->gates, name, 50000, 2, 1, now(walker), &walk.ticket, &answer) ==
+    if (gw_gates_queue(walker->gates, 0, name, 50000, 2, 1, now(walker), &walk.ticket, &answer) ==
         GW_GATE_WAITS)
         wait_for(walker, &walk);
 }

@@ -54,19 +54,19 @@ end
 --- Waits in the queue of a key.
 ---@param gates table   what M.open gave
 ---@param key string
----@param size number   how many may wait
----@param rate number   a second
+---@param rule table  of moongate.limit: a leaky bucket
 ---@param cost number
 ---@return boolean passed
 ---@return table answer
 ---@return string? reason
-function M.queue(gates, key, size, rate, cost)
+function M.queue(gates, key, rule, cost)
   check_key(key, "queue")
   if not (cost >= 0 and cost <= COST_MOST) then
     error(("counter:queue: the cost must be a number from 0 to %d"):format(COST_MOST), 3)
   end
+  local rate, size = rule.rate, rule.limit
   if size > MOST then size = MOST end
-  local code = C.gw_pdk_gate_queue(script, gates, key, #key, rate, size, cost, asked)
+  local code = C.gw_pdk_gate_queue(script, gates, rule[1], key, #key, rate, size, cost, asked)
   local wait, waiting = asked.wait, asked.waiting
   if code == PASSED then
     tell(size, size, cost / rate, 0, 0)

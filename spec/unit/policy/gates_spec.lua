@@ -25,7 +25,7 @@ local function new(bytes)
   function self.queue(key, rate, most, cost)
     local one = ticket()
     local name = ffi.new("struct gw_slice", key, #key)
-    local result = tonumber(c.gw_gates_queue(self.gates, name, rate, most, cost or 1, self.now, one, answer))
+    local result = tonumber(c.gw_gates_queue(self.gates, 0, name, rate, most, cost or 1, self.now, one, answer))
     if result == WAITS then waiting[one] = true end
     return result, one
   end

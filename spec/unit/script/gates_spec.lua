@@ -98,6 +98,17 @@ describe("counter", function()
     assert.same({ 0, 0 }, { crowd() })
   end)
 
+  it("queue: is a rule's own, of several by one key in one counter", function()
+    plugin([[
+      local other = limit.rule { algorithm = "leaky-bucket", queue_size = 1, drain_rate = 1, name = "other" }
+      local one, answer = own.c:queue("k", own.rule)
+      local two = own.c:queue("k", other)
+      ctx.log:notice("passes ", tostring(one and two), " ", answer.waited)]])
+    local _, result = request()
+    assert.equal("done", result)
+    assert.equal("true 0", said("passes (%S+ %S+)\n"))
+  end)
+
   it("queue: who leaves lets the later ones move up", function()
     plugin(QUEUE:gsub("%%%%", "%%"))
     request()
