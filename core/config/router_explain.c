@@ -113,6 +113,14 @@ bool gw_router_rule_at(const struct gw_router *router, unsigned at,
     *candidate = (struct gw_route_candidate){ .route = matcher->route,
                                               .path = rule->path->text,
                                               .host = rule->host_text };
+    if (matcher->route->https_status)
+        add_text(candidate, " ", GW_SLICE("https"));
+    if (matcher->http_only)
+        add_text(candidate, " ", GW_SLICE("http"));
+    if (matcher->route->grpc)
+        add_text(candidate, " ", GW_SLICE("grpc"));
+    if (matcher->route->clients)
+        add_text(candidate, " ", GW_SLICE("client-certificate"));
     for (unsigned i = 0; i < matcher->method_count; i++)
         add_text(candidate, " ", matcher->methods[i]);
     for (unsigned i = 0; i < matcher->sni_count; i++) {

@@ -186,6 +186,18 @@ describe("moongate", function()
     assert.same({ "exact", "user", "users" }, order)
   end)
 
+  it("lists what routes ask of the way a request comes", function()
+    local out = moongate.command({ "routes", "-c", "ways.yaml" }, folder).stdout
+    local asked = {}
+    for name, rest in out:gmatch("\n%d+%s+(%S+)%s+%S+%s+%S+%s+%S+ *([^\n]*)") do
+      asked[name] = rest
+    end
+    assert.same(
+      { calls = "grpc", secure = "https", moved = "https", shown = "client-certificate", all = "" },
+      asked
+    )
+  end)
+
   it("refuses a home without its files", function()
     local result = moongate.command({ "check", "-c", "good.yaml" }, folder, { MOONGATE_HOME = "/tmp" })
     assert.equal(1, result.code)
