@@ -169,6 +169,18 @@ describe("limits in Redis", function()
     end)
   end
 
+  it("take an answer of another shape for none", function()
+    -- what is called EVALSHA there answers with a list of nulls
+    local odd = { "--rename-command", "EVALSHA", "OLDSHA", "--rename-command", "MGET", "EVALSHA" }
+    local other = redis_server.server(moongate.folder(), odd)
+    local yaml = YAML:format(1, other.socket, "limit: 1, window: year, timeout: 5s, on_failure: open")
+    local gw = moongate.start { yaml = yaml }
+    assert.equal(5, count({ load(gw, 5) }, "200\n"))
+    other:stop()
+    assert.is_truthy(gw:stderr():find("it answered with something else", 1, true))
+    gw:stop()
+  end)
+
   it("do not hold requests while Redis is stopped by a signal", function()
     local gw = gateways("limit: 100000, window: year, timeout: 20ms, on_failure: open", 1)[1]
     assert.equal(200, one(gw))

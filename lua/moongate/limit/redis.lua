@@ -113,6 +113,15 @@ for count = 1, MOST do
   end
 end
 
+-- Who answers there need not be Redis.
+local function is_reply(reply, count)
+  if type(reply) ~= "table" then return false end
+  for i = 1, 1 + 5 * count do
+    if type(reply[i]) ~= "number" then return false end
+  end
+  return true
+end
+
 local function limit_of(rule) return terms_of(rule).most / MICRO end
 
 local function take_answers(limits, reply)
@@ -163,7 +172,7 @@ end
 
 -- What Redis says against a script is not for a label.
 local function why(reason)
-  if not reason then return "it answered with null" end
+  if not reason then return "it answered with something else" end
   return reason:match("^%u+ ") and "it answered with an error" or reason
 end
 
@@ -182,7 +191,7 @@ local function decide(self, mode, asks, count, what)
     if copies then copies[i] = { asks[i][1], asks[i][2], asks[i][3] } end
   end
   local reply, reason = self.redis:run(self.script, keys, unpack(args))
-  if type(reply) ~= "table" then
+  if not is_reply(reply, count) then
     tell(self, why(reason))
     return without(self, limits, copies, mode == "take")
   end
@@ -290,7 +299,7 @@ local function borrow(self, asks, leases, count, now)
   for _, i in ipairs(wanting) do
     leases[i].asks = nil
   end
-  if type(reply) ~= "table" then return nil, why(reason) end
+  if not is_reply(reply, #wanting) then return nil, why(reason) end
   return take_loan(asks, leases, wanting, reply, now)
 end
 
