@@ -58,4 +58,13 @@ function M.refuse(conf, response, set, answers)
   return response:error(conf.error_code, conf.error_message, nil, problem_of(set, answers))
 end
 
+local UNAVAILABLE = assert(problem.new { reason = "limits_unavailable" })
+
+--- Refuses a request of which nobody knows whether its limits are exceeded.
+---@param response table  ctx.response
+function M.refuse_unavailable(response)
+  response:set_header("Retry-After", 1)
+  return response:error(503, "the counters of limits cannot be asked now", nil, UNAVAILABLE)
+end
+
 return M

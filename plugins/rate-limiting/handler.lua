@@ -8,7 +8,7 @@ local uses = require("rate-limiting.uses")
 
 local M = { version = "1.0.0", priority = 910 }
 
-local is_over, refuse = answers.is_over, answers.refuse
+local is_over, refuse, refuse_unavailable = answers.is_over, answers.refuse, answers.refuse_unavailable
 local prepared = {} -- [conf]
 
 function M.init(configs)
@@ -27,7 +27,7 @@ function M.init(configs)
   local shared = {}
   for _, conf in ipairs(configs) do
     local use = uses.prepare(conf, shared)
-    for _, result in ipairs { "allowed", "refused", "dry_run", "no_key" } do
+    for _, result in ipairs { "allowed", "refused", "dry_run", "no_key", "unavailable" } do
       use[result] = decisions:series_of(use.label, result)
     end
     for _, set in pairs(use.sets) do
@@ -61,6 +61,13 @@ local function refuse_nameless(use, ctx, limit)
   return ctx.response:error(403, "the request has nothing to be counted by: " .. limit.by)
 end
 
+-- The counters cannot be asked, and the configuration says that nobody passes then.
+local function refuse_unknown(use, ctx)
+  use.unavailable:add()
+  if use.conf.dry_run then return end
+  return refuse_unavailable(ctx.response)
+end
+
 local function exceeded(use, ctx, set, list)
   for i = 1, set.n do
     if is_over(list[i]) then set.limits[i].exceeded:add() end
@@ -80,7 +87,8 @@ local function take_one(use, ctx, set)
   local key = limit.key(ctx)
   if not key then return refuse_nameless(use, ctx, limit) end
   local cost = cost_of(limit, ctx)
-  local allowed, answer = use.counter:take(key, limit.rule, cost)
+  local allowed, answer, reason = use.counter:take(key, limit.rule, cost)
+  if reason == "unavailable" then return refuse_unknown(use, ctx) end
   local list = set.answers
   list[1] = answer
   if use.tell then use.tell(ctx, set.told, list) end
@@ -112,7 +120,8 @@ local function take_kept(use, ctx, set)
     keys[i], costs[i] = limit.key(ctx), cost_of(limit, ctx)
     if not keys[i] then return refuse_nameless(use, ctx, limit) end
   end
-  local allowed, list = shaping.take(use.counter, set, keys, costs)
+  local allowed, list, reason = shaping.take(use.counter, set, keys, costs)
+  if reason == "unavailable" then return refuse_unknown(use, ctx) end
   if use.tell then use.tell(ctx, set.told, list) end
   if not allowed then return exceeded(use, ctx, set, list) end
   use.allowed:add()

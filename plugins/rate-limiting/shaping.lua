@@ -52,13 +52,14 @@ end
 ---@param costs number[]
 ---@return boolean allowed
 ---@return table[] answers
+---@return string? reason  "unavailable": nobody knows
 function M.take(counter, set, keys, costs)
   local asks = asks_of(set, keys, costs)
-  local allowed, list = true, {}
+  local allowed, list, reason = true, {}, nil
   if asks[1] then
-    allowed, list = counter:take_all(asks)
+    allowed, list, reason = counter:take_all(asks)
   end
-  if not set.shaper then return allowed, list end
+  if not set.shaper or reason == "unavailable" then return allowed, list, reason end
   local taken = { allowed = allowed, list = list }
   return wait_in_line(counter, set, keys[set.shaper], costs[set.shaper], asks, taken)
 end

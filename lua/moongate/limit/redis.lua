@@ -167,7 +167,7 @@ local function without(self, limits, copies, take)
     answer.remaining = passes and limits[i] or 0
     answer.reset, answer.retry_after = passes and 0 or 1, passes and 0 or 1
   end
-  return passes, list
+  return passes, list, not passes and "unavailable" or nil
 end
 
 -- What Redis says against a script is not for a label.
@@ -201,13 +201,13 @@ end
 -- ── the methods of a counter ─────────────────────────────────────────────────
 
 function Counter:take(key, rule, cost)
-  local all, list = decide(self, "take", { { key, rule, cost } }, 1, "take")
-  return all, list[1]
+  local all, list, reason = decide(self, "take", { { key, rule, cost } }, 1, "take")
+  return all, list[1], reason
 end
 
 function Counter:look(key, rule, cost)
-  local all, list = decide(self, "look", { { key, rule, cost } }, 1, "look")
-  return all, list[1]
+  local all, list, reason = decide(self, "look", { { key, rule, cost } }, 1, "look")
+  return all, list[1], reason
 end
 
 function Counter:take_all(asks, count) return decide(self, "take", asks, count, "take_all") end
