@@ -40,8 +40,10 @@ static void advance(const struct gw_limit_place *place)
 
 static int64_t room(const struct gw_limit_place *place)
 {
-    gw_limit_pico level = level_of(&place->cell->bucket);
+    gw_limit_pico level = level_of(&place->cell->bucket), most = most_of(place->rule);
 
+    if (level > most) /* a rule with a larger one counts here, too */
+        level = most;
     if (level >= 0 && level <= INT64_MAX) /* dividing 64 bits is much faster */
         return (int64_t)level / PICO_OF_MICRO;
     if (level < 0)
