@@ -67,7 +67,7 @@ end
 
 --- What Redis gave: `asked` is when it was asked, so that a window never ends later here than there.
 function M.put(lease, rule, amount, room, reset, asked)
-  lease.left = (asked < lease.expires and lease.left or 0) + amount
+  lease.left = lease.left + amount
   lease.room, lease.taken, lease.refused = room, asked, 0
   lease.resets = asked + reset
   lease.expires = asked + lease.life
@@ -80,8 +80,13 @@ function M.refuse(lease, room, reset, retry, asked)
   lease.refused, lease.retry = asked + min(retry, REFUSAL), asked + retry
 end
 
-local function may_return(lease, rule, now)
-  return lease.left > 0 and (rule.algorithm ~= "fixed-window" or now < lease.resets - MARGIN)
+--- Gives back what is left of a lease, where that still means the same window.
+function Leases:give_rest(key, rule, lease, now)
+  local left = lease.left
+  lease.left = 0
+  if left > 0 and (rule.algorithm ~= "fixed-window" or now < lease.resets - MARGIN) then
+    self.give_back(key, rule, left)
+  end
 end
 
 --- Gives back what is over; `all`: everything.
@@ -90,8 +95,7 @@ function Leases:sweep(all)
   for rule, of_rule in pairs(self.rules) do
     for key, lease in pairs(of_rule) do
       if all or now >= lease.expires and not lease.asks then
-        if may_return(lease, rule, now) then self.give_back(key, rule, lease.left) end
-        lease.left = 0
+        self:give_rest(key, rule, lease, now)
         if all or now >= lease.refused then
           of_rule[key] = nil
           self.count = self.count - 1

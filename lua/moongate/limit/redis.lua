@@ -262,6 +262,7 @@ local function compose_loan(self, asks, leases, count, now)
       local own = #wanting + 1
       local terms, at = terms_of(asks[i][2]), 2 + (own - 1) * 7
       wanting[own] = i
+      if now >= lease.expires then self.leases:give_rest(asks[i][1], asks[i][2], lease, now) end
       keys[own] = place_of(self, asks[i][1], terms)
       args[at], args[at + 1], args[at + 2] = terms.algorithm, terms.align, terms.most
       args[at + 3], args[at + 4], args[at + 5] = terms.rate, terms.window, micro_of(cost)
