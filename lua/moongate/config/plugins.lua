@@ -246,6 +246,16 @@ local function is_for_kong(folder)
   return text ~= nil and adapt.may_be(text)
 end
 
+-- Lua shortens long paths in its messages ("...plugins/say/handler.lua:1: …"): the folder is known, and is put back.
+local function whole(reason, folder)
+  local tail = reason:match("^%.%.%.([^:]+):%d+: ")
+  if not tail then return reason end
+  for at = 1, #folder do
+    if tail:find(folder:sub(at) .. "/", 1, true) == 1 then return folder:sub(1, at - 1) .. reason:sub(4) end
+  end
+  return reason
+end
+
 local function load(name, folder, trusted)
   local loaded = {}
   local for_kong = is_for_kong(folder)
@@ -261,6 +271,7 @@ local function load(name, folder, trusted)
     local ok, result = M.run_file(folder .. "/" .. file, folder, name, loaded, other, box, globals)
     -- A module that is not found comes with every place that was tried; the first line says enough.
     local reason = tostring(result):gsub(":?\n\t[^\n]*", ""):gsub("^moongate%.schema: ", "")
+    reason = whole(reason, folder)
     local names_file = reason:find(folder, 1, true) == 1
     return ok and result or nil, not ok and (names_file and reason or ("%s: %s"):format(file, reason)) or nil
   end

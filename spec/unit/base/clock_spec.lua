@@ -66,6 +66,18 @@ describe("a real gw_clock", function()
     assert.is_true(clock.now_us > before)
   end)
 
+  it("has a steady reading that does not follow when the wall's clock is set (2.6.5)", function()
+    local clock = new_clock(false)
+    local before = c.gw_clock_steady_us(clock)
+    assert.is_true(math.abs(tonumber(before) / 1e6 - os.time()) < 3600)
+    for _, jump in ipairs { 3600, -7200 } do
+      clock.wall_us = clock.wall_us + jump * 1000000
+      assert.is_true(c.gw_clock_steady_us(clock) == before)
+    end
+    clock.now_us = clock.now_us + 250
+    assert.equal(250, tonumber(c.gw_clock_steady_us(clock) - before))
+  end)
+
   it("cannot be advanced", function()
     local clock = new_clock(false)
     assert.matches("is_virtual", child.abort(function() c.gw_clock_advance(clock, 1) end))

@@ -128,6 +128,14 @@ describe("the plugin finder", function()
     end)
   end
 
+  it("names a file in a deep folder wholly, though Lua shortens it", function()
+    local deep = root .. ("/deep"):rep(20)
+    assert.equal(0, os.execute(("mkdir -p %s && cp -r %s/own/mine %s"):format(deep, root, deep)))
+    write(deep .. "/mine/handler.lua", "return {")
+    local _, reason = plugins.finder { paths = { deep }, bundled = root .. "/bundled" }("mine")
+    assert.is_truthy(reason:find(("loaded: %s/mine/handler.lua:1: "):format(deep), 1, true), reason)
+  end)
+
   it("refuses a schema that is none, or has a mistake", function()
     write(root .. "/own/mine/schema.lua", "return {}")
     local _, reason = find("mine")
