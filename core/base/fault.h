@@ -52,6 +52,10 @@
     X(LUA_MEMORY,       "lua.memory",       ENOMEM,        "memory for plugins' Lua")              \
     X(LUA_OPEN,         "lua.open",         EMFILE,        "io.open and loadfile")                 \
     X(ZONE_ROOM,        "zone.room",        ENOMEM,        "room in a zone")                       \
+    X(STORE_OPEN,       "store.open",       EACCES,        "opening the file of quotas")           \
+    X(STORE_LOCK,       "store.lock",       EACCES,        "opening the lock of that file")        \
+    X(STORE_READ,       "store.read",       EIO,           "reading a key from it")                \
+    X(STORE_WRITE,      "store.write",      ENOSPC,        "writing to it")                        \
     X(REGEX,            "regex",            ENOMEM,        "compiling a pattern")                  \
     X(FORK,             "fork",             EAGAIN,        "starting a worker process")            \
     X(CHANNEL_OPEN,     "channel.open",     EMFILE,        "making a channel to a worker process") \

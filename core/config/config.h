@@ -324,6 +324,13 @@ struct gw_dns_config {
     unsigned host_count;
 };
 
+/* Where quotas outlive the process. */
+struct gw_quotas_config {
+    struct gw_slice file; /* empty: nowhere */
+    uint64_t flush_us;
+    size_t size;
+};
+
 /* Something that must be replaced before it ends: a certificate, a revocation list. */
 struct gw_expiry {
     struct gw_slice kind, name;
@@ -347,6 +354,7 @@ struct gw_config {
     struct gw_consumer *consumers;
     unsigned consumer_count;
     struct gw_dns_config dns;
+    struct gw_quotas_config quotas;
     struct gw_router *router;
     struct gw_cidr_set *trusted_proxies;
     bool fetches_tls; /* plugins may fetch https:// URLs */

@@ -4,6 +4,7 @@
 #include "script/event.h"
 #include "server/tls_services.h"
 #include "sink/sink.h"
+#include "store/ledger.h"
 #include "store/redis.h"
 #include "telemetry/access_log.h"
 #include "telemetry/metrics.h"
@@ -39,6 +40,7 @@ struct gw_harness *gw_harness_new(const struct gw_harness_options *options)
     harness->sinks = gw_sinks_new(&(struct gw_sinks_options){
         .loop = harness->loop, .alone = true, .no_datagrams = !options->network });
     harness->zones = gw_zones_new();
+    harness->ledger = gw_ledger_new();
     harness->proxy = gw_proxy_new(&(struct gw_proxy_options){
         .loop = harness->loop,
         .pool = harness->pool,
@@ -92,6 +94,7 @@ void gw_harness_free(struct gw_harness *harness)
     gw_sinks_free(harness->sinks);
     gw_registry_free(harness->registry);
     gw_zones_free(harness->zones);
+    gw_ledger_free(harness->ledger);
     gw_metrics_free(harness->metrics);
     gw_harness_dials_deinit(harness);
     drop_events(harness); /* the last lines of the log */
@@ -137,6 +140,7 @@ bool gw_harness_load(struct gw_harness *harness, struct gw_config *config, const
         .config = config,
         .home = home,
         .sinks = harness->sinks,
+        .ledger = harness->ledger,
         .zones = harness->zones,
         .metrics = harness->metrics,
         .clock = &harness->loop->clock,

@@ -43,6 +43,7 @@ struct gw_harness {
     struct gw_metrics *metrics;
     struct gw_sinks *sinks; /* of log plugins */
     struct gw_zones *zones;
+    struct gw_ledger *ledger; /* in memory alone */
     struct gw_proxy *proxy;
     struct gw_list sessions; /* the gateway's side of client connections */
     struct gw_list wires;

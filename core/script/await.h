@@ -36,6 +36,9 @@ int gw_await_fetch_send(lua_State *L);
 /* Seconds at most (0: as long as it takes), behind an ask that has to wait → enum gw_pdk_gate. */
 int gw_await_gate(lua_State *L);
 
+/* A counter, then keys and rules in turn → whether they were loaded */
+int gw_await_quota(lua_State *L);
+
 /* await_redis.c, where what they take is described → enum gw_redis_end; what came by _take,
  * once. */
 int gw_await_redis(lua_State *L);

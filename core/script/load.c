@@ -188,6 +188,7 @@ static const struct {
     { "stream_close", gw_await_stream_close },
     { "fetch_send", gw_await_fetch_send },
     { "gate_wait", gw_await_gate },
+    { "quota_load", gw_await_quota },
     { "redis_wait", gw_await_redis },
     { "redis_take", gw_await_redis_take },
     { "task", gw_task_declare },

@@ -3,6 +3,7 @@
  * script/pdk.h is. They belong to no request: each may be called in every hook and in `init`. */
 #include "policy/dict.h"
 #include "policy/limit.h"
+#include "store/quotas.h"
 #ifndef GW_CDEF
 #include <stddef.h>
 #include <stdint.h>
@@ -148,6 +149,20 @@ void gw_pdk_limit_stats(struct gw_limit_table *limits, struct gw_zone_stats *sta
 
 /* NULL, or what is wrong with the terms. */
 const char *gw_pdk_limit_rule(struct gw_limit_rule *rule, const struct gw_limit_terms *terms);
+
+/* --- moongate.limit in a file: store/ledger.h --- */
+
+/* An enum gw_quotas_outcome; `mode` 1: take, 0: look. */
+int gw_pdk_quota_decide(struct gw_script *script, double counter, int mode,
+                        const struct gw_pdk_limit_ask *asks, size_t count,
+                        struct gw_pdk_limit_answer *answers);
+/* 0: there is no room to count it. */
+int gw_pdk_quota_adjust(struct gw_script *script, double counter,
+                        const struct gw_pdk_limit_ask *ask, struct gw_pdk_limit_answer *answer);
+void gw_pdk_quota_stats(struct gw_script *script, struct gw_zone_stats *stats);
+
+/* What tells counters apart; the same in every process. */
+double gw_pdk_quota_counter(const char *name, size_t len);
 
 /* --- moongate.metrics --- */
 

@@ -164,6 +164,7 @@ struct gw_script *gw_script_new(const struct gw_script_options *options, char **
     script->generation = config->generation;
     script->worker = options->worker;
     script->sinks = options->sinks;
+    script->ledger = options->ledger;
     script->for_events = options->hears;
     script->memory_max = config->lua_memory ? config->lua_memory : SIZE_MAX;
     script->untrusted_max = UNTRUSTED_SHARE(script->memory_max);

@@ -44,6 +44,7 @@ struct gw_call_watch {
     void (*ended)(struct gw_call_watch *watch, struct gw_slice service,
                   const struct gw_call_info *call, enum gw_error error);
 };
+struct gw_ledger;
 struct gw_redis_hub;
 struct gw_sinks;
 
@@ -55,6 +56,7 @@ struct gw_script_options {
     struct gw_metrics *metrics;   /* where plugins count, as writer `worker`; NULL: the same */
     const struct gw_clock *clock; /* what time it is in `init`; NULL: ask the system */
     struct gw_sinks *sinks;       /* where log plugins' lines go; NULL: nowhere (only checking) */
+    struct gw_ledger *ledger;     /* where quotas are counted; NULL: nowhere (only checking) */
     const char *hears; /* only for the event hooks of these plugins (event.h); NULL: for requests */
     /* The last reference is gone: give the script to gw_script_free() on the loader thread. Called
      * on the thread that dropped it. */

@@ -113,6 +113,7 @@ struct gw_script {
 
     struct gw_gate_wait *gate_asked, *gate_spare; /* await_gate.c; or NULL */
 
+    struct gw_ledger *ledger;    /* NULL: none */
     struct gw_sinks *sinks;      /* NULL: none */
     struct gw_sink **open_sinks; /* one use each; Lua knows them by index */
     unsigned open_sink_count;

@@ -17,6 +17,7 @@ struct gw_load_options {
     struct gw_zones *zones;     /* of the process; NULL: each script has its own */
     struct gw_metrics *metrics; /* the same, for GW_WORKERS_MAX writers */
     struct gw_tls_store *tls;   /* of the process; NULL: no contexts are made, it is only a check */
+    struct gw_ledger *ledger;   /* NULL: nothing is counted, it is only a check */
     struct gw_sinks *sinks;     /* NULL: nobody logs, it is only a check */
     void (*on_script_unused)(struct gw_script *script, void *ctx);
     void *ctx;

@@ -18,10 +18,12 @@
 #include "server/server.h"
 #include "server/tell.h"
 #include "sink/sink.h"
+#include "store/ledger.h"
 
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define COMMIT_TIME_US 2000000  /* after it the operator hears that a worker is stuck */
 #define RESOLVE_TIME_US 3000000 /* names that take longer are resolved while serving */
@@ -217,6 +219,28 @@ static void on_resolve_time(struct gw_timer *timer)
     on_resolved(reloader);
 }
 
+/* The file is open from the first configuration that has one until the process ends: old
+ * generations may still count. */
+static bool open_quotas(struct gw_server *server, const struct gw_config *config, char *why,
+                        size_t why_size)
+{
+    char path[PATH_MAX];
+    const struct gw_ledger_options options = {
+        .path = path,
+        .flush_us = config->quotas.flush_us,
+        .max_bytes = config->quotas.size,
+        .gateway = server->parent ? getppid() : getpid(),
+    };
+
+    if (!config->quotas.file.len)
+        return true;
+    snprintf(path, sizeof(path), "%.*s", GW_SLICE_ARG(config->quotas.file));
+    if (!gw_ledger_open(server->ledger, &options, why, why_size))
+        return false;
+    gw_ledger_start(server->ledger);
+    return true;
+}
+
 /* Everything outside the workers that can still refuse the configuration. */
 static bool arrange(struct gw_reloader *reloader, char *why, size_t why_size)
 {
@@ -226,6 +250,7 @@ static bool arrange(struct gw_reloader *reloader, char *why, size_t why_size)
     if (!server->worker_count)
         gw_server_begin(server, reloader->load.script_count);
     if (!gw_log_writer_prepare(server->log_writer, config, why, why_size) ||
+        !open_quotas(server, config, why, why_size) ||
         !gw_port_plan_make(&reloader->plan, &server->ports, config, server->worker_count, why,
                            why_size))
         return false;
@@ -280,6 +305,7 @@ static void start_walk(struct gw_reloader *reloader)
         .zones = server->zones,
         .tls = server->tls,
         .sinks = server->sinks,
+        .ledger = server->ledger,
         .metrics = server->metrics,
         .on_script_unused = gw_generations_script_unused,
         .ctx = &reloader->generations,

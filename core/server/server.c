@@ -23,6 +23,7 @@
 #include "server/watch.h"
 #include "server/watchdog.h"
 #include "sink/sink.h"
+#include "store/ledger.h"
 #include "telemetry/metrics.h"
 
 #include <assert.h>
@@ -242,6 +243,7 @@ static void retire(struct gw_server *server)
 {
     gw_notice("another worker process serves: this one ends with its last stream");
     server->retires = true;
+    gw_ledger_hand_over(server->ledger);
     leave(server);
     gw_watch_set(server->watch, NULL, 0);
     gw_admin_retire(server->admin);
@@ -433,11 +435,17 @@ static void free_all(struct gw_server *server)
 {
     gw_loader_stop(server->loader);
     gw_watchdog_stop(server->watchdog);
+    if (!gw_ledger_stop(server->ledger)) {
+        gw_error("quotas cannot be written and their disk does not say why: leaving without them");
+        gw_log_flush(LAST_WORDS_MS);
+        _exit(server->exit_code);
+    }
     if (server->log_writer && !gw_log_writer_stop(server->log_writer)) {
         gw_error_log_abandon("a log cannot be written and does not say why: leaving without it");
         _exit(server->exit_code);
     }
     gw_loop_free(server->loop);
+    gw_ledger_free(server->ledger);
     gw_sinks_free(server->sinks);
     gw_reloader_free(server->reloader);
     gw_ports_deinit(&server->ports);
@@ -459,6 +467,7 @@ int gw_server_run(const char *config_path, const char *home, bool watch)
         .loop = gw_loop_new(false),
         .registry = gw_registry_new(),
         .zones = gw_zones_new(),
+        .ledger = gw_ledger_new(),
         .tls = gw_tls_store_new(),
         .metrics = gw_metrics_new(GW_WORKERS_MAX + 1), /* control is the last writer */
     };

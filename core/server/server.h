@@ -10,6 +10,7 @@
 
 struct gw_admin;
 struct gw_hearing;
+struct gw_ledger;
 struct gw_log_writer;
 struct gw_metrics;
 struct gw_parent;
@@ -42,7 +43,8 @@ struct gw_server {
     struct gw_log_writer *log_writer;
     struct gw_watchdog *watchdog;
     struct gw_old_generations old_generations;
-    struct gw_sinks *sinks; /* of log plugins */
+    struct gw_sinks *sinks;   /* of log plugins */
+    struct gw_ledger *ledger; /* of quotas */
     struct gw_hearing *hearing;
     struct gw_worker **workers;
     unsigned worker_count; /* 0 before generation 1 was loaded */

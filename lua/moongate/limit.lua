@@ -269,7 +269,7 @@ M.open, M.is_rule = open, is_rule
 
 -- Where counters can be. Each but the first is a module lua/moongate/limit/STORE.lua: OPTIONS, the set of options that
 -- its counters know, and open(zone, options, what), which returns a table with the methods of a counter.
-local STORES = { ["local"] = true, redis = true }
+local STORES = { ["local"] = true, redis = true, file = true }
 local LOCAL = { OPTIONS = { store = true, size = true, shared = true }, open = open }
 
 -- Of this worker, by the zone's name: { counter, options }.

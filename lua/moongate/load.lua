@@ -170,6 +170,7 @@ core.plan = nil
 core.zones, core.declared_zones = plan.zones or {}, {}
 core.redis = plan.redis or {}
 core.retiring = {} -- functions to be called when this generation is no longer current
+core.quotas = plan.quotas
 entities.fill(plan)
 
 -- For control: the plugins that hear events, and no request's plan.

@@ -180,7 +180,24 @@ local function shapers(limits)
   return count
 end
 
+-- A file keeps quotas: fixed windows. nil, or a message and its field.
+local function problem_of_file(record)
+  if record.on_failure == "local" then return "must be open or closed with policy: file", "on_failure" end
+  if record.algorithm and record.algorithm ~= "fixed-window" then
+    return "must be fixed-window with policy: file", "algorithm"
+  end
+  for _, limit in ipairs(record.limits or {}) do
+    if limit.algorithm and limit.algorithm ~= "fixed-window" then
+      return "may hold nothing but fixed-window with policy: file", "limits"
+    end
+  end
+end
+
 local function check_use(record, kong)
+  if record.policy == "file" then
+    local message, field = problem_of_file(record)
+    if message then return nil, message, field end
+  end
   if record.size and not record.counter then
     return nil, "is of a counter that has a name: write counter", "size"
   end
@@ -249,7 +266,7 @@ local function redis_fields()
 end
 
 -- Where counters can be; what is false is known, and not in this version.
-local POLICIES = { ["local"] = true, redis = true, file = false, cluster = false }
+local POLICIES = { ["local"] = true, redis = true, file = true, cluster = false }
 
 local function policy()
   return t.one_of {
@@ -262,7 +279,8 @@ local function policy()
       if POLICIES[value] then return true end
       return nil, ('"%s" is known, not in this version'):format(value)
     end,
-    about = "Where it counts: in this process (all workers together).",
+    about = "Where it counts: in this process (all workers together), in Redis, or in the file of quotas, "
+      .. "which outlives the process.",
   }
 end
 

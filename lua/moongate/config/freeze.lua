@@ -160,6 +160,12 @@ local function put_dns(build, config, given)
   end
 end
 
+local function put_quotas(build, config, given)
+  if not given then return end
+  put_text(build, config.quotas, "file", given.file)
+  config.quotas.flush_us, config.quotas.size = us(given.flush_interval), given.size
+end
+
 local function put_consumers(build, normal)
   local consumers = C.gw_build_consumers(build, #normal.consumers)
   for i, consumer in ipairs(normal.consumers) do
@@ -303,6 +309,7 @@ local function fill(problems, build, normal)
   local config = C.gw_build_config(build)
   put_top(build, config, normal)
   put_dns(build, config, normal.dns)
+  put_quotas(build, config, normal.quotas)
   put_listeners(problems, build, normal)
   freeze_tls.expiries(build, normal.expiries or {})
   upstreams.put(build, normal)

@@ -156,6 +156,7 @@ function M.make(normal)
     fetch = normal.fetch or { allow = {} },
     zones = normal.zones,
     redis = normal.redis,
+    quotas = normal.quotas ~= nil,
   }
 end
 

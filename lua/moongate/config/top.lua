@@ -217,6 +217,24 @@ local function fields()
     limits = limits.of_listener,
     dns = dns.RECORD,
     redis = redis.RECORD,
+    quotas = t.record({
+      file = t.string {
+        required = true,
+        len_min = 1,
+        about = "Where quotas (`policy: file`) are kept over restarts: a file on a local disk, of this gateway alone.",
+      },
+      flush_interval = t.duration {
+        unit = "ms",
+        default = "1s",
+        between = { 10, 3600000 },
+        about = "How often what was used is written; so much an end by force may lose.",
+      },
+      size = t.size {
+        default = "32m",
+        between = { 2 ^ 16, 2 ^ 36 },
+        about = "Memory for keys that are in use; others are read from the file when they come.",
+      },
+    }, { default = t.none }),
     lua = t.record {
       budget = t.duration {
         unit = "ms",
@@ -375,6 +393,11 @@ function M.normalise(top, good, folder)
     fetch = top.fetch,
     zones = top.zones,
     dns = top.dns,
+    quotas = good and top.quotas and {
+      file = absolute(top.quotas.file, folder),
+      flush_interval = top.quotas.flush_interval,
+      size = top.quotas.size,
+    },
     log = good and log_of(top.log, folder) or nil,
     limits = limits.resolve(top.limits),
     trusted_proxies = top.trusted_proxies or top.trusted_ips or {},
