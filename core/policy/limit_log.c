@@ -1,7 +1,7 @@
 /* Exact sliding windows: what passed when. The oldest entry stands in the cell, the others in a
  * chain of blocks behind it, each of which one is put at the end of and taken from the beginning
  * of. Entries of the same microsecond are one; where there are as many as the rule or the table
- * allows (costs below 1), so are the last two, as of the later: then it is stricter, never laxer. */
+ * allows (costs below 1), so are the last two, as of the later: it is stricter then, not laxer. */
 #include "policy/limit_private.h"
 
 #define TIME_BITS 48

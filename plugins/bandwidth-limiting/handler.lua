@@ -3,6 +3,7 @@
 local entities = require("moongate.entities")
 local gates = require("moongate.limit.gates")
 local keys = require("moongate.limit.keys")
+local label = require("moongate.limit.label")
 local metrics = require("moongate.metrics")
 
 local M = { version = "1.0.0", priority = 904 }
@@ -28,7 +29,7 @@ function M.init(configs)
   }
   for _, conf in ipairs(configs) do
     local use = use_of(conf)
-    local made = { label = use.instance_name or use.id }
+    local made = { label = label.of(use) }
     if conf.limit_by then
       made.key, made.by = keys.maker(conf)
       made.up = gates.open("bandwidth-limiting/" .. use.id .. ":up", "bandwidth-limiting")

@@ -3,6 +3,7 @@
 local entities = require("moongate.entities")
 local gates = require("moongate.limit.gates")
 local keys = require("moongate.limit.keys")
+local label = require("moongate.limit.label")
 local metrics = require("moongate.metrics")
 local problem = require("moongate.problem")
 
@@ -25,7 +26,7 @@ local function prepare(conf)
   local use = use_of(conf)
   local made = {
     conf = conf,
-    label = use.instance_name or use.id,
+    label = label.of(use),
     gates = gates.open("concurrency-limiting/" .. (conf.counter or use.id), "concurrency-limiting"),
   }
   made.key, made.by = keys.maker(conf)

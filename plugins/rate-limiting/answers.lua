@@ -48,6 +48,26 @@ local function wait(set, answers)
   return max(ceil(longest), 1)
 end
 
+--- Who asks, for people: the consumer, and the client's address.
+---@param ctx table
+---@return string
+function M.who(ctx)
+  local consumer = ctx.client:get_consumer()
+  local name = consumer and (consumer.username or consumer.custom_id or consumer.id)
+  local address = ctx.client:get_forwarded_ip()
+  return name and ("%s at %s"):format(name, address) or address
+end
+
+--- The names of the limits that have no room.
+---@return string
+function M.over(set, answers)
+  local names = {}
+  for i = 1, set.n do
+    if is_over(answers[i]) then names[#names + 1] = set.limits[i].name end
+  end
+  return table.concat(names, ", ")
+end
+
 --- Refuses a request.
 ---@param conf table
 ---@param response table  ctx.response

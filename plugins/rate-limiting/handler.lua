@@ -74,7 +74,7 @@ local function exceeded(use, ctx, set, list)
   end
   if use.conf.dry_run then
     use.dry_run:add()
-    ctx.log:info("would be refused: ", use.label)
+    ctx.log:info("would be refused: ", use.label, ": ", answers.who(ctx), ", over ", answers.over(set, list))
     return
   end
   use.refused:add()

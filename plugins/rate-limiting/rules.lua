@@ -131,6 +131,9 @@ function M.problem(record)
     local name = M.NUMBERS[algorithm][i]
     if record[name] == nil then return ("is required, because algorithm is %s"):format(algorithm), name end
   end
+  if algorithm == "sliding-window" and record.limit > 5000 and not record.approximate then
+    return "may be 5000 at most, because each request is remembered: set approximate: true for more", "limit"
+  end
   return window_problem(record, algorithm)
 end
 

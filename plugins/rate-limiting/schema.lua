@@ -193,7 +193,28 @@ local function problem_of_file(record)
   end
 end
 
+local OF_REDIS = { "sync", "on_failure", "timeout" }
+
+-- What is written for a store that is not asked would be believed in vain.
+local function store_problem(record)
+  local policy = record.policy
+  if policy == "redis" then
+    if record.redis == nil and record.redis_host == nil then
+      return "is needed by policy: redis: the name of a connection", "redis"
+    end
+    return
+  end
+  if type(record.redis) == "string" then return "is of policy: redis", "redis" end
+  for _, name in ipairs(OF_REDIS) do
+    if record[name] ~= nil and not (policy == "file" and name ~= "sync") then
+      return "is of policy: redis", name
+    end
+  end
+end
+
 local function check_use(record, kong)
+  local store, at = store_problem(record)
+  if store then return nil, store, at end
   if record.policy == "file" then
     local message, field = problem_of_file(record)
     if message then return nil, message, field end

@@ -4,6 +4,7 @@ local crypto = require("moongate.crypto")
 local entities = require("moongate.entities")
 local expression = require("moongate.expression")
 local keys = require("moongate.limit.keys")
+local label = require("moongate.limit.label")
 local limit = require("moongate.limit")
 local limit_headers = require("moongate.limit_headers")
 local rules = require("rate-limiting.rules")
@@ -78,20 +79,6 @@ local function use_of(conf)
   for _, use in ipairs(entities.uses) do
     if use.conf == conf then return use end
   end
-end
-
-local function name_of(entity) return entity and (entity.name or entity.username or entity.id) end
-
--- What a use is called in metrics and logs: its name, or where it stands: "route users", "service shop, consumer ann".
-local function label_of(use)
-  if use.instance_name then return use.instance_name end
-  local scope, parts = use.scope or {}, {}
-  for _, kind in ipairs { "route", "service", "consumer" } do
-    local entity = scope[kind] and entities[kind .. "s"][scope[kind]]
-    if entity then parts[#parts + 1] = kind .. " " .. name_of(entity) end
-  end
-  if scope.consumer_group then parts[#parts + 1] = "group " .. scope.consumer_group end
-  return parts[1] and table.concat(parts, ", ") or "everywhere"
 end
 
 -- What two uses that share a counter must agree on, as text.
@@ -235,7 +222,7 @@ function M.prepare(conf, shared)
   local scope = conf.counter or use.id
   local made = {
     conf = conf,
-    label = label_of(use),
+    label = label.of(use),
     counter = counter_of(conf),
     set = set_of(conf, nil, scope),
     tell = tell(conf),

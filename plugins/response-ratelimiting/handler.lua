@@ -1,6 +1,7 @@
 --- Limits what services say a request cost: a header of the response names how much of which limit it took. What is
 --- used up is known before the next request is sent; whether it needs any of it, only the service knows.
 local keys = require("moongate.limit.keys")
+local label = require("moongate.limit.label")
 local limit = require("moongate.limit")
 local metrics = require("moongate.metrics")
 local problem = require("moongate.problem")
@@ -48,7 +49,7 @@ function M.init(configs)
   counter = limit.counter("counts")
   for _, use in ipairs(entities.uses) do
     for _, conf in ipairs(configs) do
-      if use.conf == conf then prepared[conf] = { id = use.id, label = use.instance_name or use.id } end
+      if use.conf == conf then prepared[conf] = { id = use.id, label = label.of(use) } end
     end
   end
   for _, conf in ipairs(configs) do

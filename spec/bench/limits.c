@@ -104,7 +104,7 @@ static void row(const char *name, const struct gw_limit_terms *terms, unsigned t
 
 int main(int argc, char **argv)
 {
-    unsigned times = argc > 1 ? (unsigned)atoi(argv[1]) : 2000000;
+    unsigned times = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 2000000;
     double much = 1e12;
 
     keys = gw_alloc_zero(KEYS * sizeof(keys[0]));

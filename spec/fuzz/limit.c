@@ -1,6 +1,6 @@
-/* Rules and asks at random, among few keys of a small table. What an answer says must come true: who
- * may pass does, who is told to wait is refused until then and not after, and nobody finds more room
- * than the rule has. */
+/* Rules and asks at random, among few keys of a small table. What an answer says must come true:
+ * who may pass does, who is told to wait is refused until then and not after, and nobody finds more
+ * room than the rule has. */
 #include "fuzz.h"
 
 #include "policy/limit.h"

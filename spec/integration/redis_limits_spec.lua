@@ -183,6 +183,16 @@ describe("limits in Redis", function()
     gw:stop()
   end)
 
+  it("say 503, not that somebody did too much, where nobody can know, leased or not", function()
+    for _, sync in ipairs { "strict", "leased" } do
+      local gw = gateways(("limit: 100, window: hour, sync: %s, on_failure: closed"):format(sync), 1, 1)[1]
+      server:stop()
+      local res = gw:get("/")
+      assert.same({ 503, "limits_unavailable" }, { res.status, res.body:match('"reason":"([%w_]+)"') }, sync)
+      server:start()
+    end
+  end)
+
   it("do not hold requests while Redis is stopped by a signal", function()
     local gw = gateways("limit: 100000, window: year, timeout: 20ms, on_failure: open", 1)[1]
     assert.equal(200, one(gw))

@@ -1,6 +1,6 @@
-/* Threads that take from the same few limits at the same time, alone and several at once, among many
- * other keys and while the table changes its size. What all of them got together must be what one
- * would have got. */
+/* Threads that take from the same few limits at the same time, alone and several at once, among
+ * many other keys and while the table changes its size. What all of them got together must be what
+ * one would have got. */
 #include "base/check.h"
 #include "policy/limit.h"
 

@@ -118,6 +118,13 @@ local function limit_by()
   return kind
 end
 
+-- A misspelt word would be the name of a bucket that everybody shares.
+local function no_near_miss(value)
+  local meant = words.suggest(value:lower(), { "deny" }) or value:lower() == "ip" and "ip"
+  if not meant or value == meant then return true end
+  return nil, ("must not look like %s: write that, or another name"):format(words.quote(meant))
+end
+
 --- The fields of a plugin's schema that say whom it counts.
 ---@return table<string, table>
 function M.fields()
@@ -129,6 +136,7 @@ function M.fields()
     missing_key = t.string {
       match = "^[%w_.-]+$",
       len_max = 64,
+      check = no_near_miss,
       about = "Who has no key: `deny` (403), `ip`, or any name: what they all share. Without it `deny` for headers, "
         .. "claims and expressions, else `ip`.",
     },

@@ -45,7 +45,17 @@ function Leases:find(key, rule, terms)
   end
   local lease = of_rule[key]
   if lease or self.count >= MOST then return lease end
-  lease = { left = 0, expires = 0, resets = 0, room = 0, refused = 0, want = 0, taken = 0, life = life_of(terms) }
+  lease = {
+    left = 0,
+    expires = 0,
+    resets = 0,
+    room = 0,
+    refused = 0,
+    refused_cost = 0,
+    want = 0,
+    taken = 0,
+    life = life_of(terms),
+  }
   of_rule[key] = lease
   self.count = self.count + 1
   return lease
@@ -74,9 +84,9 @@ function M.put(lease, rule, amount, room, reset, asked)
   if rule.algorithm == "fixed-window" then lease.expires = min(lease.expires, lease.resets) end
 end
 
---- Redis refused.
-function M.refuse(lease, room, reset, retry, asked)
-  lease.room, lease.resets = room, asked + reset
+--- Redis refused a cost; less than that may find room yet.
+function M.refuse(lease, cost, room, reset, retry, asked)
+  lease.room, lease.resets, lease.refused_cost = room, asked + reset, cost
   lease.refused, lease.retry = asked + min(retry, REFUSAL), asked + retry
 end
 

@@ -170,10 +170,15 @@ local function without(self, limits, copies, take)
   return passes, list, not passes and "unavailable" or nil
 end
 
--- What Redis says against a script is not for a label.
+local OURS = {}
+for _, reason in ipairs(redis.REASONS) do
+  OURS[reason] = true
+end
+
+-- What a server says is neither for a label nor for the log: it may repeat a password.
 local function why(reason)
   if not reason then return "it answered with something else" end
-  return reason:match("^%u+ ") and "it answered with an error" or reason
+  return OURS[reason] and reason or "it answered with an error"
 end
 
 local function decide(self, mode, asks, count, what)
@@ -191,7 +196,8 @@ local function decide(self, mode, asks, count, what)
     if copies then copies[i] = { asks[i][1], asks[i][2], asks[i][3] } end
   end
   local reply, reason = self.redis:run(self.script, keys, unpack(args))
-  if not is_reply(reply, count) then
+  self.is_alone = not is_reply(reply, count)
+  if self.is_alone then
     tell(self, why(reason))
     return without(self, limits, copies, mode == "take")
   end
@@ -214,11 +220,16 @@ function Counter:take_all(asks, count) return decide(self, "take", asks, count, 
 
 function Counter:look_all(asks, count) return decide(self, "look", asks, count, "look_all") end
 
---- Is sent and not waited for: also where nothing may wait. There is no answer.
-function Counter:adjust(key, rule, delta)
+local function adjust_there(self, key, rule, delta)
   local keys, args = compose(self, "adjust", { { key, rule, delta } }, 1, "adjust")
   self.redis:post("EVAL", self.script.text, 1, keys[1], unpack(args))
-  if self.alone and self.told then self.alone:adjust(key, rule, delta) end
+end
+
+--- Is sent and not waited for: also where nothing may wait. There is no answer. It goes to where decisions are made at
+--- the moment, which is where the last of them was charged.
+function Counter:adjust(key, rule, delta)
+  if not (self.alone and self.is_alone) then return adjust_there(self, key, rule, delta) end
+  self.alone:adjust(key, rule, delta)
 end
 
 function Counter:forget(key, rule)
@@ -283,7 +294,7 @@ local function take_loan(asks, leases, wanting, reply, now)
     if all then
       put(leases[i], rule, reply[at + 4] / MICRO, room, reset, now)
     elseif reply[at] == 0 then
-      refuse(leases[i], room, reset, retry < 0 and huge or retry / 1e6, now)
+      refuse(leases[i], asks[i][3], room, reset, retry < 0 and huge or retry / 1e6, now)
     end
   end
   return all
@@ -300,7 +311,8 @@ local function borrow(self, asks, leases, count, now)
   for _, i in ipairs(wanting) do
     leases[i].asks = nil
   end
-  if not is_reply(reply, #wanting) then return nil, why(reason) end
+  self.is_alone = not is_reply(reply, #wanting)
+  if self.is_alone then return nil, why(reason) end
   return take_loan(asks, leases, wanting, reply, now)
 end
 
@@ -330,9 +342,9 @@ local function leases_of(self, asks, count)
 end
 
 -- Why not is remembered by one of the leases.
-local function is_refused(leases, count, now)
+local function is_refused(asks, leases, count, now)
   for i = 1, count do
-    if now < leases[i].refused then return true end
+    if now < leases[i].refused and asks[i][3] >= leases[i].refused_cost then return true end
   end
   return false
 end
@@ -361,7 +373,7 @@ local function take_leased(self, asks, count)
   local leases = leases_of(self, asks, count)
   if not leases then return decide(self, "take", asks, count, "take_all") end
   local now = clock()
-  if is_refused(leases, count, now) then return use(asks, leases, count, false) end
+  if is_refused(asks, leases, count, now) then return use(asks, leases, count, false) end
   local good, reason = borrow(self, asks, leases, count, now)
   if good == nil then return without_redis(self, asks, count, reason) end
   if good then
@@ -394,8 +406,8 @@ function Leased:take(key, rule, cost)
     end
   end
   check(key, rule, cost, "take", 0)
-  local all, list = take_leased(self, { { key, rule, cost } }, 1)
-  return all, list[1]
+  local all, list, reason = take_leased(self, { { key, rule, cost } }, 1)
+  return all, list[1], reason
 end
 
 function Leased:forget(key, rule)
@@ -406,7 +418,7 @@ end
 
 -- Makes a counter lend: what nobody uses is given back every half a second, and all of it when the generation ends.
 local function lend(counter)
-  counter.leases = leases_module.new(function(key, rule, amount) Counter.adjust(counter, key, rule, -amount) end)
+  counter.leases = leases_module.new(function(key, rule, amount) adjust_there(counter, key, rule, -amount) end)
   task.every(SWEEP_EVERY, function() counter.leases:sweep(false) end, { worker = "each" })
   core.retiring[#core.retiring + 1] = function()
     counter.ends = true

@@ -120,6 +120,20 @@ describe("the configuration of rate-limiting", function()
       "cost_from: takes only one of header, bytes",
     },
     { "limit: 5\nwindow: 60\nmissing_key: 'a b'", 'missing_key: "a b" does not match the pattern "^[%w_.-]+$"' },
+    {
+      "limit: 5\nwindow: 60\nmissing_key: Dney",
+      'missing_key: must not look like "deny": write that, or another name',
+    },
+    {
+      "algorithm: sliding-window\nlimit: 5001\nwindow: 60",
+      "limit: may be 5000 at most, because each request is remembered: set approximate: true for more",
+    },
+    { "limit: 5\nwindow: 60\nredis: main", "redis: is of policy: redis" },
+    { "limit: 5\nwindow: 60\nsync: leased", "sync: is of policy: redis" },
+    {
+      "limit: 5\nwindow: 60\npolicy: redis",
+      "redis: is needed by policy: redis: the name of a connection",
+    },
     { "limit: 5\nwindow: 60\nipv6_prefix: 129", "ipv6_prefix: must be between 1 and 128, got 129" },
     { "limit: 5\nwindow: 60\nerror_code: 200", "error_code: must be between 400 and 599, got 200" },
     {
