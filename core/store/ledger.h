@@ -28,9 +28,9 @@ struct gw_ledger_options {
 
 struct gw_ledger *gw_ledger_new(void);
 
-/* Opens the file and reads it, or takes another flush interval where it is open; blocks. False, with
- * a text for the operator and nothing changed, when that is not possible: path and size are for
- * good. Before anything was counted. */
+/* Opens the file and reads it, or takes another flush interval where it is open; blocks. False,
+ * with a text for the operator and nothing changed, when that is not possible: path and size are
+ * for good. Before anything was counted. */
 bool gw_ledger_open(struct gw_ledger *ledger, const struct gw_ledger_options *options, char *why,
                     size_t why_size);
 

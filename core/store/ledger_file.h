@@ -12,8 +12,8 @@ struct gw_ledger_file;
 struct gw_quota_change;
 struct gw_quota_fact;
 
-/* Opens or makes it (mode 0600). NULL, with a text for the operator in `why`, when it cannot be had,
- * is damaged, or is something else: nothing in it was changed then. */
+/* Opens or makes it (mode 0600). NULL, with a text for the operator in `why`, when it cannot be
+ * had, is damaged, or is something else: nothing in it was changed then. */
 struct gw_ledger_file *gw_ledger_file_open(const char *path, char *why, size_t why_size);
 void gw_ledger_file_close(struct gw_ledger_file *file); /* NULL is fine */
 

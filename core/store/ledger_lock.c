@@ -1,7 +1,7 @@
 /* The file holds one line: which gateway it is, as `boot id, pid namespace, process id, start
- * time`, so that a process id that was given to somebody else, or that means another process in another
- * container, is no gateway of ours. A gateway whose process is gone has no say: what is left of it
- * ends by itself, and shares until then. */
+ * time`, so that a process id that was given to somebody else, or that means another process in
+ * another container, is no gateway of ours. A gateway whose process is gone has no say: what is
+ * left of it ends by itself, and shares until then. */
 #include "store/ledger_lock.h"
 
 #include "base/fault.h"

@@ -1,6 +1,6 @@
-/* Cells of a fixed size in stripes, each with a lock, a hash index, a list by use and a list of what
- * changed. A cell is *dirty* while something of it is not written, *moving* while the ledger writes
- * it; neither leaves. */
+/* Cells of a fixed size in stripes, each with a lock, a hash index, a list by use and a list of
+ * what changed. A cell is *dirty* while something of it is not written, *moving* while the ledger
+ * writes it; neither leaves. */
 #include "store/quotas.h"
 
 #include "base/alloc.h"
