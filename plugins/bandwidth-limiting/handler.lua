@@ -1,10 +1,9 @@
 --- How fast bodies go, each way. The core keeps the pace (ctx.request:limit_rate, ctx.response:limit_rate); here is
 --- only how fast it is, and who shares it.
-local entities = require("moongate.entities")
 local gates = require("moongate.limit.gates")
 local keys = require("moongate.limit.keys")
-local label = require("moongate.limit.label")
 local metrics = require("moongate.metrics")
+local uses = require("moongate.limit.uses")
 
 local M = { version = "1.0.0", priority = 904 }
 
@@ -12,13 +11,6 @@ local UP, DOWN = 0, 1
 
 local pace = gates.pace
 local prepared = {} -- [conf]
-
-local function use_of(conf)
-  for _, use in ipairs(entities.uses) do
-    if use.conf == conf then return use end
-  end
-  return { id = "?" }
-end
 
 function M.init(configs)
   local requests = metrics.counter {
@@ -28,8 +20,8 @@ function M.init(configs)
     max_series = 10000,
   }
   for _, conf in ipairs(configs) do
-    local use = use_of(conf)
-    local made = { label = label.of(use) }
+    local use = uses.of(conf)
+    local made = { label = uses.label(use) }
     if conf.limit_by then
       made.key, made.by = keys.maker(conf)
       made.up = gates.open("bandwidth-limiting/" .. use.id .. ":up", "bandwidth-limiting")
@@ -40,16 +32,6 @@ function M.init(configs)
     end
     prepared[conf] = made
   end
-end
-
--- Of the groups of who asks the first one that has numbers of its own, and its name.
-local function tier_of(conf, ctx)
-  local groups = ctx.client:get_consumer_groups()
-  for i = 1, #groups do
-    local tier = conf.tiers[groups[i].name]
-    if tier then return tier, groups[i].name end
-  end
-  return conf
 end
 
 local function share(use, ctx, key, numbers, burst)
@@ -69,7 +51,7 @@ end
 function M.access(conf, ctx)
   local use, numbers, tier = prepared[conf], conf, nil
   if conf.tiers then
-    numbers, tier = tier_of(conf, ctx)
+    numbers, tier = uses.tier(conf, ctx)
     if numbers.unlimited then return end
   end
   local burst = numbers.burst or conf.burst

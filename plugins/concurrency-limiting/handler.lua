@@ -1,10 +1,9 @@
 --- Lets everybody have only so many requests at once. Places are given back by the core when a request ends, however it
 --- does (moongate.limit: counter:hold); here is who is counted, how many they may have, and what they are told.
-local entities = require("moongate.entities")
 local gates = require("moongate.limit.gates")
 local keys = require("moongate.limit.keys")
-local label = require("moongate.limit.label")
 local metrics = require("moongate.metrics")
+local uses = require("moongate.limit.uses")
 local problem = require("moongate.problem")
 
 local M = { version = "1.0.0", priority = 905 }
@@ -15,18 +14,11 @@ local RESULTS = { "allowed", "waited", "refused", "timeout", "no_key", "dry_run"
 local hold = gates.hold
 local prepared = {} -- [conf]
 
-local function use_of(conf)
-  for _, use in ipairs(entities.uses) do
-    if use.conf == conf then return use end
-  end
-  return { id = "?" }
-end
-
 local function prepare(conf)
-  local use = use_of(conf)
+  local use = uses.of(conf)
   local made = {
     conf = conf,
-    label = label.of(use),
+    label = uses.label(use),
     gates = gates.open("concurrency-limiting/" .. (conf.counter or use.id), "concurrency-limiting"),
   }
   made.key, made.by = keys.maker(conf)
@@ -49,16 +41,6 @@ function M.init(configs)
     end
     prepared[conf] = use
   end
-end
-
--- Of the groups of who asks the first one that has numbers of its own, and its name.
-local function tier_of(conf, ctx)
-  local groups = ctx.client:get_consumer_groups()
-  for i = 1, #groups do
-    local tier = conf.tiers[groups[i].name]
-    if tier then return tier, groups[i].name end
-  end
-  return conf
 end
 
 local function refuse(use, ctx, reason)
@@ -85,7 +67,7 @@ function M.access(conf, ctx)
   end
   if conf.tiers then
     local tier
-    numbers, tier = tier_of(conf, ctx)
+    numbers, tier = uses.tier(conf, ctx)
     if numbers.unlimited then return use.allowed:add() end
     if tier then key = tier .. "\0" .. key end
   end

@@ -1,10 +1,10 @@
 --- Limits what services say a request cost: a header of the response names how much of which limit it took. What is
 --- used up is known before the next request is sent; whether it needs any of it, only the service knows.
 local keys = require("moongate.limit.keys")
-local label = require("moongate.limit.label")
 local limit = require("moongate.limit")
 local metrics = require("moongate.metrics")
 local problem = require("moongate.problem")
+local uses = require("moongate.limit.uses")
 
 local M = { version = "1.0.0", priority = 900 }
 
@@ -39,7 +39,6 @@ local function prepare(name, numbers, use)
 end
 
 function M.init(configs)
-  local entities = require("moongate.entities")
   local refused = metrics.counter {
     name = "refused",
     about = "Requests that a use of response-ratelimiting refused, by the limit that was used up.",
@@ -47,13 +46,9 @@ function M.init(configs)
     max_series = 10000,
   }
   counter = limit.counter("counts")
-  for _, use in ipairs(entities.uses) do
-    for _, conf in ipairs(configs) do
-      if use.conf == conf then prepared[conf] = { id = use.id, label = label.of(use) } end
-    end
-  end
   for _, conf in ipairs(configs) do
-    local use = prepared[conf] or { id = "?", label = "?" }
+    local of = uses.of(conf)
+    local use = { id = of.id, label = uses.label(of) }
     prepared[conf] = use
     use.limits, use.by_name, use.silent = {}, {}, conf.hide_client_headers
     use.key = keys.maker { limit_by = conf.limit_by, ipv6_prefix = conf.ipv6_prefix, missing_key = "ip" }
